@@ -1,0 +1,833 @@
+#!/usr/bin/env python3
+"""Offline verifier of Heatmark receipts and state proofs: the second, independent implementation.
+
+It is written from proto/README.md (the specification; section numbers below are that page's) and
+the .proto files beside it, and shares no code with the other implementation. It needs Python 3.9
+or later, PyNaCl (libsodium) for Ed25519, and nothing else: no network, no node, no clock.
+
+    heatmark_verify.py receipt --trust GENESIS-OR-PINNED-HEADER RECEIPT...
+    heatmark_verify.py state   --trust GENESIS-OR-PINNED-HEADER PROOF...
+    heatmark_verify.py vectors FILE.json
+
+One JSON line per file on standard output. Exit code: 0 verified, 1 refused, 2 wrong usage or
+unreadable input, 3 cannot tell (older than the trust root); of several files the first of
+1, 2, 3, 0 that occurred. Every byte that is read is taken as hostile; whatever is not exactly as
+the specification says is refused, with one of the CODES below.
+
+The page reads from the bottom of the proof upwards: encoding (1), hashes (1), signatures (2),
+validator sets and certificates (6), log tree (4), state map (5), trust roots (6), receipts (7), files (8).
+"""
+
+import argparse
+import base64
+import functools
+import hashlib
+import json
+import re
+import sys
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple
+
+try:
+    import nacl.bindings as sodium
+    import nacl.exceptions
+except ImportError:
+    print("heatmark_verify: needs PyNaCl (Debian: python3-nacl; elsewhere: pip install pynacl)", file=sys.stderr)
+    sys.exit(2)
+
+MAX_FILE_BYTES = 4 * 1024 * 1024
+MAX_ENVELOPE_BYTES = 65_507
+MAX_VALIDATORS = 1024
+MAX_POWER = 2**40
+MAX_FOUNDERS = 1024
+U32 = 2**32 - 1
+U64 = 2**64 - 1
+
+# Every reason for which something is refused, or cannot be told. Closed: a vector file may name no other.
+CODES = {
+    "not-canonical",  # the receipt is not the one accepted encoding of its message
+    "missing-field",  # a header, certificate or validator set is absent
+    "wrong-length",  # a hash, key or signature has another length than its kind
+    "wrong-network",  # a header is of another network than the trust root
+    "older-than-trust",  # the header is not above the trust root: cannot tell
+    "set-change-order",  # set changes are not ascending, or not between trust root and header
+    "set-change-unchanged",  # a set change to the set that stands already
+    "wrong-next-set",  # a set is not the one that its header names
+    "invalid-set",  # a set breaks the rules for validator sets
+    "certificate-order",  # signers are not ascending, or no members of the set
+    "certificate-signature",  # a signature does not verify
+    "certificate-quorum",  # not more than two thirds of the voting power
+    "inclusion-path",  # the path does not lead from the leaf to the log root
+    "envelope-too-large",  # the transaction exceeds 65,507 bytes
+    "envelope-not-canonical",  # the transaction is not the one accepted encoding of an envelope
+    "body-not-canonical",  # the envelope's body is not the one accepted encoding of a body
+    "map-proof",  # the map proof does not lead from the key to the state root
+}
+
+
+class Refused(Exception):
+    """The evidence does not hold."""
+
+    def __init__(self, code: str, detail: str):
+        assert code in CODES, code
+        super().__init__(f"{code}: {detail}")
+        self.code, self.detail = code, detail
+
+
+class CannotTell(Refused):
+    """The evidence may hold, but this trust root does not reach it."""
+
+
+class BadInput(Exception):
+    """A file or trust root that cannot be used at all; says nothing about any receipt."""
+
+
+# --- Section 1: encodings -----------------------------------------------------------------------
+
+# Enums by their greatest number; all are numbered 0 to that without gaps.
+ENUMS = {"CoSigner": 3, "AlertLevel": 5, "KeyRole": 5, "KeyAlgorithm": 2, "Role": 6}
+
+# Messages: field number -> (name, type). A type with "*" is repeated; one that is no scalar and no
+# enum is a message. This table equals the .proto files (a test compares them).
+MESSAGES: Dict[str, Dict[int, Tuple[str, str]]] = {
+    "Receipt": {1: ("transaction", "bytes"), 2: ("leaf_index", "uint64"), 3: ("inclusion_path", "bytes*"),
+                4: ("header", "Header"), 5: ("certificate", "CommitCertificate"), 6: ("set_changes", "SetChange*")},
+    "SetChange": {1: ("header", "Header"), 2: ("certificate", "CommitCertificate"), 3: ("next", "ValidatorSet")},
+    "TrustedHeader": {1: ("header", "Header"), 2: ("next", "ValidatorSet")},
+    "StateProof": {1: ("key", "bytes"), 2: ("value", "bytes"), 3: ("present", "bool"), 4: ("proof", "bytes"),
+                   5: ("header", "Header"), 6: ("certificate", "CommitCertificate"), 7: ("set_changes", "SetChange*")},
+    "Header": {1: ("network", "bytes"), 2: ("version", "uint32"), 3: ("height", "uint64"), 4: ("time_ms", "uint64"),
+               5: ("previous", "bytes"), 6: ("log_size", "uint64"), 7: ("log_root", "bytes"),
+               8: ("state_root", "bytes"), 9: ("next_validators", "bytes")},
+    "Validator": {1: ("key", "bytes"), 2: ("power", "uint64")},
+    "ValidatorSet": {1: ("validators", "Validator*")},
+    "CommitCertificate": {1: ("round", "uint32"), 2: ("signatures", "CommitSignature*")},
+    "CommitSignature": {1: ("validator", "uint32"), 2: ("signature", "bytes")},
+    "Envelope": {1: ("signer", "bytes"), 2: ("body", "bytes"), 3: ("signature", "bytes"),
+                 4: ("cosignatures", "CoSignature*")},
+    "CoSignature": {1: ("purpose", "CoSigner"), 2: ("public_key", "bytes"), 3: ("signature", "bytes")},
+    "Body": {1: ("not_before_ms", "uint64"), 2: ("not_after_ms", "uint64"), 3: ("nonce", "bytes"),
+             10: ("anchor", "Anchor"), 11: ("alert", "Alert"), 12: ("acknowledge", "Acknowledge"),
+             13: ("rotate_key", "RotateKey"), 14: ("leave", "Leave"), 15: ("propose", "Propose"), 16: ("vote", "Vote")},
+    "Anchor": {1: ("root", "bytes"), 2: ("records", "uint32")},
+    "Alert": {1: ("subject", "bytes"), 2: ("level", "AlertLevel"), 3: ("sequence", "uint64"),
+              4: ("reason_digest", "bytes"), 5: ("concern", "bool")},
+    "Acknowledge": {1: ("subject", "bytes"), 2: ("concern_of", "bytes"), 3: ("sequence", "uint64")},
+    "PublicKey": {1: ("role", "KeyRole"), 2: ("algorithm", "KeyAlgorithm"), 3: ("key", "bytes")},
+    "RotateKey": {1: ("new_key", "PublicKey"), 2: ("compromised_since", "uint64"), 3: ("member", "bytes")},
+    "Leave": {1: ("member", "bytes")},
+    "Identifier": {1: ("scheme", "string"), 2: ("value", "string")},
+    "MemberEntry": {1: ("legal_name", "string"), 2: ("country", "string"), 3: ("identifiers", "Identifier*"),
+                    4: ("roles", "Role*"), 5: ("keys", "PublicKey*")},
+    "Propose": {1: ("add_member", "MemberEntry"), 2: ("suspend", "MemberAction"), 3: ("reinstate", "MemberAction"),
+                4: ("set_roles", "SetRoles"), 5: ("set_validator", "SetValidator"), 6: ("parameters", "Parameters"),
+                7: ("schedule_version", "ScheduleVersion"), 8: ("replace_root", "ReplaceRoot")},
+    "MemberAction": {1: ("member", "bytes"), 2: ("reason_digest", "bytes")},
+    "SetRoles": {1: ("member", "bytes"), 2: ("roles", "Role*")},
+    "SetValidator": {1: ("member", "bytes"), 2: ("consensus_key", "bytes"), 3: ("power", "uint64")},
+    "ScheduleVersion": {1: ("version", "uint32"), 2: ("height", "uint64")},
+    "ReplaceRoot": {1: ("member", "bytes"), 2: ("new_root", "PublicKey")},
+    "Vote": {1: ("proposal", "bytes"), 2: ("approve", "bool")},
+    "Parameters": {1: ("max_clock_skew_ms", "uint64"), 2: ("max_window_ms", "uint64"),
+                   3: ("max_batch_records", "uint32"), 4: ("max_block_transactions", "uint32"),
+                   5: ("max_block_bytes", "uint32"), 6: ("reserved_alert_bytes", "uint32"),
+                   7: ("heartbeat_ms", "uint64"), 8: ("governance_delay_ms", "uint64"),
+                   9: ("proposal_lifetime_ms", "uint64"), 10: ("state_history_heights", "uint64")},
+}
+
+# The fields of a message of which at most one may be present.
+ONEOFS = {"Body": range(10, 17), "Propose": range(1, 9)}
+
+VARINT, LENGTH_DELIMITED = 0, 2
+Message = Dict[str, Any]
+
+
+class NotCanonical(Exception):
+    """The bytes are not the one accepted encoding."""
+
+
+def read_varint(data: bytes, at: int) -> Tuple[int, int]:
+    """A 64-bit varint in its shortest form, and the position behind it."""
+    value = 0
+    for count in range(10):
+        if at >= len(data):
+            raise NotCanonical("ends inside a number")
+        byte = data[at]
+        at += 1
+        value |= (byte & 0x7F) << (7 * count)
+        if byte < 0x80:
+            if byte == 0 and count > 0:
+                raise NotCanonical("a number is not in its shortest form")
+            if value > U64:
+                raise NotCanonical("a number exceeds 64 bits")
+            return value, at
+    raise NotCanonical("a number is longer than ten bytes")
+
+
+def is_varint_type(kind: str) -> bool:
+    return kind in ("uint32", "uint64", "bool") or kind in ENUMS
+
+
+def check_number(kind: str, value: int) -> Any:
+    """`value` as its type, when it is in that type's range."""
+    greatest = {"uint32": U32, "uint64": U64, "bool": 1}.get(kind, ENUMS.get(kind))
+    if greatest is None or value > greatest:
+        raise NotCanonical(f"{value} is no {kind}")
+    return bool(value) if kind == "bool" else value
+
+
+def decode_packed(kind: str, content: bytes) -> List[int]:
+    values, at = [], 0
+    while at < len(content):
+        value, at = read_varint(content, at)
+        values.append(check_number(kind, value))
+    return values
+
+
+def decode_content(kind: str, content: bytes) -> Any:
+    """The value of a length-delimited field."""
+    if kind == "bytes":
+        return content
+    if kind == "string":
+        try:
+            return content.decode("utf-8")
+        except UnicodeDecodeError:
+            raise NotCanonical("a string is not UTF-8") from None
+    return decode(kind, content)
+
+
+def default_of(kind: str) -> Any:
+    """What an absent field reads as: a number is 0, a message is None."""
+    if kind.endswith("*"):
+        return []
+    if is_varint_type(kind):
+        return False if kind == "bool" else 0
+    return {"bytes": b"", "string": ""}.get(kind)
+
+
+def decode(name: str, data: bytes) -> Message:
+    """The message `name` that has exactly the encoding `data`, or NotCanonical.
+
+    Fields ascend; a field stands once unless it is repeated and not packed; a scalar that is not
+    repeated is left out when it is its default; a message that is present may be empty.
+    """
+    fields = MESSAGES[name]
+    message = {field: default_of(kind) for field, kind in fields.values()}
+    at, last, oneof_seen = 0, 0, False
+    while at < len(data):
+        key, at = read_varint(data, at)
+        number, wire = key >> 3, key & 7
+        if number not in fields:
+            raise NotCanonical(f"{name} has no field {number}")
+        field, kind = fields[number]
+        repeated, kind = kind.endswith("*"), kind.rstrip("*")
+        packed = repeated and is_varint_type(kind)
+        if number < last or (number == last and (packed or not repeated)):
+            raise NotCanonical(f"{name}.{field} is out of order or stands twice")
+        last = number
+        if number in ONEOFS.get(name, ()):
+            if oneof_seen:
+                raise NotCanonical(f"{name} has two alternatives")
+            oneof_seen = True
+        if wire != (VARINT if is_varint_type(kind) and not packed else LENGTH_DELIMITED):
+            raise NotCanonical(f"{name}.{field} has wire type {wire}")
+        number_or_length, at = read_varint(data, at)
+        if wire == VARINT:
+            value = check_number(kind, number_or_length)
+        else:
+            if number_or_length > len(data) - at:
+                raise NotCanonical(f"{name}.{field} is longer than what is left")
+            content = data[at:at + number_or_length]
+            at += number_or_length
+            value = decode_packed(kind, content) if packed else decode_content(kind, content)
+        if repeated and not packed:
+            message[field].append(value)
+        elif value == default_of(kind) or value == []:
+            raise NotCanonical(f"{name}.{field} is present with its default")
+        else:
+            message[field] = value
+    return message
+
+
+def sha256(data: bytes) -> bytes:
+    return hashlib.sha256(data).digest()
+
+
+def u32(value: int) -> bytes:
+    return value.to_bytes(4, "big")
+
+
+def u64(value: int) -> bytes:
+    return value.to_bytes(8, "big")
+
+
+def preimage(what: str, *parts: bytes) -> bytes:
+    """P(what, part...) of section 1."""
+    tag = b"heatmark/v1/" + what.encode("ascii")
+    return bytes([len(tag)]) + tag + b"".join(u32(len(part)) + part for part in parts)
+
+
+def hashed(what: str, *parts: bytes) -> bytes:
+    """H(what, part...) of section 1."""
+    return sha256(preimage(what, *parts))
+
+
+def header_hash(header: Message) -> bytes:
+    return hashed("header", header["network"], u32(header["version"]), u64(header["height"]), u64(header["time_ms"]),
+                  header["previous"], u64(header["log_size"]), header["log_root"], header["state_root"],
+                  header["next_validators"])
+
+
+def check_length(value: bytes, length: int, what: str) -> None:
+    if len(value) != length:
+        raise Refused("wrong-length", f"{what} is {len(value)} bytes long, not {length}")
+
+
+def check_header_lengths(header: Message) -> None:
+    for field in ("network", "previous", "log_root", "state_root", "next_validators"):
+        check_length(header[field], 32, f"header.{field}")
+
+
+# --- Section 2: signatures ----------------------------------------------------------------------
+
+GROUP_ORDER = 2**252 + 27742317777372353535851937790883648493
+# 1 modulo the group order and 0 modulo the cofactor: multiplying by it leaves a point of the
+# prime-order subgroup alone and moves every other one.
+TORSION_REMOVER = (1 + 3 * GROUP_ORDER).to_bytes(32, "little")
+
+
+@functools.lru_cache(maxsize=4 * MAX_VALIDATORS)
+def is_prime_order_point(encoding: bytes) -> bool:
+    """A canonical encoding of a point of the prime-order subgroup other than the identity.
+
+    libsodium's own check comes first. Releases before 1.0.21 let it pass a point with a component
+    of order two (CVE-2025-69277); the multiplication refuses those with every release.
+    """
+    if len(encoding) != 32 or not sodium.crypto_core_ed25519_is_valid_point(encoding):
+        return False
+    try:
+        return sodium.crypto_scalarmult_ed25519_noclamp(TORSION_REMOVER, encoding) == encoding
+    except nacl.exceptions.RuntimeError:
+        return False
+
+
+def verifies(key: bytes, signature: bytes, message: bytes) -> bool:
+    """The one Ed25519 predicate. `key` and `signature` have their lengths; the key is checked too.
+
+    With a key of prime order, [S]B - [k]A is of prime order, so an R that equals it is as well.
+    Asking that of R first makes libsodium's releases agree: newer ones multiply the equation by
+    the cofactor and would pass an R with a low-order component.
+    """
+    if len(signature) != 64 or int.from_bytes(signature[32:], "little") >= GROUP_ORDER:
+        return False
+    if not is_prime_order_point(key) or not is_prime_order_point(signature[:32]):
+        return False
+    try:
+        sodium.crypto_sign_open(signature + message, key)
+    except nacl.exceptions.BadSignatureError:
+        return False
+    return True
+
+
+# --- Section 6: validator sets and commit certificates -------------------------------------------
+
+class ValidatorSet(NamedTuple):
+    """A set that keeps the rules: 1 to 1024 acceptable keys, ascending, each with a power of 1 to 2^40."""
+
+    keys: List[bytes]
+    powers: List[int]
+    hash: bytes
+
+
+def validator_set(message: Message) -> ValidatorSet:
+    keys = [validator["key"] for validator in message["validators"]]
+    powers = [validator["power"] for validator in message["validators"]]
+    for key in keys:
+        check_length(key, 32, "a validator's key")
+    if not 1 <= len(keys) <= MAX_VALIDATORS:
+        raise Refused("invalid-set", f"a set of {len(keys)} validators")
+    if any(first >= second for first, second in zip(keys, keys[1:])):
+        raise Refused("invalid-set", "keys are not ascending")
+    if not all(1 <= power <= MAX_POWER for power in powers):
+        raise Refused("invalid-set", f"a power is not between 1 and {MAX_POWER}")
+    if not all(is_prime_order_point(key) for key in keys):
+        raise Refused("invalid-set", "a key is not acceptable")
+    parts = [part for key, power in zip(keys, powers) for part in (key, u64(power))]
+    return ValidatorSet(keys, powers, hashed("validators", *parts))
+
+
+def check_certificate(network: bytes, header: Message, certificate: Message, current: ValidatorSet) -> None:
+    """More than two thirds of the power of `current` precommitted `header`; all signatures count."""
+    signatures = certificate["signatures"]
+    indexes = [entry["validator"] for entry in signatures]
+    if any(first >= second for first, second in zip(indexes, indexes[1:])):
+        raise Refused("certificate-order", "validator indexes are not ascending")
+    if indexes and indexes[-1] >= len(current.keys):
+        raise Refused("certificate-order", f"there is no validator {indexes[-1]}")
+    decided = header_hash(header)
+    for entry in signatures:
+        key = current.keys[entry["validator"]]
+        vote = preimage("vote", network, b"\x02", u64(header["height"]), u32(certificate["round"]), decided, key)
+        if not verifies(key, entry["signature"], vote):
+            raise Refused("certificate-signature", f"validator {entry['validator']} at height {header['height']}")
+    signed, total = sum(current.powers[index] for index in indexes), sum(current.powers)
+    if 3 * signed <= 2 * total:
+        raise Refused("certificate-quorum", f"power {signed} of {total} at height {header['height']}")
+
+
+# --- Section 4: the log -------------------------------------------------------------------------
+
+def check_inclusion(leaf_data: bytes, index: int, size: int, path: List[bytes], root: bytes) -> None:
+    """RFC 9162, section 2.1.3.2: a path neither longer nor shorter than the tree asks for."""
+    if index >= size:
+        raise Refused("inclusion-path", f"leaf {index} of a log of {size}")
+    node, last, hash_ = index, size - 1, sha256(b"\x00" + leaf_data)
+    for sibling in path:
+        if last == 0:
+            raise Refused("inclusion-path", "the path is too long")
+        if node & 1 or node == last:
+            hash_ = sha256(b"\x01" + sibling + hash_)
+            while not node & 1 and node != 0:
+                node, last = node >> 1, last >> 1
+        else:
+            hash_ = sha256(b"\x01" + hash_ + sibling)
+        node, last = node >> 1, last >> 1
+    if last != 0:
+        raise Refused("inclusion-path", "the path is too short")
+    if hash_ != root:
+        raise Refused("inclusion-path", "the path leads to another root")
+
+
+# --- Section 5: the state map --------------------------------------------------------------------
+
+EMPTY_SUBTREE = b"SPARSE_MERKLE_PLACEHOLDER_HASH__"
+PRESENT, ABSENT_EMPTY, ABSENT_OTHER_LEAF = 0, 1, 2
+
+
+def bits(data: bytes) -> List[int]:
+    """Most significant first."""
+    return [byte >> place & 1 for byte in data for place in range(7, -1, -1)]
+
+
+def map_leaf(key_hash: bytes, value_hash: bytes) -> bytes:
+    return sha256(b"JMT::LeafNode" + key_hash + value_hash)
+
+
+def map_node(left: bytes, right: bytes) -> bytes:
+    return sha256(b"JMT::IntrnalNode" + left + right)
+
+
+def read_map_proof(proof: bytes) -> Tuple[int, bytes, List[bytes]]:
+    """Kind, the other leaf's 64 bytes or none, and the siblings, root first.
+
+    u8 kind; for kind 2 the hashes of the other leaf's key and value; u16be number of siblings, at most
+    256; a bitmap of those written; these. A sibling that is not written is the empty subtree.
+    """
+    def malformed(what: str) -> Refused:
+        return Refused("map-proof", what)
+
+    if not proof or proof[0] > ABSENT_OTHER_LEAF:
+        raise malformed("unknown kind")
+    kind, at = proof[0], 65 if proof[0] == ABSENT_OTHER_LEAF else 1
+    other, at_siblings = proof[1:at], at + 2
+    if len(proof) < at_siblings:
+        raise malformed("too short")
+    count = int.from_bytes(proof[at:at_siblings], "big")
+    bitmap = proof[at_siblings:at_siblings + (count + 7) // 8]
+    written = proof[at_siblings + len(bitmap):]
+    flags = bits(bitmap)
+    if count > 256 or len(flags) < count or any(flags[count:]) or len(written) != 32 * sum(flags):
+        raise malformed("number of siblings, bitmap and length do not agree")
+    hashes = [written[start:start + 32] for start in range(0, len(written), 32)]
+    if EMPTY_SUBTREE in hashes:
+        raise malformed("an empty subtree is written out")
+    remaining = iter(hashes)
+    return kind, other, [next(remaining) if flag else EMPTY_SUBTREE for flag in flags[:count]]
+
+
+def check_map_proof(proof: bytes, key: bytes, value: Optional[bytes], root: bytes) -> None:
+    """`key` has `value`, or is absent when that is None, in the map with this root."""
+    kind, other, siblings = read_map_proof(proof)
+    if (kind == PRESENT) != (value is not None):
+        raise Refused("map-proof", "proves presence, absence is claimed, or the reverse")
+    key_hash = sha256(key)
+    key_bits = bits(key_hash)
+    if kind == PRESENT:
+        reached = map_leaf(key_hash, sha256(value or b""))
+    elif kind == ABSENT_EMPTY:
+        reached = EMPTY_SUBTREE
+    else:
+        # The other leaf stands for its whole subtree, so the key's place must be in that subtree.
+        if other[:32] == key_hash or bits(other[:32])[:len(siblings)] != key_bits[:len(siblings)]:
+            raise Refused("map-proof", "the other leaf does not exclude the key")
+        reached = map_leaf(other[:32], other[32:])
+    for sibling, goes_right in reversed(list(zip(siblings, key_bits))):
+        reached = map_node(sibling, reached) if goes_right else map_node(reached, sibling)
+    if reached != root:
+        raise Refused("map-proof", "the path leads to another root")
+
+
+# --- Sections 6 and 7: trust roots ---------------------------------------------------------------
+
+class TrustRoot(NamedTuple):
+    """What a verifier starts from: a height, its network and the set that certifies the next one."""
+
+    height: int
+    network: bytes
+    next: ValidatorSet
+
+
+def pinned_header(data: bytes) -> TrustRoot:
+    """A TrustedHeader: its bytes are trusted, but it must be whole and name its own set."""
+    try:
+        message = decode("TrustedHeader", data)
+        if message["header"] is None or message["next"] is None:
+            raise BadInput("the pinned header has no header or no validator set")
+        check_header_lengths(message["header"])
+        next_set = validator_set(message["next"])
+    except (NotCanonical, Refused) as error:
+        raise BadInput(f"the pinned header cannot be used: {error}") from None
+    if next_set.hash != message["header"]["next_validators"]:
+        raise BadInput("the pinned header names another validator set")
+    return TrustRoot(message["header"]["height"], message["header"]["network"], next_set)
+
+
+ROLES = ["supplier", "assembler", "lab", "escrow-agent", "regulator", "validator"]
+SCHEMES = {"lei", "gln", "gs1-prefix", "melt-shop", "cmrt-smelter"}
+KEY_ROLES = ["root", "signing", "p2p", "envelope"]
+ED25519, X25519 = 1, 2  # numbers of KeyAlgorithm
+
+
+def require(condition: bool, what: str) -> None:
+    if not condition:
+        raise BadInput(f"genesis: {what}")
+
+
+def strict_json(text: str) -> Any:
+    """JSON without duplicate keys and without numbers other than non-negative integers."""
+
+    def pairs(items: List[Tuple[str, Any]]) -> Dict[str, Any]:
+        require(len({key for key, _ in items}) == len(items), "a key stands twice")
+        return dict(items)
+
+    def natural(literal: str) -> int:
+        require(not literal.startswith("-") and len(literal) <= 20, "a number is out of range")
+        return int(literal)
+
+    def refuse(_: str) -> Any:
+        raise BadInput("genesis: a number is no integer")
+
+    try:
+        return json.loads(text, object_pairs_hook=pairs, parse_int=natural, parse_float=refuse, parse_constant=refuse)
+    except (ValueError, RecursionError) as error:
+        raise BadInput(f"genesis: not JSON: {error}") from None
+
+
+def check_keys(value: Any, keys: List[str], what: str) -> Dict[str, Any]:
+    require(isinstance(value, dict) and set(value) == set(keys), f"{what} must have exactly the keys {', '.join(keys)}")
+    return value
+
+
+def check_text(value: Any, least: int, most: int, what: str) -> str:
+    require(isinstance(value, str) and least <= len(value) <= most, f"{what} must have {least} to {most} characters")
+    require(not any(0xD800 <= ord(character) <= 0xDFFF for character in value), f"{what} is not Unicode")
+    return value
+
+
+def check_natural(value: Any, greatest: int, what: str) -> int:
+    require(type(value) is int and value <= greatest, f"{what} must be an integer up to {greatest}")
+    return value
+
+
+def check_key(value: Any, algorithm: int, what: str) -> bytes:
+    require(isinstance(value, str) and re.fullmatch("[0-9a-f]{64}", value) is not None,
+            f"{what} must be 64 lower-case hexadecimal digits")
+    key = bytes.fromhex(value)
+    require(algorithm != ED25519 or is_prime_order_point(key), f"{what} is no acceptable Ed25519 key")
+    return key
+
+
+class Founder(NamedTuple):
+    keys: Dict[str, bytes]
+    power: int
+
+
+def founder(value: Any, what: str) -> Founder:
+    """One entry of the genesis document."""
+    value = check_keys(value, ["legal_name", "country", "identifiers", "roles", "keys", "power"], what)
+    name = check_text(value["legal_name"], 1, 200, f"{what}.legal_name")
+    require(name == name.strip() and re.search("[\x00-\x1f\x7f-\x9f]", name) is None, f"{what}.legal_name must be printable")
+    require(re.fullmatch("[A-Z]{2}", check_text(value["country"], 2, 2, f"{what}.country")) is not None,
+            f"{what}.country must be two capital letters")
+    require(isinstance(value["identifiers"], list) and len(value["identifiers"]) <= 16, f"{what}: up to 16 identifiers")
+    identifiers = []
+    for identifier in value["identifiers"]:
+        check_keys(identifier, ["scheme", "value"], f"{what}: an identifier")
+        scheme = check_text(identifier["scheme"], 1, 32, f"{what}: an identifier's scheme")
+        require(scheme in SCHEMES, f"{what}: unknown identifier scheme")
+        text = check_text(identifier["value"], 1, 64, f"{what}: an identifier's value")
+        require(re.fullmatch("[!-~]+", text) is not None, f"{what}: an identifier's value must be visible ASCII")
+        identifiers.append((scheme, text))
+    require(identifiers == sorted(set(identifiers)), f"{what}: identifiers must ascend without repetition")
+    require(isinstance(value["roles"], list) and all(isinstance(role, str) and role in ROLES for role in value["roles"]),
+            f"{what}: unknown role")
+    require(len(value["roles"]) == len(set(value["roles"])) > 0, f"{what}: one role or more, without repetition")
+    validates = "validator" in value["roles"]
+    names = KEY_ROLES + (["consensus"] if validates else [])
+    check_keys(value["keys"], names, f"{what}.keys")
+    keys = {name: check_key(value["keys"][name], X25519 if name == "envelope" else ED25519, f"{what}.keys.{name}")
+            for name in names}
+    power = check_natural(value["power"], MAX_POWER, f"{what}.power")
+    require((power > 0) == validates, f"{what}: validators, and only they, have power")
+    return Founder(keys, power)
+
+
+def key_id(algorithm: int, key: bytes) -> bytes:
+    return hashed("key", u32(algorithm), key)
+
+
+def genesis(data: bytes) -> TrustRoot:
+    """A genesis file: document, blank line, one signature line per founder (section 6)."""
+    end = data.find(b"\n\n")
+    require(end >= 0, "no blank line between document and signatures")
+    document, lines = data[:end + 1], data[end + 2:]
+    try:
+        content = strict_json(document.decode("utf-8"))
+        signature_text = lines.decode("utf-8")
+    except UnicodeDecodeError:
+        raise BadInput("genesis: not UTF-8") from None
+    content = check_keys(content, ["format", "name", "time_ms", "parameters", "founders"], "the document")
+    require(content["format"] == "heatmark-genesis-v1", "unknown format")
+    check_text(content["name"], 1, 64, "name")
+    check_natural(content["time_ms"], U64, "time_ms")
+    fields = MESSAGES["Parameters"].values()
+    check_keys(content["parameters"], [name for name, _ in fields], "parameters")
+    for name, kind in fields:
+        check_natural(content["parameters"][name], U32 if kind == "uint32" else U64, f"parameters.{name}")
+    require(isinstance(content["founders"], list) and 1 <= len(content["founders"]) <= MAX_FOUNDERS,
+            f"1 to {MAX_FOUNDERS} founders")
+    founders = [founder(value, f"founder {index}") for index, value in enumerate(content["founders"])]
+    roots = [each.keys["root"] for each in founders]
+    require(all(first < second for first, second in zip(roots, roots[1:])), "founders must ascend by root key")
+    keys = [key for each in founders for key in each.keys.values()]
+    require(len(set(keys)) == len(keys), "a key stands twice")
+
+    network = hashed("network", document)
+    check_genesis_signatures(signature_text, network, roots)
+    voters = sorted((each.keys["consensus"], each.power) for each in founders if each.power > 0)
+    try:
+        first_set = validator_set({"validators": [{"key": key, "power": power} for key, power in voters]})
+    except Refused as error:
+        raise BadInput(f"genesis: {error}") from None
+    return TrustRoot(0, network, first_set)
+
+
+def check_genesis_signatures(text: str, network: bytes, roots: List[bytes]) -> None:
+    """Every founder's root key signed, one line each, ascending by member id."""
+    members = sorted((hashed("member", network, key_id(ED25519, root)), root) for root in roots)
+    require(text.endswith("\n"), "the last line does not end")
+    lines = text[:-1].split("\n")
+    require(len(lines) == len(members), f"{len(lines)} signature lines for {len(members)} founders")
+    for line, (member, root) in zip(lines, members):
+        match = re.fullmatch("\u2014 ([0-9a-f]{64}) ([A-Za-z0-9+/]{86}==)", line)
+        require(match is not None, "a signature line is not of the form '\u2014 <member id> <signature>'")
+        require(match.group(1) == member.hex(), f"expected the signature of member {member.hex()}")
+        signature = base64.b64decode(match.group(2))
+        require(base64.b64encode(signature).decode("ascii") == match.group(2), "a signature is not in canonical base64")
+        require(verifies(root, signature, preimage("sign/genesis", network, member)), f"member {member.hex()} did not sign")
+
+
+def trust_root(data: bytes) -> TrustRoot:
+    """Either kind: a genesis document begins with a brace, which no pinned header can."""
+    return genesis(data) if data.startswith(b"{") else pinned_header(data)
+
+
+# --- Section 7: receipts and state proofs --------------------------------------------------------
+
+def decode_evidence(name: str, data: bytes) -> Message:
+    """Step 1, the part without the trust root: encoding, presence, lengths."""
+    try:
+        message = decode(name, data)
+    except NotCanonical as error:
+        raise Refused("not-canonical", str(error)) from None
+    for part in [message] + message["set_changes"]:
+        for field in ("header", "certificate", "next"):
+            if field in part and part[field] is None:
+                raise Refused("missing-field", field)
+        check_header_lengths(part["header"])
+        for entry in part["certificate"]["signatures"]:
+            check_length(entry["signature"], 64, "a precommit")
+        for validator in part.get("next", {"validators": []})["validators"]:
+            check_length(validator["key"], 32, "a validator's key")
+    for node in message.get("inclusion_path", []):
+        check_length(node, 32, "a node of the inclusion path")
+    return message
+
+
+def check_header_chain(message: Message, trust: TrustRoot) -> None:
+    """Steps 1 to 3: the header is certified by a set that the trust root leads to."""
+    header = message["header"]
+    if header["network"] != trust.network:
+        raise Refused("wrong-network", header["network"].hex())
+    if header["height"] <= trust.height:
+        raise CannotTell("older-than-trust", f"height {header['height']}, trust root {trust.height}")
+    height, current = trust.height, trust.next
+    for change in message["set_changes"]:
+        at = change["header"]["height"]
+        if change["header"]["network"] != trust.network:
+            raise Refused("wrong-network", f"set change at height {at}")
+        if not height < at < header["height"]:
+            raise Refused("set-change-order", f"height {at} after {height} for {header['height']}")
+        check_certificate(trust.network, change["header"], change["certificate"], current)
+        following = validator_set(change["next"])
+        if following.hash != change["header"]["next_validators"]:
+            raise Refused("wrong-next-set", f"set change at height {at}")
+        if following.hash == current.hash:
+            raise Refused("set-change-unchanged", f"set change at height {at}")
+        height, current = at, following
+    check_certificate(trust.network, header, message["certificate"], current)
+
+
+def decode_transaction(network: bytes, data: bytes) -> Tuple[bytes, Optional[str]]:
+    """Step 5: transaction id and name of the payload."""
+    if len(data) > MAX_ENVELOPE_BYTES:
+        raise Refused("envelope-too-large", f"{len(data)} bytes")
+    try:
+        envelope = decode("Envelope", data)
+    except NotCanonical as error:
+        raise Refused("envelope-not-canonical", str(error)) from None
+    try:
+        body = decode("Body", envelope["body"])
+    except NotCanonical as error:
+        raise Refused("body-not-canonical", str(error)) from None
+    payload = next((MESSAGES["Body"][n][0] for n in ONEOFS["Body"] if body[MESSAGES["Body"][n][0]] is not None), None)
+    return hashed("sign/member", network, envelope["signer"], envelope["body"]), payload
+
+
+def verify_receipt(data: bytes, trust: TrustRoot) -> Message:
+    """What a receipt says, or Refused, or CannotTell."""
+    receipt = decode_evidence("Receipt", data)
+    check_header_chain(receipt, trust)
+    header, transaction = receipt["header"], receipt["transaction"]
+    check_inclusion(preimage("transaction", transaction), receipt["leaf_index"], header["log_size"],
+                    receipt["inclusion_path"], header["log_root"])
+    transaction_id, payload = decode_transaction(trust.network, transaction)
+    return {"transaction_id": transaction_id.hex(), "leaf_index": receipt["leaf_index"], "height": header["height"],
+            "time_ms": header["time_ms"], "log_size": header["log_size"], "payload": payload}
+
+
+def verify_state_proof(data: bytes, trust: TrustRoot) -> Message:
+    """What a state proof says, or Refused, or CannotTell."""
+    proof = decode_evidence("StateProof", data)
+    check_header_chain(proof, trust)
+    header, present, value = proof["header"], proof["present"], proof["value"]
+    if value and not present:
+        raise Refused("map-proof", "an absent key has a value")
+    check_map_proof(proof["proof"], proof["key"], value if present else None, header["state_root"])
+    return {"height": header["height"], "time_ms": header["time_ms"], "key": proof["key"].hex(), "present": present,
+            "value": value.hex() if present else None}
+
+
+# --- Section 8: exit codes and files -------------------------------------------------------------
+
+EXIT_CODES = {"ok": 0, "refused": 1, "input": 2, "cannot-tell": 3}
+WORST_FIRST = ["refused", "input", "cannot-tell", "ok"]
+NOTHING_SAID = {"receipt": ["transaction_id", "leaf_index", "height", "time_ms", "log_size", "payload"],
+                "state": ["height", "time_ms", "key", "present", "value"]}
+
+
+def judge(kind: str, data: bytes, trust: TrustRoot) -> Message:
+    """The verdict on one piece of evidence; what it says stands in the result only when it is ok."""
+    silent: Message = dict.fromkeys(NOTHING_SAID[kind])
+    try:
+        said = verify_receipt(data, trust) if kind == "receipt" else verify_state_proof(data, trust)
+        return {"verdict": "ok", "reason": None, "detail": None, **said}
+    except CannotTell as error:
+        return {"verdict": "cannot-tell", "reason": error.code, "detail": error.detail, **silent}
+    except Refused as error:
+        return {"verdict": "refused", "reason": error.code, "detail": error.detail, **silent}
+
+
+def read_file(path: str) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            data = file.read(MAX_FILE_BYTES + 1)
+    except OSError as error:
+        raise BadInput(f"cannot be read: {error.strerror}") from None
+    if len(data) > MAX_FILE_BYTES:
+        raise BadInput(f"is larger than {MAX_FILE_BYTES} bytes")
+    return data
+
+
+def verify_files(kind: str, trust_path: str, paths: List[str]) -> int:
+    try:
+        trust = trust_root(read_file(trust_path))
+    except BadInput as error:
+        print(f"heatmark_verify: trust root {trust_path}: {error}", file=sys.stderr)
+        return EXIT_CODES["input"]
+    verdicts = set()
+    for path in paths:
+        try:
+            result = judge(kind, read_file(path), trust)
+        except BadInput as error:
+            result = {"verdict": "input", "reason": "unreadable", "detail": str(error), **dict.fromkeys(NOTHING_SAID[kind])}
+        verdicts.add(result["verdict"])
+        print(json.dumps({"file": path, **result}))
+    return EXIT_CODES[next(verdict for verdict in WORST_FIRST if verdict in verdicts)]
+
+
+def judge_vector(case: Message) -> Tuple[str, Optional[str]]:
+    """Verdict and code of one case: `trust` of `trust_kind`, and hexadecimal `receipt` or `state_proof`."""
+    kind = "receipt" if "receipt" in case else "state"
+    evidence = bytes.fromhex(case["receipt" if kind == "receipt" else "state_proof"])
+    try:
+        if case["trust_kind"] == "genesis":
+            trust = genesis(case["trust"].encode("utf-8"))
+        elif case["trust_kind"] == "pinned":
+            trust = pinned_header(bytes.fromhex(case["trust"]))
+        else:
+            raise ValueError(f"unknown trust_kind {case['trust_kind']}")
+    except BadInput:
+        return "input", None
+    result = judge(kind, evidence, trust)
+    return result["verdict"], result["reason"]
+
+
+def run_vectors(path: str) -> int:
+    """Compares every case with what it expects. `error` is compared where a case has one."""
+    try:
+        with open(path, "rb") as file:
+            cases = json.load(file)["cases"]
+        results = [(case["name"], case["expect"], case.get("error"), *judge_vector(case)) for case in cases]
+        if not results:
+            raise ValueError("no cases")
+        for name, expect, error, _, _ in results:
+            if expect not in EXIT_CODES or (error and error not in CODES):
+                raise ValueError(f"case {name} expects {expect} with {error}")
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        print(f"heatmark_verify: vectors {path}: {type(error).__name__}: {error}", file=sys.stderr)
+        return EXIT_CODES["input"]
+    failures = 0
+    for name, expect, error, verdict, code in results:
+        if verdict != expect or (error and error != code):
+            failures += 1
+            print(json.dumps({"case": name, "expect": expect, "error": error, "verdict": verdict, "reason": code}))
+    print(json.dumps({"cases": len(results), "failures": failures}))
+    return 1 if failures else 0
+
+
+def main(arguments: Optional[List[str]] = None) -> int:
+    parser = argparse.ArgumentParser(description="Verifies Heatmark receipts and state proofs offline.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name, what in (("receipt", "receipts"), ("state", "state proofs")):
+        command = commands.add_parser(name, help=f"verify {what}")
+        command.add_argument("--trust", required=True, metavar="FILE", help="genesis file or pinned header")
+        command.add_argument("files", nargs="+", metavar="FILE")
+    commands.add_parser("vectors", help="compare with a golden file").add_argument("file", metavar="FILE")
+    options = parser.parse_args(arguments)
+    if options.command == "vectors":
+        return run_vectors(options.file)
+    return verify_files(options.command, options.trust, options.files)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
