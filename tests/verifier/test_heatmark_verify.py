@@ -361,6 +361,24 @@ class Signatures(unittest.TestCase):
         y, sign = key & (1 << 255) - 1, key >> 255
         self.assertFalse(hv.is_prime_order_point(((P - y) | (1 - sign) << 255).to_bytes(32, "little")))
 
+    def test_refuses_a_signature_that_holds_for_a_key_of_mixed_order(self):
+        # With the point of order two added to a key, the equation still holds for every other message.
+        secret = int.from_bytes(sha256(b"scalar"), "little") % hv.GROUP_ORDER
+        plain = sodium.crypto_scalarmult_ed25519_base_noclamp(secret.to_bytes(32, "little"))
+        number = int.from_bytes(plain, "little")
+        mixed = ((P - (number & (1 << 255) - 1)) | (1 - (number >> 255)) << 255).to_bytes(32, "little")
+        nonce = int.from_bytes(sha256(b"nonce"), "little") % hv.GROUP_ORDER
+        r = sodium.crypto_scalarmult_ed25519_base_noclamp(nonce.to_bytes(32, "little"))
+
+        def signature(key, message):
+            k = int.from_bytes(hashlib.sha512(r + key + message).digest(), "little") % hv.GROUP_ORDER
+            return k, r + ((nonce + k * secret) % hv.GROUP_ORDER).to_bytes(32, "little")
+
+        message = next(m for m in (b"message %d" % n for n in range(64)) if signature(mixed, m)[0] % 2 == 0)
+        self.assertEqual(sodium.crypto_sign_open(signature(mixed, message)[1] + message, mixed), message)
+        self.assertFalse(hv.verifies(mixed, signature(mixed, message)[1], message))
+        self.assertTrue(hv.verifies(plain, signature(plain, message)[1], message))
+
     def test_torsion_remover_is_one_for_prime_order_and_zero_for_the_cofactor(self):
         n = int.from_bytes(hv.TORSION_REMOVER, "little")
         self.assertEqual((n % hv.GROUP_ORDER, n % 8, n < 2**255), (1, 0, True))
@@ -748,8 +766,17 @@ class StateProofs(unittest.TestCase):
         root, sibling = map_root(entries), map_root({right: b"2"})
         hv.check_map_proof(b"\0\0\2\x40" + sibling, left, b"1", root)
         self.refuses(b"\0\0\2\x60" + sibling, left, b"1", root)
+        self.refuses(b"\0\0\2\x60" + sibling + sibling, left, b"1", root)
         self.refuses(b"\0\0\2\xc0" + hv.EMPTY_SUBTREE + sibling, left, b"1", root)
-        self.refuses(b"\0\1\1" + bytes(33), left, b"1", root)  # 257 siblings
+
+    def test_accepts_256_siblings_and_refuses_257(self):
+        root = sha256(b"JMT::LeafNode" + sha256(b"key") + sha256(b"value"))
+        for depth in range(255, -1, -1):
+            pair = (bytes(32), root) if key_bit(b"key", depth) else (root, bytes(32))
+            root = sha256(b"JMT::IntrnalNode" + pair[0] + pair[1])
+        hv.check_map_proof(b"\0\1\0" + b"\xff" * 32 + bytes(256 * 32), b"key", b"value", root)
+        self.refuses(b"\0\1\1" + b"\xff" * 32 + b"\x80" + bytes(257 * 32), b"key", b"value", root)
+        self.refuses(b"\0\1\1" + b"\xff" * 32 + b"\0" + bytes(256 * 32), b"key", b"value", root)
 
     def test_refuses_another_leaf_outside_the_keys_subtree(self):
         key, other = b"key 1", next(k for k in self.ENTRIES if key_bit(k, 0) != key_bit(b"key 1", 0))
@@ -757,6 +784,10 @@ class StateProofs(unittest.TestCase):
         forged = b"\2" + sha256(other) + sha256(b"2") + b"\0\1\x80" + map_root({key: b"1"})
         self.refuses(forged, key, None, map_root(entries))
         self.refuses(b"\2" + sha256(key) + sha256(b"1") + b"\0\1\x80" + map_root({other: b"2"}), key, None, map_root(entries))
+        # Even where a map holds the other leaf on the key's side, against its own rules.
+        pair = [map_root({other: b"2"}), sha256(b"sibling")][::-1 if key_bit(key, 0) else 1]
+        misplaced = b"\2" + sha256(other) + sha256(b"2") + b"\0\1\x80" + sha256(b"sibling")
+        self.refuses(misplaced, key, None, sha256(b"JMT::IntrnalNode" + pair[0] + pair[1]))
 
     def state_proof(self, key, **changes):
         top = header(9, [b"x"], FIRST, state_root=map_root(self.ENTRIES))
@@ -858,7 +889,11 @@ class TrustRoots(unittest.TestCase):
         for spoilt in (lines[:-1], lines[::-1], lines + lines[-1:], lines[:4] + [lines[4][:-1]], [line.upper() for line in lines],
                        [line.replace("— ", "- ") for line in lines], [line.replace("— ", "—  ") for line in lines],
                        [line.replace("\n", "\r\n") for line in lines], lines + ["\n"], [],
-                       [lines[0][:67] + lines[1][67:]] + lines[1:], [lines[0][:-5] + "B" + lines[0][-4:]] + lines[1:]):
+                       [lines[0][:67] + lines[1][67:]] + lines[1:], ["\u2014 " + "0" * 64 + lines[0][66:]] + lines[1:],
+                       [lines[0][:-5] + ("B" if lines[0][-5] == "A" else "A") + lines[0][-4:]] + lines[1:],
+                       # The same 64 bytes in another base64: bits behind the last byte are set.
+                       [lines[0][:-4] + chr(ord(lines[0][-4]) + 1) + lines[0][-3:]] + lines[1:],
+                       lines[:4] + [lines[4].replace("\n", "X")]):
             with self.subTest(spoilt[:1]):
                 self.refuses(document + b"\n\n" + "".join(spoilt).encode())
         self.refuses(document + b"\n" + "".join(lines).encode())
