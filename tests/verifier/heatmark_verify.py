@@ -45,8 +45,7 @@ U64 = 2**64 - 1
 # Every reason for which something is refused, or cannot be told. Closed: a vector file may name no other.
 CODES = {
     "not-canonical",  # the receipt is not the one accepted encoding of its message
-    "missing-field",  # a header, certificate or validator set is absent
-    "wrong-length",  # a hash, key or signature has another length than its kind
+    "wrong-length",  # a hash, key or signature has another length than its kind, or a part is absent
     "wrong-network",  # a header is of another network than the trust root
     "older-than-trust",  # the header is not above the trust root: cannot tell
     "set-change-order",  # set changes are not ascending, or not between trust root and header
@@ -57,10 +56,8 @@ CODES = {
     "certificate-signature",  # a signature does not verify
     "certificate-quorum",  # not more than two thirds of the voting power
     "inclusion-path",  # the path does not lead from the leaf to the log root
-    "envelope-too-large",  # the transaction exceeds 65,507 bytes
-    "envelope-not-canonical",  # the transaction is not the one accepted encoding of an envelope
-    "body-not-canonical",  # the envelope's body is not the one accepted encoding of a body
-    "map-proof",  # the map proof does not lead from the key to the state root
+    "body-not-canonical",  # the envelope or its body is too large or not the one accepted encoding
+    "state-proof",  # the map proof does not lead from the key to the state root
 }
 
 
@@ -423,7 +420,7 @@ def read_map_proof(proof: bytes) -> Tuple[int, bytes, List[bytes]]:
     256; a bitmap of those written; these. A sibling that is not written is the empty subtree.
     """
     def malformed(what: str) -> Refused:
-        return Refused("map-proof", what)
+        return Refused("state-proof", what)
 
     if not proof or proof[0] > ABSENT_OTHER_LEAF:
         raise malformed("unknown kind")
@@ -448,7 +445,7 @@ def check_map_proof(proof: bytes, key: bytes, value: Optional[bytes], root: byte
     """`key` has `value`, or is absent when that is None, in the map with this root."""
     kind, other, siblings = read_map_proof(proof)
     if (kind == PRESENT) != (value is not None):
-        raise Refused("map-proof", "proves presence, absence is claimed, or the reverse")
+        raise Refused("state-proof", "proves presence, absence is claimed, or the reverse")
     key_hash = sha256(key)
     key_bits = bits(key_hash)
     if kind == PRESENT:
@@ -458,12 +455,12 @@ def check_map_proof(proof: bytes, key: bytes, value: Optional[bytes], root: byte
     else:
         # The other leaf stands for its whole subtree, so the key's place must be in that subtree.
         if other[:32] == key_hash or bits(other[:32])[:len(siblings)] != key_bits[:len(siblings)]:
-            raise Refused("map-proof", "the other leaf does not exclude the key")
+            raise Refused("state-proof", "the other leaf does not exclude the key")
         reached = map_leaf(other[:32], other[32:])
     for sibling, goes_right in reversed(list(zip(siblings, key_bits))):
         reached = map_node(sibling, reached) if goes_right else map_node(reached, sibling)
     if reached != root:
-        raise Refused("map-proof", "the path leads to another root")
+        raise Refused("state-proof", "the path leads to another root")
 
 
 # --- Sections 6 and 7: trust roots ---------------------------------------------------------------
@@ -652,7 +649,7 @@ def decode_evidence(name: str, data: bytes) -> Message:
     for part in [message] + message["set_changes"]:
         for field in ("header", "certificate", "next"):
             if field in part and part[field] is None:
-                raise Refused("missing-field", field)
+                raise Refused("wrong-length", f"{field} is absent")
         check_header_lengths(part["header"])
         for entry in part["certificate"]["signatures"]:
             check_length(entry["signature"], 64, "a precommit")
@@ -690,15 +687,14 @@ def check_header_chain(message: Message, trust: TrustRoot) -> None:
 def decode_transaction(network: bytes, data: bytes) -> Tuple[bytes, Optional[str]]:
     """Step 5: transaction id and name of the payload."""
     if len(data) > MAX_ENVELOPE_BYTES:
-        raise Refused("envelope-too-large", f"{len(data)} bytes")
+        raise Refused("body-not-canonical", f"an envelope of {len(data)} bytes")
     try:
         envelope = decode("Envelope", data)
-    except NotCanonical as error:
-        raise Refused("envelope-not-canonical", str(error)) from None
-    try:
         body = decode("Body", envelope["body"])
     except NotCanonical as error:
         raise Refused("body-not-canonical", str(error)) from None
+    if len(envelope["signer"]) != 32:
+        raise Refused("body-not-canonical", "the signer is no key id")
     payload = next((MESSAGES["Body"][n][0] for n in ONEOFS["Body"] if body[MESSAGES["Body"][n][0]] is not None), None)
     return hashed("sign/member", network, envelope["signer"], envelope["body"]), payload
 
@@ -718,10 +714,10 @@ def verify_receipt(data: bytes, trust: TrustRoot) -> Message:
 def verify_state_proof(data: bytes, trust: TrustRoot) -> Message:
     """What a state proof says, or Refused, or CannotTell."""
     proof = decode_evidence("StateProof", data)
-    check_header_chain(proof, trust)
     header, present, value = proof["header"], proof["present"], proof["value"]
     if value and not present:
-        raise Refused("map-proof", "an absent key has a value")
+        raise Refused("wrong-length", "an absent key has a value")
+    check_header_chain(proof, trust)
     check_map_proof(proof["proof"], proof["key"], value if present else None, header["state_root"])
     return {"height": header["height"], "time_ms": header["time_ms"], "key": proof["key"].hex(), "present": present,
             "value": value.hex() if present else None}
