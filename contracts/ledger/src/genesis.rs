@@ -1,0 +1,486 @@
+//! The founding document: read, compared by fingerprint, signed by every founder, and turned into
+//! the state at height 0. Refuses unknown and repeated fields, entries that break the registry's
+//! form, and missing or wrong signatures. Specification: `proto/README.md`, section 6.
+
+use crate::execute::{Environment, ExecutionError, check_entry};
+use crate::execute::{check_parameters, enter, member_id_of, put_validators};
+use crate::ids::{Height, MemberId, NetworkId, UnixMillis};
+use crate::keys::{self, KeyError, PublicKey};
+use crate::refusal::Refusal;
+use crate::state::{self, Changes, Overlay, StateError, StateView};
+use crate::validators::{SetError, Validator, ValidatorSet};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use ed25519_dalek::SigningKey;
+use heatmark_merkle::tag;
+use heatmark_proto::ledger::v1 as pb;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use thiserror::Error;
+
+/// Largest genesis text in bytes.
+pub const MAX_GENESIS_BYTES: usize = 4 * 1024 * 1024;
+
+/// Most founders.
+pub const MAX_FOUNDERS: usize = 1_024;
+
+const FORMAT: &str = "heatmark-genesis-v1";
+const DASH: &str = "\u{2014} ";
+
+/// Why a text is no genesis. Whoever wrote the text must mend it.
+#[derive(Debug, Error)]
+pub enum GenesisError {
+    /// Larger than [`MAX_GENESIS_BYTES`], or not UTF-8.
+    #[error("a genesis text is UTF-8 of at most 4 MiB")]
+    Text,
+    /// The document is not the JSON it must be.
+    #[error("genesis document: {0}")]
+    Json(#[from] serde_json::Error),
+    /// A signature line is not `— <member id> <base64>`, or out of order.
+    #[error("signature lines must read `— <member id> <base64>`, ascending by member id")]
+    SignatureLine,
+    /// A signature is by no founder.
+    #[error("member {0} signed but is no founder")]
+    NotAFounder(MemberId),
+    /// A founder's signature does not verify.
+    #[error("the signature of member {0} does not verify")]
+    BadSignature(MemberId),
+    /// A founder has not signed yet.
+    #[error("{0} has not signed")]
+    Unsigned(String),
+    /// A founder's entry breaks a rule.
+    #[error("founder {name}: {reason}")]
+    Founder {
+        /// Legal name as written.
+        name: String,
+        /// The rule.
+        reason: Refusal,
+    },
+    /// Something else is out of bounds.
+    #[error("genesis document: {0}")]
+    Rule(&'static str),
+    /// The validators make no set.
+    #[error("genesis validators: {0}")]
+    Set(#[from] SetError),
+}
+
+/// A founder as written in the document.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Founder {
+    /// Legal name.
+    pub legal_name: String,
+    /// ISO 3166-1 alpha-2.
+    pub country: String,
+    /// Public identifiers.
+    pub identifiers: Vec<FounderIdentifier>,
+    /// `supplier`, `assembler`, `lab`, `escrow-agent`, `regulator`, `validator`.
+    pub roles: Vec<String>,
+    /// Public keys, hex.
+    pub keys: FounderKeys,
+    /// Voting power; 0 without the role `validator`.
+    pub power: u64,
+}
+
+/// An identifier of a founder.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FounderIdentifier {
+    /// `lei`, `gln`, `gs1-prefix`, `melt-shop` or `cmrt-smelter`.
+    pub scheme: String,
+    /// The identifier.
+    pub value: String,
+}
+
+/// A founder's public keys, hex.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FounderKeys {
+    /// Ed25519.
+    pub root: String,
+    /// Ed25519.
+    pub signing: String,
+    /// Ed25519.
+    pub p2p: String,
+    /// X25519.
+    pub envelope: String,
+    /// Ed25519; for validators only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub consensus: Option<String>,
+}
+
+/// The document whose bytes the network is named after.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Document {
+    /// `heatmark-genesis-v1`.
+    pub format: String,
+    /// A name for people, 1 to 64 characters.
+    pub name: String,
+    /// Genesis time, Unix milliseconds.
+    pub time_ms: u64,
+    /// What every node agrees on.
+    pub parameters: GenesisParameters,
+    /// Founders ascending by root key.
+    pub founders: Vec<Founder>,
+}
+
+macro_rules! parameters {
+    ($($(#[$doc:meta])* $field:ident: $kind:ty = $default:expr;)*) => {
+        /// [`pb::Parameters`] as written in the document.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+        #[serde(deny_unknown_fields)]
+        pub struct GenesisParameters { $($(#[$doc])* pub $field: $kind,)* }
+
+        impl GenesisParameters {
+            /// The message.
+            #[must_use]
+            pub fn to_proto(&self) -> pb::Parameters {
+                pb::Parameters { $($field: self.$field,)* }
+            }
+        }
+
+        impl Default for GenesisParameters {
+            fn default() -> Self {
+                Self { $($field: $default,)* }
+            }
+        }
+    };
+}
+
+parameters! {
+    /// Milliseconds.
+    max_clock_skew_ms: u64 = 5_000;
+    /// Milliseconds.
+    max_window_ms: u64 = 600_000;
+    /// Records.
+    max_batch_records: u32 = 1_000_000;
+    /// Transactions.
+    max_block_transactions: u32 = 5_000;
+    /// Bytes.
+    max_block_bytes: u32 = 4 * 1024 * 1024;
+    /// Bytes.
+    reserved_alert_bytes: u32 = 512 * 1024;
+    /// Milliseconds.
+    heartbeat_ms: u64 = 30_000;
+    /// Milliseconds.
+    governance_delay_ms: u64 = 86_400_000;
+    /// Milliseconds.
+    proposal_lifetime_ms: u64 = 604_800_000;
+    /// Heights.
+    state_history_heights: u64 = 1_000;
+}
+
+impl Default for Document {
+    fn default() -> Self {
+        Self {
+            format: FORMAT.to_owned(),
+            name: String::new(),
+            time_ms: 0,
+            parameters: GenesisParameters::default(),
+            founders: Vec::new(),
+        }
+    }
+}
+
+impl Document {
+    /// The document as text, founders sorted, ending in a newline: the bytes to be hashed.
+    ///
+    /// # Errors
+    /// When it cannot be written as JSON.
+    pub fn to_text(&self) -> Result<String, GenesisError> {
+        let mut sorted = self.clone();
+        sorted.founders.sort_by(|a, b| a.keys.root.cmp(&b.keys.root));
+        let mut text = serde_json::to_string_pretty(&sorted)?;
+        text.push('\n');
+        Ok(text)
+    }
+}
+
+/// A genesis text, read and checked; signatures may still be missing.
+#[derive(Debug, Clone)]
+pub struct Genesis {
+    text: String,
+    document: Document,
+    network: NetworkId,
+    founders: BTreeMap<MemberId, (pb::MemberEntry, u64)>,
+    validators: ValidatorSet,
+    signatures: BTreeMap<MemberId, Vec<u8>>,
+}
+
+impl Genesis {
+    /// Reads a genesis text and checks everything but that all have signed.
+    ///
+    /// # Errors
+    /// See [`GenesisError`].
+    pub fn parse(bytes: &[u8]) -> Result<Self, GenesisError> {
+        if bytes.len() > MAX_GENESIS_BYTES {
+            return Err(GenesisError::Text);
+        }
+        let text = std::str::from_utf8(bytes).map_err(|_| GenesisError::Text)?;
+        let (text, lines) = match text.split_once("\n\n") {
+            Some((document, lines)) => (format!("{document}\n"), lines),
+            None => (text.to_owned(), ""),
+        };
+        let mut genesis = Self::from_document(text)?;
+        for line in lines.lines() {
+            let (member, signature) = parse_signature(line)?;
+            if genesis.signatures.last_key_value().is_some_and(|(last, _)| *last >= member) {
+                return Err(GenesisError::SignatureLine);
+            }
+            genesis.add_signature(member, signature)?;
+        }
+        Ok(genesis)
+    }
+
+    fn from_document(text: String) -> Result<Self, GenesisError> {
+        let document: Document = serde_json::from_str(&text)?;
+        if document.format != FORMAT {
+            return Err(GenesisError::Rule("format must be heatmark-genesis-v1"));
+        }
+        if document.name.is_empty() || document.name.chars().count() > 64 {
+            return Err(GenesisError::Rule("a name has 1 to 64 characters"));
+        }
+        if document.founders.len() > MAX_FOUNDERS {
+            return Err(GenesisError::Rule("too many founders"));
+        }
+        check_parameters(&document.parameters.to_proto())
+            .map_err(|_| GenesisError::Rule("a parameter is out of its range"))?;
+        if !document.founders.is_sorted_by(|a, b| a.keys.root < b.keys.root) {
+            return Err(GenesisError::Rule("founders must ascend by root key"));
+        }
+        let network = NetworkId(tag::hash("network", &[text.as_bytes()]));
+        let (mut founders, mut validators) = (BTreeMap::new(), Vec::new());
+        let mut keys = BTreeSet::new();
+        for founder in &document.founders {
+            let (entry, validator) = founder.entry()?;
+            if !entry.keys.iter().all(|key| keys.insert(key.key.clone())) {
+                return Err(GenesisError::Rule("a key stands twice"));
+            }
+            validators.extend(validator);
+            let member = member_id_of(&network, &entry)
+                .ok_or(GenesisError::Rule("a founder has no root key"))?;
+            founders.insert(member, (entry, founder.power));
+        }
+        let validators = ValidatorSet::new(validators)?;
+        let signatures = BTreeMap::new();
+        Ok(Self { text, document, network, founders, validators, signatures })
+    }
+
+    /// Signs as the founder that holds this root key.
+    ///
+    /// # Errors
+    /// [`GenesisError::Rule`] when no founder has it.
+    pub fn sign(&mut self, root: &SigningKey) -> Result<MemberId, GenesisError> {
+        let id = keys::member_id(&self.network, &PublicKey::of(root).id());
+        if !self.founders.contains_key(&id) {
+            return Err(GenesisError::Rule("no founder has this root key"));
+        }
+        let signature = keys::sign(root, &genesis_preimage(&self.network, &id));
+        self.signatures.insert(id, signature);
+        Ok(id)
+    }
+
+    /// Takes over the signatures of another copy of the same document.
+    ///
+    /// # Errors
+    /// [`GenesisError::Rule`] when the documents differ.
+    pub fn merge(&mut self, other: &Self) -> Result<(), GenesisError> {
+        if other.network != self.network {
+            return Err(GenesisError::Rule("the two texts hold different documents"));
+        }
+        self.signatures.extend(other.signatures.clone());
+        Ok(())
+    }
+
+    fn add_signature(&mut self, member: MemberId, signature: Vec<u8>) -> Result<(), GenesisError> {
+        let (entry, _) =
+            self.founders.get(&member).ok_or(GenesisError::NotAFounder(member))?;
+        let root = entry.keys.first().map(|key| PublicKey::from_bytes(&key.key));
+        let verified: Result<(), KeyError> = match root {
+            Some(Ok(root)) => root.verify(&genesis_preimage(&self.network, &member), &signature),
+            _ => Err(KeyError::UnacceptableKey),
+        };
+        verified.map_err(|_| GenesisError::BadSignature(member))?;
+        self.signatures.insert(member, signature);
+        Ok(())
+    }
+
+    /// Founders that have not signed yet.
+    pub fn unsigned(&self) -> impl Iterator<Item = (&MemberId, &str)> {
+        self.founders
+            .iter()
+            .filter(|(id, _)| !self.signatures.contains_key(*id))
+            .map(|(id, (entry, _))| (id, entry.legal_name.as_str()))
+    }
+
+    /// Insists that every founder has signed.
+    ///
+    /// # Errors
+    /// [`GenesisError::Unsigned`] with the first one missing.
+    pub fn require_signed(&self) -> Result<(), GenesisError> {
+        match self.unsigned().next() {
+            None => Ok(()),
+            Some((_, name)) => Err(GenesisError::Unsigned(name.to_owned())),
+        }
+    }
+
+    /// The whole text with its signature lines.
+    #[must_use]
+    pub fn to_text(&self) -> String {
+        let mut text = self.text.clone();
+        text.push('\n');
+        for (member, signature) in &self.signatures {
+            text.push_str(&format!("{DASH}{member} {}\n", STANDARD.encode(signature)));
+        }
+        text
+    }
+
+    /// The fingerprint that founders compare, and the network's id.
+    #[must_use]
+    pub fn network(&self) -> NetworkId {
+        self.network
+    }
+
+    /// The document.
+    #[must_use]
+    pub fn document(&self) -> &Document {
+        &self.document
+    }
+
+    /// Members at height 0 with their entries.
+    pub fn founders(&self) -> impl Iterator<Item = (&MemberId, &pb::MemberEntry)> {
+        self.founders.iter().map(|(id, (entry, _))| (id, entry))
+    }
+
+    /// The validator set of height 1.
+    #[must_use]
+    pub fn validators(&self) -> &ValidatorSet {
+        &self.validators
+    }
+
+    /// The state at height 0.
+    ///
+    /// # Errors
+    /// Never for a parsed genesis; the type is that of execution.
+    pub fn state(&self) -> Result<Changes, ExecutionError> {
+        let empty = Nothing;
+        let mut overlay = Overlay::new(&empty);
+        let env = Environment {
+            network: self.network,
+            height: Height(0),
+            time: UnixMillis(self.document.time_ms),
+        };
+        for (entry, _) in self.founders.values() {
+            enter(&mut overlay, &env.network, entry, (Height(0), Height(1)))?;
+        }
+        overlay.put(state::parameters_key(), &self.document.parameters.to_proto());
+        let versions = pb::VersionsState { current: 1, scheduled: Vec::new() };
+        overlay.put(state::versions_key(), &versions);
+        put_validators(&mut overlay, &self.validators);
+        Ok(overlay.into_changes())
+    }
+}
+
+impl Founder {
+    fn entry(&self) -> Result<(pb::MemberEntry, Option<Validator>), GenesisError> {
+        let founder = |reason| GenesisError::Founder { name: self.legal_name.clone(), reason };
+        let mut roles = Vec::new();
+        for name in &self.roles {
+            let role = role_from_name(name).ok_or_else(|| founder(Refusal::Entry("unknown role")))?;
+            roles.push(role as i32);
+        }
+        roles.sort_unstable();
+        let entry = pb::MemberEntry {
+            legal_name: self.legal_name.clone(),
+            country: self.country.clone(),
+            identifiers: self
+                .identifiers
+                .iter()
+                .map(|i| pb::Identifier { scheme: i.scheme.clone(), value: i.value.clone() })
+                .collect(),
+            roles,
+            keys: self.keys.to_proto().ok_or_else(|| founder(Refusal::Field("keys")))?,
+        };
+        check_entry(&entry).map_err(founder)?;
+        let consensus = entry.keys.iter().find(|key| key.role() == pb::KeyRole::Consensus);
+        match (consensus, self.power) {
+            (None, 0) => Ok((entry, None)),
+            (Some(key), power) if power > 0 => {
+                let key = PublicKey::from_bytes(&key.key).map_err(|e| founder(e.into()))?;
+                Ok((entry, Some(Validator { key, power })))
+            }
+            _ => Err(founder(Refusal::Entry("validators, and they alone, have voting power"))),
+        }
+    }
+}
+
+impl FounderKeys {
+    fn to_proto(&self) -> Option<Vec<pb::PublicKey>> {
+        use pb::KeyAlgorithm::{Ed25519, X25519};
+        let key = |role: pb::KeyRole, algorithm: pb::KeyAlgorithm, text: &str| {
+            let lower = text.bytes().all(|b| !b.is_ascii_uppercase());
+            let key = hex::decode(text).ok().filter(|key| lower && key.len() == 32)?;
+            Some(pb::PublicKey { role: role as i32, algorithm: algorithm as i32, key })
+        };
+        let mut keys = vec![
+            key(pb::KeyRole::Root, Ed25519, &self.root)?,
+            key(pb::KeyRole::Signing, Ed25519, &self.signing)?,
+            key(pb::KeyRole::P2p, Ed25519, &self.p2p)?,
+            key(pb::KeyRole::Envelope, X25519, &self.envelope)?,
+        ];
+        if let Some(consensus) = &self.consensus {
+            keys.push(key(pb::KeyRole::Consensus, Ed25519, consensus)?);
+        }
+        Some(keys)
+    }
+}
+
+/// A role by the name that people write.
+#[must_use]
+pub fn role_from_name(name: &str) -> Option<pb::Role> {
+    ROLE_NAMES.iter().find(|(_, n)| *n == name).map(|(role, _)| *role)
+}
+
+/// The name that people write for a role.
+#[must_use]
+pub fn role_name(role: pb::Role) -> &'static str {
+    ROLE_NAMES.iter().find(|(r, _)| *r == role).map_or("unknown", |(_, name)| name)
+}
+
+const ROLE_NAMES: [(pb::Role, &str); 6] = [
+    (pb::Role::Supplier, "supplier"),
+    (pb::Role::Assembler, "assembler"),
+    (pb::Role::Lab, "lab"),
+    (pb::Role::EscrowAgent, "escrow-agent"),
+    (pb::Role::Regulator, "regulator"),
+    (pb::Role::Validator, "validator"),
+];
+
+fn genesis_preimage(network: &NetworkId, member: &MemberId) -> Vec<u8> {
+    tag::preimage("sign/genesis", &[network.as_bytes(), member.as_bytes()])
+}
+
+fn parse_signature(line: &str) -> Result<(MemberId, Vec<u8>), GenesisError> {
+    let parts = line.strip_prefix(DASH).and_then(|rest| rest.split_once(' '));
+    let (member, signature) = parts.ok_or(GenesisError::SignatureLine)?;
+    let id = member.parse().map_err(|_| GenesisError::SignatureLine)?;
+    let signature = STANDARD.decode(signature).map_err(|_| GenesisError::SignatureLine)?;
+    Ok((id, signature))
+}
+
+/// The view before genesis.
+struct Nothing;
+
+impl StateView for Nothing {
+    fn value(&self, _key: &[u8]) -> Result<Option<Vec<u8>>, StateError> {
+        Ok(None)
+    }
+
+    fn contains_transaction(
+        &self,
+        _id: &crate::ids::TransactionId,
+    ) -> Result<bool, StateError> {
+        Ok(false)
+    }
+}

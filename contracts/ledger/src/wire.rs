@@ -1,0 +1,45 @@
+//! The one accepted encoding of every message: decode, encode again, compare. Refuses everything
+//! else, whatever it means. Specification: `proto/README.md`, section 1.
+
+use prost::Message;
+use thiserror::Error;
+
+/// Largest encoded envelope in bytes; with 28 bytes of tag and length it fills a tile entry.
+pub const MAX_TRANSACTION_BYTES: usize = 65_507;
+
+/// Largest encoded block in bytes that is ever decoded.
+pub const MAX_BLOCK_BYTES: usize = 8 * 1024 * 1024;
+
+/// Largest encoded receipt or state proof in bytes.
+pub const MAX_RECEIPT_BYTES: usize = 4 * 1024 * 1024;
+
+/// Why bytes are not a message. The sender's fault; retrying is pointless.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum WireError {
+    /// More bytes than such a message may have.
+    #[error("{length} bytes, at most {limit} are accepted")]
+    TooLong {
+        /// Bytes given.
+        length: usize,
+        /// Bytes accepted.
+        limit: usize,
+    },
+    /// Not a Protocol Buffers message of this kind.
+    #[error("not a message of this kind")]
+    Malformed,
+    /// A message, but not in its one accepted encoding.
+    #[error("not the canonical encoding of this message")]
+    NotCanonical,
+}
+
+/// Decodes a message of at most `limit` bytes from its one accepted encoding.
+///
+/// # Errors
+/// When it is too long, malformed, or encoded in any other way.
+pub fn decode<M: Message + Default>(bytes: &[u8], limit: usize) -> Result<M, WireError> {
+    if bytes.len() > limit {
+        return Err(WireError::TooLong { length: bytes.len(), limit });
+    }
+    let message = M::decode(bytes).map_err(|_| WireError::Malformed)?;
+    if message.encode_to_vec() == bytes { Ok(message) } else { Err(WireError::NotCanonical) }
+}
