@@ -1,0 +1,102 @@
+//! When the next height starts. An idle network writes nothing: the next height waits until there
+//! is something to write, until others have gone on, or until the heartbeat is due.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+use crate::context::{Address, Height, ValidatorSet};
+
+/// Rounds of turns in which all blocks are empty though something seems to wait, after which it
+/// is taken for something that no proposer can use. Until then a transaction may just not have
+/// reached the proposers.
+const FRUITLESS_TURNS: usize = 2;
+
+/// Heights above the newest whose voters are counted.
+const HEIGHTS_AHEAD: u64 = 2;
+
+/// What speaks for starting the next height.
+pub(super) struct Pace {
+    heartbeat_due: Instant,
+    /// The newest block came from a peer that is ahead.
+    catching_up: bool,
+    /// A block for the next height has arrived, or word of later ones.
+    others_went_on: bool,
+    /// Empty blocks since the last transaction.
+    empty_blocks: usize,
+    /// Who voted in heights that are not decided here.
+    voters: BTreeMap<Height, BTreeSet<Address>>,
+}
+
+impl Pace {
+    pub(super) fn new(now: Instant, heartbeat: Duration) -> Self {
+        Self {
+            heartbeat_due: after(now, heartbeat),
+            catching_up: false,
+            others_went_on: false,
+            empty_blocks: 0,
+            voters: BTreeMap::new(),
+        }
+    }
+
+    pub(super) fn committed(&mut self, height: Height, transactions: usize, due: Instant) {
+        self.heartbeat_due = due;
+        self.catching_up = false;
+        self.others_went_on = false;
+        self.empty_blocks = if transactions == 0 { self.empty_blocks.saturating_add(1) } else { 0 };
+        self.voters.retain(|at, _| *at > height);
+    }
+
+    pub(super) fn synced(&mut self) {
+        self.catching_up = true;
+    }
+
+    pub(super) fn others_went_on(&mut self) {
+        self.others_went_on = true;
+    }
+
+    /// Counts a vote that was seen. It is not verified: at worst one block is written early.
+    pub(super) fn voted(&mut self, newest: Height, height: Height, voter: Address) {
+        if height > newest && height.0 <= newest.0.saturating_add(HEIGHTS_AHEAD) {
+            self.voters.entry(height).or_default().insert(voter);
+        }
+    }
+
+    pub(super) fn heartbeat_due(&self) -> Instant {
+        self.heartbeat_due
+    }
+
+    /// Whether to start the height after `newest`.
+    pub(super) fn go(&self, now: Instant, newest: Height, set: &ValidatorSet, wanted: bool) -> bool {
+        self.catching_up
+            || self.others_went_on
+            || now >= self.heartbeat_due
+            || (wanted && self.empty_blocks < fruitless(set))
+            || self.honest_voter(newest, set)
+    }
+
+    /// Whether more than a third of the power has voted, so that an honest validator goes on.
+    fn honest_voter(&self, newest: Height, set: &ValidatorSet) -> bool {
+        let next = Height(newest.0.saturating_add(1));
+        let power = self
+            .voters
+            .get(&next)
+            .into_iter()
+            .flatten()
+            .fold(0_u64, |sum, voter| sum.saturating_add(set.power_of(voter)));
+        power.saturating_mul(3) > set.total_power()
+    }
+}
+
+fn fruitless(set: &ValidatorSet) -> usize {
+    use arc_malachitebft_app_channel::app::types::core::ValidatorSet as _;
+    set.count().saturating_mul(FRUITLESS_TURNS)
+}
+
+/// A moment later; far in the future if it cannot be told.
+pub(super) fn after(now: Instant, delay: Duration) -> Instant {
+    const FAR: Duration = Duration::from_secs(86_400);
+    now.checked_add(delay).or_else(|| now.checked_add(FAR)).unwrap_or(now)
+}
+
+#[cfg(test)]
+mod tests;
