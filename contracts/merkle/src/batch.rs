@@ -41,7 +41,8 @@ impl BatchTree {
         if count > MAX_RECORDS {
             return Err(BatchError::TooMany(count));
         }
-        let leaves: Vec<[u8; 32]> = record_roots.iter().map(|record_root| leaf(record_root).0).collect();
+        let leaves: Vec<[u8; 32]> =
+            record_roots.iter().map(|record_root| leaf(record_root).0).collect();
         let tree = MerkleTree::from_leaves(&leaves);
         let root = tree.root().map(Hash).ok_or(BatchError::Empty)?;
         Ok(Self { tree, count, root })

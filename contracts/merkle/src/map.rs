@@ -109,20 +109,33 @@ pub fn update<R: NodeReader>(
     let nodes = Nodes::new(reader);
     let hashed = changes.iter().map(|(key, value)| (jmt::KeyHash(key_hash(key)), value.clone()));
     let tree = JellyfishMerkleTree::<_, JmtHasher>::new(&nodes);
-    let (root, batch) = tree.put_value_set(hashed, version).map_err(|cause| nodes.failure(cause))?;
+    let (root, batch) =
+        tree.put_value_set(hashed, version).map_err(|cause| nodes.failure(cause))?;
     Ok(Update {
         root: Hash(root.0),
         version,
-        nodes: batch.node_batch.nodes().iter().map(|(key, node)| (encoded_key(key), encoded_node(node))).collect(),
+        nodes: batch
+            .node_batch
+            .nodes()
+            .iter()
+            .map(|(key, node)| (encoded_key(key), encoded_node(node)))
+            .collect(),
         stale: stale(&batch.stale_node_index_batch, previous),
-        values: batch.node_batch.values().iter().map(|((_, key), value)| (key.0, value.clone())).collect(),
+        values: batch
+            .node_batch
+            .values()
+            .iter()
+            .map(|((_, key), value)| (key.0, value.clone()))
+            .collect(),
     })
 }
 
 /// The stale nodes of a version, and the root before it, which the tree does not report when it was empty or unchanged.
 fn stale(reported: &BTreeSet<StaleNodeIndex>, previous: Option<u64>) -> Vec<(u64, NodeKeyBytes)> {
-    let mut stale: BTreeSet<(u64, NodeKeyBytes)> =
-        reported.iter().map(|index| (index.stale_since_version, encoded_key(&index.node_key))).collect();
+    let mut stale: BTreeSet<(u64, NodeKeyBytes)> = reported
+        .iter()
+        .map(|index| (index.stale_since_version, encoded_key(&index.node_key)))
+        .collect();
     if let Some(previous) = previous {
         stale.insert((previous.saturating_add(1), NodePath::root().key(previous)));
     }
@@ -151,7 +164,8 @@ pub fn prove<R: NodeReader>(
     let key_hash = key_hash(key);
     let mut siblings = Vec::new();
     let mut path = NodePath::root();
-    let mut node = read_node(reader, version, &path)?.ok_or(MapError::MissingVersion { version })?;
+    let mut node =
+        read_node(reader, version, &path)?.ok_or(MapError::MissingVersion { version })?;
     loop {
         match node {
             Node::Null => return Ok((None, MapProof::empty(siblings))),
@@ -159,7 +173,9 @@ pub fn prove<R: NodeReader>(
                 return Ok((None, MapProof::other_leaf(other, value_hash, siblings)));
             }
             Node::Leaf { value_hash, .. } => {
-                let value = reader.value(&key_hash, version).map_err(|error| MapError::Reader(error.into()))?;
+                let value = reader
+                    .value(&key_hash, version)
+                    .map_err(|error| MapError::Reader(error.into()))?;
                 let value = value.ok_or(MapError::Corrupt)?;
                 if <[u8; 32]>::from(Sha256::digest(&value)) != value_hash {
                     return Err(MapError::Corrupt);
@@ -167,7 +183,9 @@ pub fn prove<R: NodeReader>(
                 return Ok((Some(value), MapProof::present(siblings)));
             }
             Node::Inner(inner) => {
-                let Some((nibble, child)) = inner.descend(path.next_nibble(&key_hash)?, &mut siblings) else {
+                let Some((nibble, child)) =
+                    inner.descend(path.next_nibble(&key_hash)?, &mut siblings)
+                else {
                     return Ok((None, MapProof::empty(siblings)));
                 };
                 path = path.child(nibble)?;
@@ -177,7 +195,11 @@ pub fn prove<R: NodeReader>(
     }
 }
 
-fn read_node<R: NodeReader>(reader: &R, version: u64, path: &NodePath) -> Result<Option<Node>, MapError> {
+fn read_node<R: NodeReader>(
+    reader: &R,
+    version: u64,
+    path: &NodePath,
+) -> Result<Option<Node>, MapError> {
     let bytes = reader.node(&path.key(version)).map_err(|error| MapError::Reader(error.into()))?;
     bytes.map(|bytes| Node::decode(&bytes, path)).transpose()
 }

@@ -12,7 +12,8 @@ const PREFIX: &str = "heatmark/v1/";
 /// The bytes `P(what, parts)`; `what` is one of the specification's names, a part is shorter than 4 GiB.
 #[must_use]
 pub fn preimage(what: &str, parts: &[&[u8]]) -> Vec<u8> {
-    let parts_len = parts.iter().map(|part| part.len().saturating_add(4)).fold(0, usize::saturating_add);
+    let parts_len =
+        parts.iter().map(|part| part.len().saturating_add(4)).fold(0, usize::saturating_add);
     let len = parts_len.saturating_add(PREFIX.len()).saturating_add(what.len()).saturating_add(1);
     let mut bytes = Vec::with_capacity(len);
     feed(what, parts, |chunk| bytes.extend_from_slice(chunk));
@@ -28,12 +29,14 @@ pub fn hash(what: &str, parts: &[&[u8]]) -> Hash {
 }
 
 fn feed(what: &str, parts: &[&[u8]], mut sink: impl FnMut(&[u8])) {
-    let tag_len = u8::try_from(PREFIX.len().saturating_add(what.len())).expect("a tag is a short name of the specification");
+    let tag_len = u8::try_from(PREFIX.len().saturating_add(what.len()))
+        .expect("a tag is a short name of the specification");
     sink(&[tag_len]);
     sink(PREFIX.as_bytes());
     sink(what.as_bytes());
     for part in parts {
-        let len = u32::try_from(part.len()).expect("a part was bounded far below 4 GiB when it was decoded");
+        let len = u32::try_from(part.len())
+            .expect("a part was bounded far below 4 GiB when it was decoded");
         sink(&len.to_be_bytes());
         sink(part);
     }

@@ -19,6 +19,7 @@ pub const FULL_WIDTH: u16 = 256;
 /// Levels that a tree of fewer than 2^64 leaves has tiles on.
 pub const LEVELS: u8 = 8;
 pub(crate) const HASH_LEN: usize = 32;
+pub(crate) const TILE_HASHES: u64 = 256;
 const FULL_LEN: usize = 256 * HASH_LEN;
 
 /// A tile's place: its level (0 to 7, leaves first) and its index on that level.
@@ -30,6 +31,9 @@ pub struct TileId {
     pub index: u64,
 }
 
+/// A tile and its complete bytes, 32 for each hash.
+pub type ChangedTile = (TileId, Vec<u8>);
+
 impl fmt::Display for TileId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.level, self.index)
@@ -40,8 +44,8 @@ impl fmt::Display for TileId {
 #[must_use]
 pub fn width_in(size: TreeSize, tile: TileId) -> u16 {
     let hashes = level_len(size, tile.level);
-    let before = tile.index.saturating_mul(u64::from(FULL_WIDTH));
-    let width = hashes.saturating_sub(before).min(u64::from(FULL_WIDTH));
+    let before = tile.index.saturating_mul(TILE_HASHES);
+    let width = hashes.saturating_sub(before).min(TILE_HASHES);
     u16::try_from(width).unwrap_or(FULL_WIDTH)
 }
 
@@ -62,7 +66,7 @@ pub fn appended<R: HashReader>(
     size: TreeSize,
     leaves: &[Hash],
     reader: &R,
-) -> Result<Vec<(TileId, Vec<u8>)>, TreeError<R::Error>> {
+) -> Result<Vec<ChangedTile>, TreeError<R::Error>> {
     let count = u64::try_from(leaves.len()).map_err(|_| TreeError::TreeFull)?;
     size.0.checked_add(count).ok_or(TreeError::TreeFull)?;
     let mut changed = Vec::new();
@@ -82,9 +86,9 @@ fn append_level<R: HashReader>(
     level: u8,
     fresh: &[Hash],
     reader: &R,
-    changed: &mut Vec<(TileId, Vec<u8>)>,
+    changed: &mut Vec<ChangedTile>,
 ) -> Result<Vec<Hash>, TreeError<R::Error>> {
-    let mut index = level_len(size, level) / u64::from(FULL_WIDTH);
+    let mut index = level_len(size, level) / TILE_HASHES;
     let mut above = Vec::new();
     let mut bytes = edge(size, TileId { level, index }, reader)?;
     for hash in fresh {
@@ -102,7 +106,11 @@ fn append_level<R: HashReader>(
 }
 
 /// The bytes of a tile that may still be partial or not begun.
-fn edge<R: HashReader>(size: TreeSize, tile: TileId, reader: &R) -> Result<Vec<u8>, TreeError<R::Error>> {
+fn edge<R: HashReader>(
+    size: TreeSize,
+    tile: TileId,
+    reader: &R,
+) -> Result<Vec<u8>, TreeError<R::Error>> {
     let width = width_in(size, tile);
     if width == 0 {
         return Ok(Vec::new());
@@ -133,7 +141,7 @@ impl MemoryTiles {
     }
 
     /// Takes over the tiles that [`appended`] returned.
-    pub fn apply(&mut self, changed: Vec<(TileId, Vec<u8>)>) {
+    pub fn apply(&mut self, changed: Vec<ChangedTile>) {
         self.0.extend(changed);
     }
 }

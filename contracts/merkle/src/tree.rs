@@ -129,7 +129,11 @@ pub fn verify_consistency(
     if last != 0 {
         return Err(ProofError::PathTooShort);
     }
-    if old_hash == *old_root && new_hash == *new_root { Ok(()) } else { Err(ProofError::RootMismatch) }
+    if old_hash == *old_root && new_hash == *new_root {
+        Ok(())
+    } else {
+        Err(ProofError::RootMismatch)
+    }
 }
 
 /// Climbs past the levels on which the rightmost node has no sibling.

@@ -26,7 +26,10 @@ fn root_and_paths_equal_the_recursive_definition() {
         for index in (0..count).step_by(1 + count / 60) {
             let path = tree.path(index as u32).unwrap();
             assert_eq!(path, naive_path(index, &leaves), "record {index} of {count}");
-            assert_eq!(verify(&records[index], index as u32, count as u32, &path, &tree.root()), Ok(()));
+            assert_eq!(
+                verify(&records[index], index as u32, count as u32, &path, &tree.root()),
+                Ok(())
+            );
         }
         assert_eq!(tree.path(count as u32), None);
         assert_eq!(tree.path(u32::MAX), None);
@@ -58,7 +61,10 @@ fn rejects_other_record_index_and_count() {
     assert!(verify(&records[3], 3, 0, &path, &tree.root()).is_err());
     assert!(verify(&records[3], 3, 9, &path, &tree.root()).is_err());
     // The leaf is the tagged record root, not the record root.
-    assert!(tree::verify_inclusion(&records[3], LeafIndex(3), TreeSize(8), &path, &tree.root()).is_err());
+    assert!(
+        tree::verify_inclusion(&records[3], LeafIndex(3), TreeSize(8), &path, &tree.root())
+            .is_err()
+    );
 }
 
 #[test]

@@ -18,7 +18,12 @@ fn refuses_every_length_but_32() {
 fn refuses_uppercase_short_and_foreign_digits() {
     let good = "0123456789abcdef".repeat(4);
     assert!(good.parse::<Hash>().is_ok());
-    for bad in [good.to_uppercase(), good.replace('f', "g"), good.replace("01", "+1"), good.replace("01", "é")] {
+    for bad in [
+        good.to_uppercase(),
+        good.replace('f', "g"),
+        good.replace("01", "+1"),
+        good.replace("01", "é"),
+    ] {
         assert_eq!(bad.parse::<Hash>(), Err(HashError::NotHex), "{bad}");
     }
     assert_eq!(good.trim_end_matches('f').parse::<Hash>(), Err(HashError::NotHex));

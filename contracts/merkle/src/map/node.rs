@@ -77,7 +77,8 @@ impl NodePath {
     }
 
     fn leads_to(&self, key_hash: &[u8; 32]) -> bool {
-        self.0.len() <= MAX_NIBBLES && self.0.iter().copied().zip(nibbles(key_hash)).all(|(step, nibble)| step == nibble)
+        self.0.len() <= MAX_NIBBLES
+            && self.0.iter().copied().zip(nibbles(key_hash)).all(|(step, nibble)| step == nibble)
     }
 }
 
@@ -104,7 +105,10 @@ pub(crate) enum Node {
     /// The root of the empty map.
     Null,
     Inner(Box<Inner>),
-    Leaf { key_hash: [u8; 32], value_hash: [u8; 32] },
+    Leaf {
+        key_hash: [u8; 32],
+        value_hash: [u8; 32],
+    },
 }
 
 impl Node {
@@ -120,7 +124,9 @@ impl Node {
                 }
                 Self::Leaf { key_hash, value_hash }
             }
-            TAG_INNER if path.0.len() < MAX_NIBBLES => Self::Inner(Box::new(Inner::decode(&mut rest)?)),
+            TAG_INNER if path.0.len() < MAX_NIBBLES => {
+                Self::Inner(Box::new(Inner::decode(&mut rest)?))
+            }
             _ => return Err(MapError::Corrupt),
         };
         if rest.0.is_empty() { Ok(node) } else { Err(MapError::Corrupt) }
@@ -192,7 +198,8 @@ enum Only<'a> {
 }
 
 fn only_child(range: &[Option<Child>]) -> Only<'_> {
-    let mut present = (0u8..).zip(range).filter_map(|(offset, place)| Some((offset, place.as_ref()?)));
+    let mut present =
+        (0u8..).zip(range).filter_map(|(offset, place)| Some((offset, place.as_ref()?)));
     match (present.next(), present.next()) {
         (None, _) => Only::Nothing,
         (Some((offset, child)), None) => Only::Child(offset, child),

@@ -53,7 +53,11 @@ impl MapProof {
         Self { end: End::Empty, siblings }
     }
 
-    pub(super) fn other_leaf(key_hash: [u8; 32], value_hash: [u8; 32], siblings: Vec<Hash>) -> Self {
+    pub(super) fn other_leaf(
+        key_hash: [u8; 32],
+        value_hash: [u8; 32],
+        siblings: Vec<Hash>,
+    ) -> Self {
         Self { end: End::OtherLeaf { key_hash, value_hash }, siblings }
     }
 
@@ -99,7 +103,10 @@ impl MapProof {
         bytes.extend_from_slice(&count.to_be_bytes());
         bytes.extend(self.siblings.chunks(8).map(|eight| {
             let masks = (0..8u8).map(|place| 128u8 >> place);
-            masks.zip(eight).filter(|(_, sibling)| **sibling != PLACEHOLDER).fold(0, |byte, (mask, _)| byte | mask)
+            masks
+                .zip(eight)
+                .filter(|(_, sibling)| **sibling != PLACEHOLDER)
+                .fold(0, |byte, (mask, _)| byte | mask)
         }));
         for sibling in self.siblings.iter().filter(|sibling| **sibling != PLACEHOLDER) {
             bytes.extend_from_slice(&sibling.0);
@@ -145,10 +152,12 @@ fn read_siblings(count: usize, bitmap: &[u8], hashes: &[u8]) -> Option<Vec<Hash>
     let mut flags = bits(bitmap);
     let mut siblings = Vec::with_capacity(count);
     for flag in flags.by_ref().take(count) {
-        let sibling = if flag { written.next().filter(|hash| *hash != PLACEHOLDER)? } else { PLACEHOLDER };
+        let sibling =
+            if flag { written.next().filter(|hash| *hash != PLACEHOLDER)? } else { PLACEHOLDER };
         siblings.push(sibling);
     }
-    (surplus.is_empty() && written.next().is_none() && !flags.any(|padding| padding)).then_some(siblings)
+    (surplus.is_empty() && written.next().is_none() && !flags.any(|padding| padding))
+        .then_some(siblings)
 }
 
 /// Bits of bytes, most significant first.

@@ -77,7 +77,11 @@ impl<R: NodeReader> TreeReader for Nodes<'_, R> {
         self.read(key).map_err(|failure| self.keep(failure))
     }
 
-    fn get_value_option(&self, max_version: u64, key_hash: jmt::KeyHash) -> anyhow::Result<Option<Vec<u8>>> {
+    fn get_value_option(
+        &self,
+        max_version: u64,
+        key_hash: jmt::KeyHash,
+    ) -> anyhow::Result<Option<Vec<u8>>> {
         let value = self.reader.value(&key_hash.0, max_version);
         value.map_err(|error| self.keep(MapError::Reader(error.into())))
     }

@@ -9,7 +9,10 @@ use super::{hash, preimage};
 #[test]
 fn preimage_is_tag_then_length_prefixed_parts() {
     let bytes = preimage("key", &[&[0, 0, 0, 1], b"abc"]);
-    assert_eq!(hex::encode(bytes), "0f686561746d61726b2f76312f6b6579000000040000000100000003616263");
+    assert_eq!(
+        hex::encode(bytes),
+        "0f686561746d61726b2f76312f6b6579000000040000000100000003616263"
+    );
 }
 
 #[test]

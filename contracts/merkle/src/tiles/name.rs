@@ -33,7 +33,11 @@ pub fn parse(text: &str) -> Result<(TileId, u16), TilePathError> {
     let (index, width) = parse_index(rest)?;
     let tile = TileId { level, index };
     // Comparing with the one right spelling refuses signs, leading zeros and wrong grouping.
-    if level < LEVELS && path(tile, width) == text { Ok((tile, width)) } else { Err(TilePathError::Malformed) }
+    if level < LEVELS && path(tile, width) == text {
+        Ok((tile, width))
+    } else {
+        Err(TilePathError::Malformed)
+    }
 }
 
 /// The index of the entry bundle that a path names and its width, 256 for a full one.
@@ -44,7 +48,11 @@ pub fn parse(text: &str) -> Result<(TileId, u16), TilePathError> {
 pub fn parse_bundle(text: &str) -> Result<(u64, u16), TilePathError> {
     let rest = bounded(text)?.strip_prefix("tile/entries/").ok_or(TilePathError::Malformed)?;
     let (index, width) = parse_index(rest)?;
-    if bundle_path(index, width) == text { Ok((index, width)) } else { Err(TilePathError::Malformed) }
+    if bundle_path(index, width) == text {
+        Ok((index, width))
+    } else {
+        Err(TilePathError::Malformed)
+    }
 }
 
 fn bounded(text: &str) -> Result<&str, TilePathError> {
@@ -72,8 +80,15 @@ fn parse_index(text: &str) -> Result<(u64, u16), TilePathError> {
     };
     let mut index = 0u64;
     for group in digits.split('/') {
-        let group: u64 = group.strip_prefix('x').unwrap_or(group).parse().map_err(|_| TilePathError::Malformed)?;
-        index = index.checked_mul(1000).and_then(|high| high.checked_add(group)).ok_or(TilePathError::Malformed)?;
+        let group: u64 = group
+            .strip_prefix('x')
+            .unwrap_or(group)
+            .parse()
+            .map_err(|_| TilePathError::Malformed)?;
+        index = index
+            .checked_mul(1000)
+            .and_then(|high| high.checked_add(group))
+            .ok_or(TilePathError::Malformed)?;
     }
     Ok((index, width))
 }

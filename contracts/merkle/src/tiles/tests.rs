@@ -13,7 +13,9 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::tree::tests::{leaves, naive_path, naive_root, stored};
-use crate::tree::{Frontier, consistency_path, inclusion_path, verify_consistency, verify_inclusion};
+use crate::tree::{
+    Frontier, consistency_path, inclusion_path, verify_consistency, verify_inclusion,
+};
 use crate::{LeafIndex, TilePathError};
 
 struct Counted<'a>(&'a MemoryTiles, RefCell<Vec<(TileId, u16)>>);
@@ -40,12 +42,41 @@ fn names_are_those_of_the_specification() {
 #[test]
 fn refuses_names_written_any_other_way() {
     for bad in [
-        "", "tile", "tile/", "tile/0", "tile/0/", "tile/0/0", "tile/0/00", "tile/0/0000", "tile/00/000", "tile/+0/000",
-        "tile/8/000", "tile/256/000", "tile/-1/000", "tile/0/x000", "tile/0/x000/000", "tile/0/001/000", "tile/0/x01/000",
-        "tile/0/xx01/000", "tile/0/x001/x000", "tile/0/000.p/0", "tile/0/000.p/256", "tile/0/000.p/05", "tile/0/000.p/+5",
-        "tile/0/000.p/", "tile/0/000.p", "tile/0/000.p/5/", "tile/0/000/", "/tile/0/000", "tile/0/000 ", "tile/0/+00",
-        "tile/0/x018/x446/x744/x073/x709/x551/616", "tile/0/x999/x999/x999/x999/x999/x999/999", "tile/entries/000",
-        "tile/0/000.p/5.p/5", "tile/0/é00",
+        "",
+        "tile",
+        "tile/",
+        "tile/0",
+        "tile/0/",
+        "tile/0/0",
+        "tile/0/00",
+        "tile/0/0000",
+        "tile/00/000",
+        "tile/+0/000",
+        "tile/8/000",
+        "tile/256/000",
+        "tile/-1/000",
+        "tile/0/x000",
+        "tile/0/x000/000",
+        "tile/0/001/000",
+        "tile/0/x01/000",
+        "tile/0/xx01/000",
+        "tile/0/x001/x000",
+        "tile/0/000.p/0",
+        "tile/0/000.p/256",
+        "tile/0/000.p/05",
+        "tile/0/000.p/+5",
+        "tile/0/000.p/",
+        "tile/0/000.p",
+        "tile/0/000.p/5/",
+        "tile/0/000/",
+        "/tile/0/000",
+        "tile/0/000 ",
+        "tile/0/+00",
+        "tile/0/x018/x446/x744/x073/x709/x551/616",
+        "tile/0/x999/x999/x999/x999/x999/x999/999",
+        "tile/entries/000",
+        "tile/0/000.p/5.p/5",
+        "tile/0/é00",
     ] {
         assert_eq!(parse(bad), Err(TilePathError::Malformed), "{bad}");
     }
@@ -64,7 +95,11 @@ fn appending_in_any_pieces_gives_the_same_tiles() {
         let changed = appended(TreeSize(at as u64), &leaves[at..at + piece], &tiles).unwrap();
         at += piece;
         for (tile, bytes) in &changed {
-            assert_eq!(bytes.len(), usize::from(width_in(TreeSize(at as u64), *tile)) * 32, "{tile}");
+            assert_eq!(
+                bytes.len(),
+                usize::from(width_in(TreeSize(at as u64), *tile)) * 32,
+                "{tile}"
+            );
         }
         tiles.apply(changed);
         let frontier = Frontier::from_tiles(TreeSize(at as u64), &tiles).unwrap();
@@ -104,7 +139,8 @@ fn paths_in_a_large_tree_equal_the_definition_and_read_each_tile_once() {
                 continue;
             }
             let counted = Counted(&tiles, RefCell::default());
-            let path = inclusion_path(LeafIndex(index as u64), TreeSize(size as u64), &counted).unwrap();
+            let path =
+                inclusion_path(LeafIndex(index as u64), TreeSize(size as u64), &counted).unwrap();
             assert_eq!(path, naive_path(index, &leaves[..size]), "leaf {index} of {size}");
             let mut read = counted.1.into_inner();
             let count = read.len();
@@ -113,7 +149,14 @@ fn paths_in_a_large_tree_equal_the_definition_and_read_each_tile_once() {
             assert_eq!(read.len(), count, "a tile was read twice");
             // One for the leaf's side and one for the right edge on each of three levels.
             assert!(count <= 5, "{read:?}");
-            verify_inclusion(&leaves[index], LeafIndex(index as u64), TreeSize(size as u64), &path, &root).unwrap();
+            verify_inclusion(
+                &leaves[index],
+                LeafIndex(index as u64),
+                TreeSize(size as u64),
+                &path,
+                &root,
+            )
+            .unwrap();
         }
     }
 }
@@ -123,9 +166,14 @@ fn consistency_in_a_large_tree_verifies() {
     let leaves = leaves(66_000);
     let tiles = stored(&leaves);
     let sizes = [1, 255, 256, 257, 40_000, 65_535, 65_536, 65_537, 65_999, 66_000];
-    for (old, new) in sizes.iter().flat_map(|old| sizes.iter().map(move |new| (*old, *new))).filter(|(old, new)| old <= new) {
+    for (old, new) in sizes
+        .iter()
+        .flat_map(|old| sizes.iter().map(move |new| (*old, *new)))
+        .filter(|(old, new)| old <= new)
+    {
         let path = consistency_path(TreeSize(old), TreeSize(new), &tiles).unwrap();
-        let (old_root, new_root) = (naive_root(&leaves[..old as usize]), naive_root(&leaves[..new as usize]));
+        let (old_root, new_root) =
+            (naive_root(&leaves[..old as usize]), naive_root(&leaves[..new as usize]));
         verify_consistency(TreeSize(old), &old_root, TreeSize(new), &new_root, &path).unwrap();
     }
 }

@@ -26,7 +26,10 @@ impl Frontier {
     /// # Errors
     ///
     /// [`TreeError`] when a tile cannot be read.
-    pub fn from_tiles<R: HashReader>(size: TreeSize, reader: &R) -> Result<Self, TreeError<R::Error>> {
+    pub fn from_tiles<R: HashReader>(
+        size: TreeSize,
+        reader: &R,
+    ) -> Result<Self, TreeError<R::Error>> {
         let peaks = Subtrees::new(size, reader).peaks(0, size.0)?;
         Ok(Self { size, peaks })
     }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use super::node_hash;
 use crate::error::TreeError;
 use crate::hash::{Hash, LeafIndex, TreeSize};
-use crate::tiles::{FULL_WIDTH, HASH_LEN, TileId, width_in};
+use crate::tiles::{HASH_LEN, TILE_HASHES, TileId, width_in};
 
 /// Where tiles come from.
 pub trait HashReader {
@@ -141,9 +141,9 @@ impl<'r, R: HashReader> Subtrees<'r, R> {
     fn perfect(&mut self, height: u32, start: u64) -> Result<Hash, TreeError<R::Error>> {
         let level = u8::try_from(height / 8).expect("a height is below 64");
         let first = start.wrapping_shr(u32::from(level).wrapping_mul(8));
-        let offset = usize::try_from(first % u64::from(FULL_WIDTH)).expect("a remainder of 256 fits");
+        let offset = usize::try_from(first % TILE_HASHES).expect("a remainder of 256 fits");
         let count = 1usize.wrapping_shl(height % 8);
-        let id = TileId { level, index: first / u64::from(FULL_WIDTH) };
+        let id = TileId { level, index: first / TILE_HASHES };
         let width = width_in(self.size, id);
         let short = TreeError::ShortTile { tile: id, width };
         let hashes = self.tile(id, width)?.as_chunks::<HASH_LEN>().0;
@@ -173,7 +173,8 @@ pub(super) fn fold_peaks(peaks: &[Hash]) -> Option<Hash> {
 pub(crate) fn perfect_root(hashes: &[[u8; HASH_LEN]]) -> Hash {
     let mut level: Vec<Hash> = hashes.iter().copied().map(Hash).collect();
     while level.len() > 1 {
-        level = level.as_chunks::<2>().0.iter().map(|[left, right]| node_hash(left, right)).collect();
+        level =
+            level.as_chunks::<2>().0.iter().map(|[left, right]| node_hash(left, right)).collect();
     }
     level.first().copied().expect("a perfect tree has at least one leaf")
 }

@@ -122,7 +122,16 @@ fn mutations(path: &[Hash], root: &Hash) -> Vec<Vec<Hash>> {
 
 #[test]
 fn roots_equal_published_certificate_transparency_vectors() {
-    let data = ["", "00", "10", "2021", "3031", "40414243", "5051525354555657", "606162636465666768696a6b6c6d6e6f"];
+    let data = [
+        "",
+        "00",
+        "10",
+        "2021",
+        "3031",
+        "40414243",
+        "5051525354555657",
+        "606162636465666768696a6b6c6d6e6f",
+    ];
     let roots = [
         "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
         "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d",
@@ -183,15 +192,22 @@ fn rejects_inclusion_of_every_other_leaf_and_index() {
         for at in 0..count {
             let path = naive_path(at, &leaves);
             for other in (0..=count + 1).filter(|other| *other != at) {
-                assert!(verify_inclusion(&leaves[at], index(other), size(count), &path, &root).is_err());
+                assert!(
+                    verify_inclusion(&leaves[at], index(other), size(count), &path, &root).is_err()
+                );
                 if let Some(leaf) = leaves.get(other) {
                     assert!(verify_inclusion(leaf, index(at), size(count), &path, &root).is_err());
                 }
             }
             for bit in 0..256 {
-                let (leaf, root) = (flipped(leaves[at], bit), flipped(root, bit));
-                assert!(verify_inclusion(&leaf, index(at), size(count), &path, &root).is_err());
-                assert!(verify_inclusion(&leaves[at], index(at), size(count), &path, &root).is_err());
+                let (wrong_leaf, wrong_root) = (flipped(leaves[at], bit), flipped(root, bit));
+                assert!(
+                    verify_inclusion(&wrong_leaf, index(at), size(count), &path, &root).is_err()
+                );
+                assert!(
+                    verify_inclusion(&leaves[at], index(at), size(count), &path, &wrong_root)
+                        .is_err()
+                );
             }
         }
     }
@@ -211,7 +227,8 @@ fn rejects_inclusion_at_every_size_of_another_shape() {
                 assert_eq!(verdict.is_ok(), same_shape, "leaf {at} of {count} as of {other}");
             }
             for huge in [u64::MAX, u64::MAX - 1, 1 << 63, 1 << 40] {
-                let verdict = verify_inclusion(&leaves[at], index(at), TreeSize(huge), &path, &root);
+                let verdict =
+                    verify_inclusion(&leaves[at], index(at), TreeSize(huge), &path, &root);
                 assert_eq!(verdict, Err(ProofError::PathTooShort));
             }
         }
@@ -227,7 +244,9 @@ fn rejects_consistency_with_any_path_changed_or_another_old_size() {
             let old_root = naive_root(&leaves[..old]);
             let path = naive_consistency(old, &leaves, true);
             for path in mutations(&path, &root) {
-                assert!(verify_consistency(size(old), &old_root, size(count), &root, &path).is_err());
+                assert!(
+                    verify_consistency(size(old), &old_root, size(count), &root, &path).is_err()
+                );
             }
             for other in (0..=count + 2).filter(|other| *other != old) {
                 let verdict = verify_consistency(size(other), &old_root, size(count), &root, &path);
@@ -235,8 +254,13 @@ fn rejects_consistency_with_any_path_changed_or_another_old_size() {
             }
             for bit in 0..256 {
                 let (wrong_old, wrong_new) = (flipped(old_root, bit), flipped(root, bit));
-                assert!(verify_consistency(size(old), &wrong_old, size(count), &root, &path).is_err());
-                assert!(verify_consistency(size(old), &old_root, size(count), &wrong_new, &path).is_err());
+                assert!(
+                    verify_consistency(size(old), &wrong_old, size(count), &root, &path).is_err()
+                );
+                assert!(
+                    verify_consistency(size(old), &old_root, size(count), &wrong_new, &path)
+                        .is_err()
+                );
             }
         }
     }
@@ -247,21 +271,42 @@ fn consistency_from_nothing_needs_the_empty_root_and_no_path() {
     let root = naive_root(&leaves(5));
     assert_eq!(verify_consistency(size(0), &empty_root(), size(5), &root, &[]), Ok(()));
     assert_eq!(verify_consistency(size(0), &empty_root(), size(0), &empty_root(), &[]), Ok(()));
-    assert_eq!(verify_consistency(size(0), &root, size(5), &root, &[]), Err(ProofError::RootMismatch));
-    assert_eq!(verify_consistency(size(0), &root, size(0), &root, &[]), Err(ProofError::RootMismatch));
-    assert_eq!(verify_consistency(size(0), &empty_root(), size(5), &root, &[root]), Err(ProofError::PathTooLong));
+    assert_eq!(
+        verify_consistency(size(0), &root, size(5), &root, &[]),
+        Err(ProofError::RootMismatch)
+    );
+    assert_eq!(
+        verify_consistency(size(0), &root, size(0), &root, &[]),
+        Err(ProofError::RootMismatch)
+    );
+    assert_eq!(
+        verify_consistency(size(0), &empty_root(), size(5), &root, &[root]),
+        Err(ProofError::PathTooLong)
+    );
 }
 
 #[test]
 fn refuses_to_build_paths_outside_the_tree() {
     let tiles = stored(&leaves(5));
-    assert!(matches!(inclusion_path(index(5), size(5), &tiles), Err(TreeError::IndexOutOfRange { .. })));
-    assert!(matches!(inclusion_path(index(0), size(0), &tiles), Err(TreeError::IndexOutOfRange { .. })));
-    assert!(matches!(consistency_path(size(6), size(5), &tiles), Err(TreeError::SizesOutOfOrder { .. })));
+    assert!(matches!(
+        inclusion_path(index(5), size(5), &tiles),
+        Err(TreeError::IndexOutOfRange { .. })
+    ));
+    assert!(matches!(
+        inclusion_path(index(0), size(0), &tiles),
+        Err(TreeError::IndexOutOfRange { .. })
+    ));
+    assert!(matches!(
+        consistency_path(size(6), size(5), &tiles),
+        Err(TreeError::SizesOutOfOrder { .. })
+    ));
     // A size that the store has no tiles for fails in the store.
     for huge in [u64::MAX, 1 << 63, 1 << 20] {
         let missing = inclusion_path(index(0), TreeSize(huge), &tiles);
-        assert!(matches!(missing, Err(TreeError::Reader(_) | TreeError::ShortTile { .. })), "{missing:?}");
+        assert!(
+            matches!(missing, Err(TreeError::Reader(_) | TreeError::ShortTile { .. })),
+            "{missing:?}"
+        );
         assert!(Frontier::from_tiles(TreeSize(huge), &tiles).is_err());
     }
 }
@@ -272,7 +317,10 @@ fn frontier_from_tiles_continues_like_the_one_that_was_dropped() {
     let mut frontier = Frontier::new();
     for (count, leaf) in leaves.iter().enumerate() {
         if count % 37 == 0 || count == 256 || count == 512 {
-            assert_eq!(Frontier::from_tiles(size(count), &stored(&leaves[..count])).unwrap(), frontier);
+            assert_eq!(
+                Frontier::from_tiles(size(count), &stored(&leaves[..count])).unwrap(),
+                frontier
+            );
             assert_eq!(frontier.root(), naive_root(&leaves[..count]));
         }
         frontier.push(*leaf);
@@ -298,8 +346,14 @@ fn names_the_tile_that_is_one_byte_short() {
     let short = inclusion_path(index(0), size(300), &Truncated(&tiles));
     let tile = TileId { level: 0, index: 0 };
     assert_eq!(short, Err(TreeError::ShortTile { tile, width: 256 }));
-    assert!(matches!(Frontier::from_tiles(size(300), &Truncated(&tiles)), Err(TreeError::ShortTile { .. })));
-    assert!(matches!(appended(size(300), &leaves(1), &Truncated(&tiles)), Err(TreeError::ShortTile { .. })));
+    assert!(matches!(
+        Frontier::from_tiles(size(300), &Truncated(&tiles)),
+        Err(TreeError::ShortTile { .. })
+    ));
+    assert!(matches!(
+        appended(size(300), &leaves(1), &Truncated(&tiles)),
+        Err(TreeError::ShortTile { .. })
+    ));
 }
 
 proptest! {
