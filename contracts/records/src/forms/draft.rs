@@ -1,0 +1,145 @@
+//! Fields and faults as a file is read, and the part of flattening that both forms share: names, units that
+//! stand beside their numbers, dates, embedded documents.
+
+use std::collections::BTreeSet;
+
+use super::fault::{Fault, What};
+use super::json::Json;
+use super::rules::join;
+use super::{document, measure};
+use crate::{Decimal, Fields, Measured, Moment, Path, Quantity, RecordError, Relation, Value};
+
+/// Places of a form that have a short path of their own, in every form the same.
+pub(super) type Names = &'static [(&'static str, &'static str)];
+
+/// Faults beyond this many are not listed.
+const MAX_FAULTS: usize = 200;
+
+#[derive(Debug)]
+pub(super) struct Draft {
+    fields: Fields,
+    faults: Vec<Fault>,
+    bases: BTreeSet<String>,
+}
+
+impl Draft {
+    pub(super) fn new() -> Self {
+        Self { fields: Fields::new(), faults: Vec::new(), bases: BTreeSet::new() }
+    }
+
+    pub(super) fn finish(mut self) -> Result<Fields, Vec<Fault>> {
+        if self.fields.is_empty() {
+            self.fault("", What::Field(RecordError::NoFields));
+        }
+        if self.faults.is_empty() { Ok(self.fields) } else { Err(self.faults) }
+    }
+
+    pub(super) fn fault(&mut self, place: &str, what: What) {
+        let fault = Fault::new(place, what);
+        let repeated = what == What::Field(RecordError::TooManyFields) && self.faults.iter().any(|f| f.what == what);
+        if !repeated && !self.faults.contains(&fault) && self.faults.len() < MAX_FAULTS {
+            self.faults.push(fault);
+        }
+    }
+
+    pub(super) fn put(&mut self, place: &str, path: &str, value: Value) {
+        let added = Path::new(path).and_then(|path| self.fields.insert(path, value));
+        match added {
+            Ok(()) => {}
+            Err(RecordError::TooManyFields) => self.fault("", What::Field(RecordError::TooManyFields)),
+            Err(error) => self.fault(place, What::Field(error)),
+        }
+    }
+
+    pub(super) fn put_number(&mut self, place: &str, path: &str, (text, unit): (&str, &str)) {
+        match decimal(text) {
+            Ok(number) => self.put(place, path, measured(unit, Quantity::Number(Relation::Equal, number))),
+            Err(error) => self.fault(place, What::Field(error)),
+        }
+    }
+
+    /// A path for a result: `base`, or `base#2` and on when a result of that name was there before.
+    pub(super) fn unique(&mut self, base: &str) -> String {
+        let mut path = base.to_owned();
+        let mut number: usize = 1;
+        while !self.bases.insert(path.clone()) {
+            number = number.saturating_add(1);
+            path = format!("{base}#{number}");
+        }
+        path
+    }
+
+    /// Turns a part of the file into fields: `place` is where it stands, `path` what its field will be called.
+    pub(super) fn flatten(&mut self, names: Names, node: &Json, place: &str, path: &str) {
+        match node {
+            Json::Null => {}
+            Json::Boolean(passed) => self.put(place, path, measured("", Quantity::Verdict(*passed))),
+            Json::Number(text) => self.put_number(place, path, (text, "")),
+            Json::Text(text) => self.text(place, path, text),
+            Json::List(items) => {
+                for (index, item) in items.iter().enumerate() {
+                    let index = index.to_string();
+                    self.flatten(names, item, &join(place, &index), &join(path, &index));
+                }
+            }
+            Json::Object(_) if node.get("ResultType").is_some() => measure::result(self, node, (place, path), ""),
+            Json::Object(_) if node.text_at("Key").is_some() => measure::key_value(self, node, place, path),
+            Json::Object(_) => self.members(names, node, place, path),
+        }
+    }
+
+    fn members(&mut self, names: Names, node: &Json, place: &str, path: &str) {
+        let entries = node.entries();
+        let is_number = |value: &Json| matches!(value, Json::Number(_));
+        let used: BTreeSet<&str> =
+            entries.iter().filter(|(_, v)| is_number(v)).filter_map(|(k, _)| unit_key(entries, k)).collect();
+        for (key, value) in entries.iter().filter(|(key, _)| !used.contains(key.as_str())) {
+            let place = join(place, key);
+            let Some(segment) = segment(key) else {
+                self.fault(&place, What::Field(RecordError::BadPath));
+                continue;
+            };
+            let named = names.iter().find(|(at, _)| *at == place).map(|(_, name)| (*name).to_owned());
+            let path = named.unwrap_or_else(|| join(path, &segment));
+            match (value, unit_key(entries, key).and_then(|unit| node.text_at(unit))) {
+                (Json::Number(text), Some(unit)) => self.put_number(&place, &path, (text, unit)),
+                _ => self.flatten(names, value, &place, &path),
+            }
+        }
+    }
+
+    pub(super) fn text(&mut self, place: &str, path: &str, text: &str) {
+        match document::from_data_uri(text) {
+            Some(Ok(document)) => self.put(place, path, Value::Document(document)),
+            Some(Err(what)) => self.fault(place, what),
+            None => match Moment::new(text) {
+                Ok(moment) => self.put(place, path, Value::Moment(moment)),
+                Err(_) => self.put(place, path, Value::Text(text.to_owned())),
+            },
+        }
+    }
+}
+
+/// The member that gives a number's unit: `WeightUnit` for `Weight` or `MaxLoadWeight`, else `Unit`.
+fn unit_key<'a>(entries: &'a [(String, Json)], number: &str) -> Option<&'a str> {
+    let texts = entries.iter().filter(|(_, value)| value.text().is_some_and(|unit| !unit.is_empty()));
+    texts
+        .filter_map(|(key, _)| key.strip_suffix("Unit").map(|stem| (key.as_str(), stem)))
+        .filter(|(_, stem)| number.ends_with(stem))
+        .max_by_key(|(_, stem)| stem.len())
+        .map(|(key, _)| key)
+}
+
+/// A name as a segment of a path, `~` and `/` escaped as in RFC 6901; `None` when it cannot be one.
+pub(super) fn segment(name: &str) -> Option<String> {
+    let printable = !name.is_empty() && !name.chars().any(char::is_control);
+    printable.then(|| name.replace('~', "~0").replace('/', "~1"))
+}
+
+pub(super) fn measured(unit: &str, quantity: Quantity) -> Value {
+    Value::Measured(Measured { unit: unit.to_owned(), quantity })
+}
+
+pub(super) fn decimal(text: &str) -> Result<Decimal, RecordError> {
+    Decimal::parse(text)
+}

@@ -1,0 +1,75 @@
+//! One field of a record, shown: its value, salt and the path of hashes to the record's root; or that the record
+//! says nothing of a path. It proves that the record with this id says so, not who anchored it.
+//! Refuses a path of hashes of any other length than the tree's depth. Specification: `proto/README.md` section 9.
+
+#[cfg(test)]
+mod tests;
+
+use heatmark_merkle::Hash;
+use heatmark_merkle::tree::node_hash;
+use prost::Message;
+
+use crate::head::slot_of;
+use crate::tree::{field_leaf, filler_leaf, record_id};
+use crate::{Head, Path, RecordError, RecordId, Value, wire};
+
+/// Longest encoding of a proof, in bytes.
+pub const MAX_PROOF_BYTES: usize = 32 << 10;
+
+/// What a record says of one path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FieldProof {
+    /// The record's head.
+    pub head: Head,
+    /// The path asked for.
+    pub path: Path,
+    /// Its value; `None` shows that the record has no such field.
+    pub value: Option<Value>,
+    /// The salt of its leaf.
+    pub salt: [u8; 32],
+    /// The sibling hashes from the leaf up, as many as the tree is deep.
+    pub siblings: Vec<Hash>,
+}
+
+impl FieldProof {
+    /// Checks that the record with this id says exactly this of the path.
+    ///
+    /// # Errors
+    /// `WrongLength`, `WrongRoot`, or what is wrong with head or value: refuse the sender's claim.
+    pub fn verify(&self, id: &RecordId) -> Result<(), RecordError> {
+        self.head.check()?;
+        let depth = self.head.depth();
+        if u32::try_from(self.siblings.len()) != Ok(depth.bits()) {
+            return Err(RecordError::WrongLength);
+        }
+        let head_hash = self.head.hash();
+        let slot = slot_of(&head_hash, depth, &self.path);
+        let leaf = match &self.value {
+            Some(value) => {
+                value.check()?;
+                field_leaf(&head_hash, &self.path, &self.salt, &value.encode())
+            }
+            None => filler_leaf(&head_hash, &self.salt, slot),
+        };
+        let fold = |(node, index): (Hash, u32), sibling: &Hash| {
+            let parent = if index & 1 == 0 { node_hash(&node, sibling) } else { node_hash(sibling, &node) };
+            (parent, index >> 1)
+        };
+        let (root, _) = self.siblings.iter().fold((leaf, slot), fold);
+        if record_id(&head_hash, &root) == *id { Ok(()) } else { Err(RecordError::WrongRoot) }
+    }
+
+    /// The canonical encoding.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        wire::FieldProof::from(self).encode_to_vec()
+    }
+
+    /// Reads a canonical encoding; whether it proves anything, [`FieldProof::verify`] says.
+    ///
+    /// # Errors
+    /// `TooLong`, `NotCanonical`, or what a part of it refuses.
+    pub fn decode(bytes: &[u8]) -> Result<Self, RecordError> {
+        wire::decode_proof(bytes)
+    }
+}
