@@ -1,1 +1,24 @@
-//! heatmark-store
+//! A node's log, state and undecided blocks on RocksDB. One synced write batch a block holds the
+//! block, its certificate, tiles, state and indexes; nothing is acknowledged before it. Refuses a
+//! database of another network or format, and says so when an entry contradicts the rest.
+//!
+//! ```text
+//!   consensus ──put_undecided, commit──▶ ┌───────┐ ──tip watch──▶ whoever waits
+//!                                        │ Store │ ──receipts, proofs, blocks──▶ api
+//!   execute ◀──StateView, NodeReader──── └───────┘
+//! ```
+//!
+//! Every call may block on the disk: asynchronous callers move it off their task.
+
+mod commit;
+mod error;
+mod evidence;
+mod schema;
+mod store;
+mod undecided;
+mod view;
+
+pub use error::StoreError;
+pub use schema::StoreOptions;
+pub use store::{Store, StoreTip};
+pub use undecided::UndecidedBlock;

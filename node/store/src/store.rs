@@ -1,0 +1,403 @@
+//! Opening the database, following its end, and reading blocks, sets and tiles from it.
+
+use crate::error::StoreError;
+use crate::schema::{
+    self, ENTRIES, EVIDENCE, FORMAT, FORMAT_KEY, HEADERS, IDS, META, NETWORK_KEY, SETS,
+    StoreOptions, StoredHeader, TILES, number, read_number,
+};
+use heatmark_ledger::block;
+use heatmark_ledger::certificate::CommitCertificate;
+use heatmark_ledger::genesis::Genesis;
+use heatmark_ledger::header::Header;
+use heatmark_ledger::ids::{Height, NetworkId, TransactionId, UnixMillis};
+use heatmark_ledger::validators::ValidatorSet;
+use heatmark_ledger::{Hash, LeafIndex, TreeSize, transaction};
+use heatmark_merkle::tiles::{TileId, width_in};
+use heatmark_merkle::tree::Frontier;
+use heatmark_proto::ledger::v1 as pb;
+use prost::Message;
+use prost::bytes::Bytes;
+use rocksdb::{ColumnFamily, DB, Direction, IteratorMode, WriteOptions};
+use std::path::Path;
+use std::sync::Arc;
+use tokio::sync::watch;
+
+/// Where the log ends.
+#[derive(Debug, Clone)]
+pub struct StoreTip {
+    /// Height of the newest block; 0 at genesis.
+    pub height: Height,
+    /// Its header; none at genesis.
+    pub header: Option<Header>,
+    /// Its time; the genesis time at genesis.
+    pub time: UnixMillis,
+    /// Leaves on the log.
+    pub log_size: TreeSize,
+    /// The set that certifies the next height.
+    pub next_validators: Arc<ValidatorSet>,
+    /// What the next block is built on.
+    pub chain: Arc<block::Tip>,
+}
+
+impl StoreTip {
+    pub(crate) fn new(chain: block::Tip, header: Option<Header>) -> Self {
+        Self {
+            height: chain.height,
+            header,
+            time: chain.time,
+            log_size: chain.frontier.size(),
+            next_validators: Arc::clone(&chain.validators),
+            chain: Arc::new(chain),
+        }
+    }
+}
+
+/// The database of one node. Clones share it.
+#[derive(Clone)]
+pub struct Store {
+    pub(crate) shared: Arc<Shared>,
+}
+
+pub(crate) struct Shared {
+    pub(crate) db: DB,
+    pub(crate) network: NetworkId,
+    pub(crate) genesis_validators: Arc<ValidatorSet>,
+    pub(crate) tip: watch::Sender<StoreTip>,
+}
+
+impl Store {
+    /// Opens the database in `path`, creating it with the genesis state where there is none.
+    ///
+    /// # Errors
+    /// When it cannot be opened, is damaged, or belongs to another network or format.
+    pub fn open(path: &Path, genesis: &Genesis, options: &StoreOptions) -> Result<Self, StoreError> {
+        let db = schema::open(path, options)?;
+        let meta = family(&db, META)?;
+        let network = genesis.network();
+        match db.get_cf(meta, NETWORK_KEY)? {
+            None => crate::commit::write_genesis(&db, genesis)?,
+            Some(found) => {
+                let found = NetworkId::try_from(found.as_slice())
+                    .map_err(|_| StoreError::Damaged("network"))?;
+                if found != network {
+                    return Err(StoreError::OtherNetwork { found, expected: network });
+                }
+                let format = db.get_cf(meta, FORMAT_KEY)?.unwrap_or_default();
+                match read_number(&format, "format")? {
+                    FORMAT => {}
+                    other => return Err(StoreError::Format(other)),
+                }
+            }
+        }
+        let genesis_validators = Arc::new(genesis.validators().clone());
+        let tip = read_tip(&db, genesis, &genesis_validators)?;
+        let (tip, _) = watch::channel(tip);
+        let shared = Arc::new(Shared { db, network, genesis_validators, tip });
+        Ok(Self { shared })
+    }
+
+    /// The network that the database belongs to.
+    #[must_use]
+    pub fn network(&self) -> NetworkId {
+        self.shared.network
+    }
+
+    /// Where the log ends now.
+    #[must_use]
+    pub fn tip(&self) -> StoreTip {
+        self.shared.tip.borrow().clone()
+    }
+
+    /// Follows the end of the log: changes after each commit, once it is synced.
+    #[must_use]
+    pub fn subscribe(&self) -> watch::Receiver<StoreTip> {
+        self.shared.tip.subscribe()
+    }
+
+    /// A header with its certificate.
+    ///
+    /// # Errors
+    /// When the database fails or is damaged.
+    pub fn header(&self, height: Height) -> Result<Option<(Header, CommitCertificate)>, StoreError> {
+        self.stored_header(height)?.map(|stored| parts(&stored)).transpose()
+    }
+
+    /// A block with its certificate.
+    ///
+    /// # Errors
+    /// When the database fails or is damaged.
+    pub fn certified_block(&self, height: Height) -> Result<Option<pb::CertifiedBlock>, StoreError> {
+        let Some(stored) = self.stored_header(height)? else { return Ok(None) };
+        let header = stored.header.ok_or(StoreError::Damaged("header"))?;
+        let count = header.log_size.saturating_sub(stored.first_leaf);
+        let transactions = self.entries(LeafIndex(stored.first_leaf), count)?;
+        let block = pb::Block { header: Some(header), transactions };
+        Ok(Some(pb::CertifiedBlock { block: Some(block), certificate: stored.certificate }))
+    }
+
+    /// The set that certifies `height`, as far as decided: at most the next height's.
+    ///
+    /// # Errors
+    /// When the database fails or is damaged.
+    pub fn validators(&self, height: Height) -> Result<Option<Arc<ValidatorSet>>, StoreError> {
+        let tip = self.tip();
+        if height == tip.height.next() {
+            return Ok(Some(tip.next_validators));
+        }
+        if height.0 == 0 || height > tip.height {
+            return Ok(None);
+        }
+        let sets = self.family(SETS)?;
+        let mode = IteratorMode::From(&number(height.0), Direction::Reverse);
+        match self.shared.db.iterator_cf(sets, mode).next() {
+            None => Ok(Some(Arc::clone(&self.shared.genesis_validators))),
+            Some(item) => Ok(Some(Arc::new(read_set(&item?.1)?))),
+        }
+    }
+
+    /// Changes of the validator set in headers strictly between the two heights, ascending.
+    ///
+    /// # Errors
+    /// When the database fails or is damaged.
+    pub fn set_changes(
+        &self,
+        after: Height,
+        before: Height,
+    ) -> Result<Vec<pb::SetChange>, StoreError> {
+        let sets = self.family(SETS)?;
+        // A set is stored under the first height it certifies: one above the header naming it.
+        let first = after.next().next();
+        let mode = IteratorMode::From(&number(first.0), Direction::Forward);
+        let mut changes = Vec::new();
+        for item in self.shared.db.iterator_cf(sets, mode) {
+            let (key, value) = item?;
+            let height = Height(read_number(&key, "validator sets")?).previous();
+            if height >= before {
+                break;
+            }
+            let stored =
+                self.stored_header(height)?.ok_or(StoreError::Damaged("validator sets"))?;
+            changes.push(pb::SetChange {
+                header: stored.header,
+                certificate: stored.certificate,
+                next: Some(read_set(&value)?.to_proto()),
+            });
+        }
+        Ok(changes)
+    }
+
+    /// Where a transaction stands.
+    ///
+    /// # Errors
+    /// When the database fails or is damaged.
+    pub fn find(&self, id: &TransactionId) -> Result<Option<LeafIndex>, StoreError> {
+        let found = self.shared.db.get_pinned_cf(self.family(IDS)?, id.as_bytes())?;
+        found.map(|bytes| read_number(&bytes, "transaction ids").map(LeafIndex)).transpose()
+    }
+
+    /// The envelope on a leaf.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn entry(&self, leaf: LeafIndex) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(self.shared.db.get_cf(self.family(ENTRIES)?, number(leaf.0))?)
+    }
+
+    /// A C2SP tile, or with level `None` an entry bundle, of `width` entries; 0 asks for all 256.
+    ///
+    /// # Errors
+    /// When the database fails or is damaged.
+    pub fn tile(
+        &self,
+        level: Option<u8>,
+        index: u64,
+        width: u8,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
+        let size = self.tip().log_size;
+        let width = if width == 0 { 256 } else { u16::from(width) };
+        let tile = TileId { level: level.unwrap_or(0), index };
+        if width_in(size, tile) < width {
+            return Ok(None);
+        }
+        if level.is_some() {
+            return self.tile_hashes(tile, width).map(Some);
+        }
+        let entries = self.entries(LeafIndex(index.saturating_mul(256)), u64::from(width))?;
+        let mut bundle = Vec::new();
+        for entry in entries {
+            let leaf = transaction::leaf_data(&entry);
+            let length =
+                u16::try_from(leaf.len()).map_err(|_| StoreError::Damaged("log entries"))?;
+            bundle.extend_from_slice(&length.to_be_bytes());
+            bundle.extend_from_slice(&leaf);
+        }
+        Ok(Some(bundle))
+    }
+
+    pub(crate) fn tile_hashes(&self, tile: TileId, width: u16) -> Result<Vec<u8>, StoreError> {
+        let key = schema::tile_key(tile.level, tile.index);
+        let mut bytes = self
+            .shared
+            .db
+            .get_cf(self.family(TILES)?, key)?
+            .ok_or(StoreError::Damaged("log tiles"))?;
+        let length = usize::from(width).saturating_mul(32);
+        if bytes.len() < length {
+            return Err(StoreError::Damaged("log tiles"));
+        }
+        bytes.truncate(length);
+        Ok(bytes)
+    }
+
+    fn entries(&self, first: LeafIndex, count: u64) -> Result<Vec<Bytes>, StoreError> {
+        let mode = IteratorMode::From(&number(first.0), Direction::Forward);
+        let iterator = self.shared.db.iterator_cf(self.family(ENTRIES)?, mode);
+        let limit = usize::try_from(count).map_err(|_| StoreError::Damaged("log size"))?;
+        let mut entries = Vec::new();
+        for (offset, item) in (0_u64..).zip(iterator.take(limit)) {
+            let (key, value) = item?;
+            if read_number(&key, "log entries")? != first.0.saturating_add(offset) {
+                return Err(StoreError::Damaged("log entries"));
+            }
+            entries.push(Bytes::from(value.into_vec()));
+        }
+        if entries.len() == limit { Ok(entries) } else { Err(StoreError::Damaged("log entries")) }
+    }
+
+    /// Keeps portable evidence of misbehaviour at a height; the same evidence is kept once.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn keep_evidence(&self, height: Height, evidence: &[u8]) -> Result<(), StoreError> {
+        let digest = heatmark_merkle::tag::hash("evidence", &[evidence]);
+        let key = schema::slot_key(height.0, &digest.0);
+        self.shared.db.put_cf_opt(self.family(EVIDENCE)?, key, evidence, &synced())?;
+        Ok(())
+    }
+
+    /// Evidence kept, oldest height first, at most `limit` items.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn evidence(&self, limit: usize) -> Result<Vec<Vec<u8>>, StoreError> {
+        self.shared
+            .db
+            .iterator_cf(self.family(EVIDENCE)?, IteratorMode::Start)
+            .take(limit)
+            .map(|item| Ok(item?.1.into_vec()))
+            .collect()
+    }
+
+    /// Writes everything to its files, so that the next start replays nothing.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn flush(&self) -> Result<(), StoreError> {
+        self.shared.db.flush_wal(true)?;
+        for name in schema::families() {
+            self.shared.db.flush_cf(self.family(name)?)?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn stored_header(&self, height: Height) -> Result<Option<StoredHeader>, StoreError> {
+        read_header(&self.shared.db, height)
+    }
+
+    pub(crate) fn family(&self, name: &str) -> Result<&ColumnFamily, StoreError> {
+        family(&self.shared.db, name)
+    }
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Store(network {}, height {})", self.shared.network, self.tip().height)
+    }
+}
+
+pub(crate) fn family<'d>(db: &'d DB, name: &str) -> Result<&'d ColumnFamily, StoreError> {
+    db.cf_handle(name).ok_or(StoreError::Damaged("a column family is missing"))
+}
+
+pub(crate) fn synced() -> WriteOptions {
+    let mut options = WriteOptions::default();
+    options.set_sync(true);
+    options
+}
+
+pub(crate) fn parts(stored: &StoredHeader) -> Result<(Header, CommitCertificate), StoreError> {
+    let damaged = StoreError::Damaged("header");
+    let (Some(header), Some(certificate)) = (&stored.header, &stored.certificate) else {
+        return Err(damaged);
+    };
+    match (Header::from_proto(header), CommitCertificate::from_proto(certificate)) {
+        (Ok(header), Ok(certificate)) => Ok((header, certificate)),
+        _ => Err(damaged),
+    }
+}
+
+fn read_set(bytes: &[u8]) -> Result<ValidatorSet, StoreError> {
+    let damaged = || StoreError::Damaged("validator sets");
+    let message = pb::ValidatorSet::decode(bytes).map_err(|_| damaged())?;
+    ValidatorSet::from_proto(&message).map_err(|_| damaged())
+}
+
+fn read_header(db: &DB, height: Height) -> Result<Option<StoredHeader>, StoreError> {
+    db.get_pinned_cf(family(db, HEADERS)?, number(height.0))?
+        .map(|bytes| StoredHeader::decode(&*bytes).map_err(|_| StoreError::Damaged("header")))
+        .transpose()
+}
+
+fn read_tip(
+    db: &DB,
+    genesis: &Genesis,
+    genesis_validators: &Arc<ValidatorSet>,
+) -> Result<StoreTip, StoreError> {
+    let newest = db.iterator_cf(family(db, HEADERS)?, IteratorMode::End).next().transpose()?;
+    let Some((key, value)) = newest else {
+        let (_, tip) = heatmark_ledger::audit::MemoryLedger::new(genesis)?;
+        return Ok(StoreTip::new(tip, None));
+    };
+    let height = Height(read_number(&key, "headers")?);
+    let stored = StoredHeader::decode(&*value).map_err(|_| StoreError::Damaged("header"))?;
+    let (header, _) = parts(&stored)?;
+    let reader = TileReader { db };
+    let frontier = Frontier::from_tiles(header.log_size, &reader)?;
+    if header.height != height || frontier.root() != header.log_root {
+        return Err(StoreError::Damaged("the log's root is not the newest header's"));
+    }
+    let sets = db.iterator_cf(family(db, SETS)?, IteratorMode::End).next().transpose()?;
+    let validators = match sets {
+        None => Arc::clone(genesis_validators),
+        Some((_, value)) => Arc::new(read_set(&value)?),
+    };
+    if validators.hash() != header.next_validators {
+        return Err(StoreError::Damaged("validator sets"));
+    }
+    let chain = block::Tip {
+        network: header.network,
+        height,
+        time: header.time,
+        hash: Hash(header.hash().0.0),
+        frontier,
+        state_root: header.state_root,
+        map_version: stored.map_version,
+        validators,
+    };
+    Ok(StoreTip::new(chain, Some(header)))
+}
+
+struct TileReader<'d> {
+    db: &'d DB,
+}
+
+impl heatmark_merkle::tree::HashReader for TileReader<'_> {
+    type Error = StoreError;
+
+    fn tile(&self, tile: TileId, _width: u16) -> Result<Vec<u8>, StoreError> {
+        let key = schema::tile_key(tile.level, tile.index);
+        self.db
+            .get_cf(family(self.db, TILES)?, key)?
+            .ok_or(StoreError::Damaged("log tiles"))
+    }
+}

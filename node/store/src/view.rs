@@ -1,0 +1,56 @@
+//! The store as the ledger and the trees see it: newest state, map nodes, log tiles.
+
+use crate::error::StoreError;
+use crate::schema::{NODES, STATE, VALUES, value_key};
+use crate::store::Store;
+use heatmark_ledger::ids::TransactionId;
+use heatmark_ledger::state::{StateError, StateView};
+use heatmark_merkle::map::NodeReader;
+use heatmark_merkle::tiles::TileId;
+use heatmark_merkle::tree::HashReader;
+use rocksdb::{Direction, IteratorMode};
+
+impl StateView for Store {
+    fn value(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StateError> {
+        self.family(STATE)
+            .and_then(|family| Ok(self.shared.db.get_cf(family, key)?))
+            .map_err(|error| StateError::Store(Box::new(error)))
+    }
+
+    fn contains_transaction(&self, id: &TransactionId) -> Result<bool, StateError> {
+        self.find(id)
+            .map(|found| found.is_some())
+            .map_err(|error| StateError::Store(Box::new(error)))
+    }
+}
+
+impl NodeReader for Store {
+    type Error = StoreError;
+
+    fn node(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(self.shared.db.get_cf(self.family(NODES)?, key)?)
+    }
+
+    fn value(&self, key_hash: &[u8; 32], max_version: u64) -> Result<Option<Vec<u8>>, StoreError> {
+        let from = value_key(key_hash, max_version);
+        let mode = IteratorMode::From(&from, Direction::Reverse);
+        let found = self.shared.db.iterator_cf(self.family(VALUES)?, mode).next().transpose()?;
+        let Some((key, value)) = found else { return Ok(None) };
+        if !key.starts_with(key_hash) {
+            return Ok(None);
+        }
+        match value.split_first() {
+            Some((1, value)) => Ok(Some(value.to_vec())),
+            Some((0, [])) => Ok(None),
+            _ => Err(StoreError::Damaged("state values")),
+        }
+    }
+}
+
+impl HashReader for Store {
+    type Error = StoreError;
+
+    fn tile(&self, tile: TileId, width: u16) -> Result<Vec<u8>, StoreError> {
+        self.tile_hashes(tile, width)
+    }
+}
