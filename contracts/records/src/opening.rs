@@ -3,7 +3,7 @@
 //! encodings that are not canonical. Specification: `proto/README.md` section 9.
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;

@@ -87,6 +87,13 @@ impl From<&crate::Opening> for Opening {
     }
 }
 
+#[cfg(test)]
+impl Opening {
+    pub(crate) fn swap_fields(&mut self) {
+        self.fields.reverse();
+    }
+}
+
 impl From<&crate::FieldProof> for FieldProof {
     fn from(proof: &crate::FieldProof) -> Self {
         Self {

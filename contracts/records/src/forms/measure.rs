@@ -129,12 +129,12 @@ fn range(draft: &mut Draft, node: &Json, (place, path): (&str, &str), unit: &str
 fn several(draft: &mut Draft, node: &Json, (place, path): (&str, &str), unit: &str) {
     let items = node.get("Values").map(Json::items).unwrap_or_default();
     several_of(draft, items, (&join(place, "Values"), path), unit);
+    let (place_of, path_of) = (join(place, "Statistics"), join(path, "Statistics"));
     for (key, value) in node.get("Statistics").map(Json::entries).unwrap_or_default() {
-        let at = join(&join(place, "Statistics"), key);
+        let at = join(&place_of, key);
         match segment(key) {
-            Some(name) if value.get("ResultType").is_some() => result(draft, value, (&at, &join(path, &name)), unit),
-            Some(name) => draft.flatten(&[], value, &at, &join(path, &name)),
-            None => draft.fault(&at, What::Field(crate::RecordError::BadPath)),
+            Some(name) if value.get("ResultType").is_some() => result(draft, value, (&at, &join(&path_of, &name)), unit),
+            _ => flatten_member(draft, key, value, (&at, &path_of)),
         }
     }
     extras(draft, node, (place, path), &["ResultType", "Values", "Statistics"]);
@@ -171,12 +171,11 @@ fn array(draft: &mut Draft, node: &Json, (place, path): (&str, &str), unit: &str
         };
         let path = draft.unique(&join(path, &name));
         let named_by = ["Parameter", "ParameterType"];
-        let unit_of_point = unit;
-        for (key, value) in point.entries() {
+            for (key, value) in point.entries() {
             let at = join(&at, key);
             match LIMITS.iter().find(|(limit, _)| limit == key) {
-                Some((_, name)) => result(draft, value, (&at, &join(&path, name)), unit_of_point),
-                None if key == "Value" => result(draft, value, (&at, &path), unit_of_point),
+                Some((_, name)) => result(draft, value, (&at, &join(&path, name)), unit),
+                None if key == "Value" => result(draft, value, (&at, &path), unit),
                 None if named_by.contains(&key.as_str()) => {}
                 None => flatten_member(draft, key, value, (&at, &path)),
             }
@@ -221,8 +220,15 @@ pub(super) fn attachment(draft: &mut Draft, node: &Json, place: &str, path: &str
         None if is_base64 => document::from_base64(data, media_type),
         None => Ok(document::from_bytes(data.as_bytes(), media_type)),
     };
+    // The form means the document's hash; some issuers state that of the Base64 text.
+    let encoded = document::from_bytes(data.as_bytes(), media_type);
+    let has_stated_hash =
+        |document| [document, &encoded].iter().any(|hashed| document::has_stated_hash(hashed, node.get("Hash")));
     match document {
-        Ok(document) => draft.put(place, path, Value::Document(document)),
+        Ok(document) if has_stated_hash(&document) => {
+            draft.put(place, path, Value::Document(document));
+        }
+        Ok(_) => draft.fault(&join(place, "Data"), What::WrongHash),
         Err(what) => draft.fault(&join(place, "Data"), what),
     }
     extras(draft, node, (place, path), &["Data"]);

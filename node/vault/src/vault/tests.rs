@@ -1,0 +1,290 @@
+//! The vault: what survives a kill, what a wrong key or a changed byte gives, and that its files give nothing away.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::cast_possible_truncation,
+    clippy::too_many_lines,
+    clippy::print_stderr,
+    reason = "tests fail loudly"
+)]
+
+use std::process::Command;
+
+use heatmark_merkle::Hash;
+use heatmark_records::{Fields, Heading, Path as FieldPath, Secret, Value};
+use tempfile::TempDir;
+
+use super::*;
+
+const CANARY: &str = "CANARY-heat-991-CANARY";
+const CANARY_NAME: &str = "CANARY-file-name.json";
+
+fn vault_key(byte: u8) -> VaultKey {
+    VaultKey::new([byte; 32])
+}
+
+fn open(dir: &Path) -> Vault {
+    Vault::open(dir, &vault_key(1)).unwrap()
+}
+
+fn record(number: u8) -> NewRecord {
+    let heading = Heading {
+        network: [1; 32],
+        form: "Metals 0.1.1".into(),
+        issuer: [2; 32],
+        alert_subject: [number; 32],
+        origin_seal: None,
+    };
+    let mut fields = Fields::new();
+    fields.insert(FieldPath::new("heat").unwrap(), Value::Text(format!("{CANARY} {number}"))).unwrap();
+    let opening = Opening::seal(heading, fields, Secret::new([number; 32])).unwrap();
+    NewRecord {
+        id: opening.check().unwrap(),
+        opening,
+        file: FileDigest::of(&[number]),
+        file_name: CANARY_NAME.into(),
+        alert_index: u64::from(number),
+    }
+}
+
+fn placement(transaction: u8, position: u32) -> Placement {
+    Placement { transaction_id: [transaction; 32], leaf_index: 41, position, count: 2, path: vec![Hash([6; 32])] }
+}
+
+#[test]
+fn keeps_openings_across_reopening() {
+    let dir = TempDir::new().unwrap();
+    let record = record(5);
+    assert_eq!(open(dir.path()).put_pending(&[record.clone()]).unwrap(), [Stored::New(record.id)]);
+    let vault = open(dir.path());
+    let stored = vault.record(&record.id).unwrap().unwrap();
+    assert_eq!(stored.opening, record.opening);
+    assert_eq!(stored.opening.check().unwrap(), record.id);
+    assert_eq!((stored.row.file_name.as_str(), stored.row.form.as_str()), (CANARY_NAME, "Metals 0.1.1"));
+    assert_eq!((stored.row.alert_index, stored.row.alert_subject, stored.row.fields), (5, [5; 32], 1));
+    assert_eq!(stored.row.placement, None);
+}
+
+#[test]
+fn the_same_file_twice_is_one_record() {
+    let dir = TempDir::new().unwrap();
+    let vault = open(dir.path());
+    let (first, second) = (record(1), record(2));
+    let mut again = record(3);
+    again.file = first.file;
+    let stored = vault.put_pending(&[first.clone(), again.clone(), second.clone()]).unwrap();
+    assert_eq!(stored, [Stored::New(first.id), Stored::Already(first.id), Stored::New(second.id)]);
+    assert_eq!(vault.put_pending(&[again.clone()]).unwrap(), [Stored::Already(first.id)]);
+    assert_eq!(vault.find_by_file(&first.file).unwrap(), Some(first.id));
+    assert_eq!(vault.find_by_file(&FileDigest::of(b"another")).unwrap(), None);
+    assert!(vault.record(&again.id).unwrap().is_none());
+}
+
+#[test]
+fn follows_a_record_from_pending_to_its_place() {
+    let dir = TempDir::new().unwrap();
+    let vault = open(dir.path());
+    let (first, second) = (record(1), record(2));
+    vault.put_pending(&[first.clone(), second.clone()]).unwrap();
+    let mut ids = [first.id, second.id];
+    ids.sort();
+    assert_eq!(vault.pending(10).unwrap(), ids);
+    assert_eq!(vault.pending(1).unwrap(), ids[..1]);
+    let submission = Submission { transaction_id: [8; 32], envelope: vec![1, 2, 3], records: vec![first.id, second.id] };
+    vault.put_submission(&submission).unwrap();
+    assert_eq!(vault.pending(10).unwrap(), []);
+    drop(vault);
+    let vault = open(dir.path());
+    assert_eq!(vault.submissions().unwrap(), [submission]);
+    vault.mark_anchored(&[(first.id, placement(8, 0)), (second.id, placement(8, 1))]).unwrap();
+    assert_eq!(vault.submissions().unwrap(), []);
+    assert_eq!(vault.pending(10).unwrap(), []);
+    let row = vault.record(&second.id).unwrap().unwrap().row;
+    assert_eq!(row.placement, Some(placement(8, 1)));
+    vault.mark_anchored(&[(second.id, placement(9, 0))]).unwrap();
+    assert_eq!(vault.record(&second.id).unwrap().unwrap().row.placement, Some(placement(8, 1)));
+}
+
+#[test]
+fn a_dropped_submission_leaves_its_records_pending() {
+    let dir = TempDir::new().unwrap();
+    let vault = open(dir.path());
+    let record = record(1);
+    vault.put_pending(&[record.clone()]).unwrap();
+    let submission = Submission { transaction_id: [8; 32], envelope: vec![1], records: vec![record.id] };
+    vault.put_submission(&submission).unwrap();
+    vault.drop_submission(&[8; 32]).unwrap();
+    assert_eq!((vault.submissions().unwrap(), vault.pending(9).unwrap()), (vec![], vec![record.id]));
+}
+
+#[test]
+fn refuses_to_place_a_record_it_does_not_have() {
+    let dir = TempDir::new().unwrap();
+    let vault = open(dir.path());
+    let known = record(1);
+    vault.put_pending(&[known.clone()]).unwrap();
+    let both = [(known.id, placement(8, 0)), (Hash([0; 32]), placement(8, 1))];
+    assert!(matches!(vault.mark_anchored(&both), Err(VaultError::UnknownRecord(_))));
+    assert_eq!(vault.record(&known.id).unwrap().unwrap().row.placement, None);
+    let submission = Submission { transaction_id: [8; 32], envelope: vec![1], records: vec![Hash([0; 32])] };
+    assert!(matches!(vault.put_submission(&submission), Err(VaultError::UnknownRecord(_))));
+}
+
+#[test]
+fn lists_records_by_prefix_in_order_up_to_a_limit() {
+    let dir = TempDir::new().unwrap();
+    let vault = open(dir.path());
+    let records: Vec<NewRecord> = (1..=20).map(record).collect();
+    vault.put_pending(&records).unwrap();
+    let all = vault.records(&[], 100).unwrap();
+    assert_eq!(all.len(), 20);
+    assert!(all.windows(2).all(|pair| pair[0].id < pair[1].id));
+    assert_eq!(vault.records(&[], 7).unwrap(), all[..7]);
+    assert_eq!(vault.records(&[], 0).unwrap(), []);
+    let id = all[3].id;
+    assert_eq!(vault.records(&id.0, 100).unwrap(), all[3..4]);
+    assert_eq!(vault.records(&id.0[..4], 100).unwrap(), all[3..4]);
+    assert_eq!(vault.records(&[0; 33], 100).unwrap(), []);
+}
+
+#[test]
+fn no_alert_index_is_given_twice() {
+    let dir = TempDir::new().unwrap();
+    let vault = open(dir.path());
+    assert_eq!((vault.next_alert_index().unwrap(), vault.take_alert_indices(3).unwrap()), (0, 1));
+    drop(vault);
+    let vault = open(dir.path());
+    assert_eq!(vault.next_alert_index().unwrap(), 4);
+    vault.skip_alert_indices(1000).unwrap();
+    vault.skip_alert_indices(7).unwrap();
+    assert_eq!(vault.next_alert_index().unwrap(), 1000);
+    vault.skip_alert_indices(u64::MAX).unwrap();
+    assert!(matches!(vault.next_alert_index(), Err(VaultError::NoAlertIndex)));
+}
+
+#[test]
+fn alert_indices_are_distinct_across_threads() {
+    let dir = TempDir::new().unwrap();
+    let vault = open(dir.path());
+    let taken = Mutex::new(BTreeSet::new());
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| (0..10).for_each(|_| assert!(taken.lock().unwrap().insert(vault.next_alert_index().unwrap()))));
+        }
+    });
+    assert_eq!(taken.into_inner().unwrap().len(), 40);
+}
+
+#[test]
+fn keeps_alert_reasons() {
+    let dir = TempDir::new().unwrap();
+    let vault = open(dir.path());
+    let reason = AlertReason { reason: "wrong heat treatment".into(), salt: [4; 32] };
+    vault.put_alert_reason(&[3; 32], &reason).unwrap();
+    assert!(vault.alert_reason(&[3; 32]).unwrap() == Some(reason));
+    assert!(vault.alert_reason(&[4; 32]).unwrap().is_none());
+}
+
+#[test]
+fn refuses_a_wrong_key_and_a_directory_of_something_else() {
+    let dir = TempDir::new().unwrap();
+    open(dir.path()).put_pending(&[record(1)]).unwrap();
+    assert!(matches!(Vault::open(dir.path(), &vault_key(2)), Err(VaultError::WrongKey)));
+    assert!(open(dir.path()).record(&record(1).id).unwrap().is_some(), "a wrong key changes nothing");
+    let other = TempDir::new().unwrap();
+    DB::open(&options(), other.path()).unwrap().put(b"key", b"value").unwrap();
+    assert!(matches!(Vault::open(other.path(), &vault_key(1)), Err(VaultError::NotAVault)));
+}
+
+#[test]
+fn refuses_values_changed_or_moved_on_disk() {
+    let dir = TempDir::new().unwrap();
+    let (first, second) = (record(1), record(2));
+    open(dir.path()).put_pending(&[first.clone(), second.clone()]).unwrap();
+    let raw = |change: &dyn Fn(&DB)| change(&DB::open(&options(), dir.path()).unwrap());
+    let opening_key = |record: &NewRecord| key(OPENING, &record.id.0);
+    raw(&|db| {
+        let other = db.get(opening_key(&second)).unwrap().unwrap();
+        db.put(opening_key(&first), other).unwrap();
+    });
+    assert!(matches!(open(dir.path()).record(&first.id), Err(VaultError::Damaged)), "another's opening");
+    raw(&|db| {
+        let mut value = db.get(key(ROW, &second.id.0)).unwrap().unwrap();
+        value[30] ^= 1;
+        db.put(key(ROW, &second.id.0), value).unwrap();
+    });
+    let vault = open(dir.path());
+    assert!(matches!(vault.record(&second.id), Err(VaultError::Damaged)), "a flipped bit");
+    assert!(matches!(vault.records(&second.id.0, 9), Err(VaultError::Damaged)), "a flipped bit, listed");
+}
+
+#[test]
+fn only_this_user_may_read_the_directory() {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("vault");
+    open(&path);
+    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o700);
+}
+
+#[test]
+fn its_files_contain_no_canary_and_no_file_digest() {
+    let dir = TempDir::new().unwrap();
+    let record = record(7);
+    let vault = open(dir.path());
+    vault.put_pending(&[record.clone()]).unwrap();
+    vault.put_alert_reason(&[3; 32], &AlertReason { reason: CANARY.into(), salt: [0x5a; 32] }).unwrap();
+    vault.mark_anchored(&[(record.id, placement(8, 0))]).unwrap();
+    vault.db.flush().unwrap();
+    drop(vault);
+    let digest = FileDigest::of(&[7]).bytes();
+    let secrets: [&[u8]; 5] = [b"CANARY", b"Metals", &[7; 32], &[0x5a; 32], &digest];
+    let mut seen = 0_usize;
+    for entry in std::fs::read_dir(dir.path()).unwrap() {
+        let bytes = std::fs::read(entry.unwrap().path()).unwrap();
+        seen += bytes.len();
+        for secret in secrets {
+            assert!(!bytes.windows(secret.len()).any(|window| window == secret));
+        }
+    }
+    assert!(seen > 1000, "the database was searched");
+}
+
+/// Run by the next test in a process of its own, which it kills.
+#[test]
+fn writes_until_killed() {
+    let Ok(dir) = std::env::var("HEATMARK_VAULT_TEST_DIR") else { return };
+    let vault = open(Path::new(&dir));
+    for number in 0..=u8::MAX {
+        vault.put_pending(&[record(number)]).unwrap();
+        std::fs::write(Path::new(&dir).with_extension(format!("wrote-{number}")), []).unwrap();
+    }
+}
+
+#[test]
+fn what_was_put_is_there_after_a_kill() {
+    let parent = TempDir::new().unwrap();
+    let dir = parent.path().join("vault");
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "vault::tests::writes_until_killed"])
+        .env("HEATMARK_VAULT_TEST_DIR", &dir)
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let acknowledged = |number: u8| dir.with_extension(format!("wrote-{number}")).exists();
+    while !acknowledged(20) && child.try_wait().unwrap().is_none() {
+        std::thread::yield_now();
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let written: Vec<u8> = (0..=u8::MAX).take_while(|number| acknowledged(*number)).collect();
+    assert!(written.len() > 20, "the child wrote {} records before it ended", written.len());
+    let vault = open(&dir);
+    for number in written {
+        let record = record(number);
+        assert_eq!(vault.find_by_file(&record.file).unwrap(), Some(record.id), "record {number}");
+        assert_eq!(vault.record(&record.id).unwrap().unwrap().opening, record.opening);
+    }
+}
