@@ -223,7 +223,8 @@ impl Genesis {
             None => (text.to_owned(), ""),
         };
         let mut genesis = Self::from_document(text)?;
-        for line in lines.lines() {
+        for line in lines.split_inclusive('\n') {
+            let line = line.strip_suffix('\n').ok_or(GenesisError::SignatureLine)?;
             let (member, signature) = parse_signature(line)?;
             if genesis.signatures.last_key_value().is_some_and(|(last, _)| *last >= member) {
                 return Err(GenesisError::SignatureLine);
@@ -234,6 +235,7 @@ impl Genesis {
     }
 
     fn from_document(text: String) -> Result<Self, GenesisError> {
+        check_shape(&serde_json::from_str(&text)?)?;
         let document: Document = serde_json::from_str(&text)?;
         if document.format != FORMAT {
             return Err(GenesisError::Rule("format must be heatmark-genesis-v1"));
@@ -456,6 +458,22 @@ const ROLE_NAMES: [(pb::Role, &str); 6] = [
     (pb::Role::Regulator, "regulator"),
     (pb::Role::Validator, "validator"),
 ];
+
+/// Objects must be written as objects: the reader of the types also takes arrays for them.
+fn check_shape(document: &serde_json::Value) -> Result<(), GenesisError> {
+    let founder_is_written = |founder: &serde_json::Value| {
+        let identifiers = founder["identifiers"].as_array();
+        founder.is_object()
+            && founder["keys"].is_object()
+            && founder["keys"].get("consensus").is_none_or(serde_json::Value::is_string)
+            && identifiers.is_some_and(|all| all.iter().all(serde_json::Value::is_object))
+    };
+    let founders = document["founders"].as_array();
+    let written = document.is_object()
+        && document["parameters"].is_object()
+        && founders.is_some_and(|all| all.iter().all(founder_is_written));
+    if written { Ok(()) } else { Err(GenesisError::Rule("an object is missing or is no object")) }
+}
 
 fn genesis_preimage(network: &NetworkId, member: &MemberId) -> Vec<u8> {
     tag::preimage("sign/genesis", &[network.as_bytes(), member.as_bytes()])

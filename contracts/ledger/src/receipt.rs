@@ -6,9 +6,10 @@ use crate::certificate::{CertificateError, CommitCertificate};
 use crate::genesis::Genesis;
 use crate::header::Header;
 use crate::ids::{HeaderHash, Height, KeyId, NetworkId, TransactionId};
+use crate::keys::SIGNATURE_BYTES;
 use crate::transaction;
 use crate::validators::{SetError, ValidatorSet};
-use crate::wire::{self, MAX_RECEIPT_BYTES, MAX_TRANSACTION_BYTES, WireError};
+use crate::wire::{self, MAX_RECEIPT_BYTES, WireError};
 use heatmark_merkle::map::MapProof;
 use heatmark_merkle::{Hash, LeafIndex, ProofError, tree};
 use heatmark_proto::ledger::v1 as pb;
@@ -151,50 +152,82 @@ impl TrustRoot {
     }
 
     /// Verifies that a header is certified, through the set changes from this trust root to it.
-    /// Returns the set that certified it.
     ///
     /// # Errors
     /// See [`ReceiptError`].
-    pub fn verify_header(
-        &self,
-        header: &Header,
-        certificate: &CommitCertificate,
-        changes: &[pb::SetChange],
-    ) -> Result<Arc<ValidatorSet>, ReceiptError> {
+    pub fn verify_header(&self, certified: &CertifiedHeader) -> Result<(), ReceiptError> {
+        let header = &certified.header;
         if header.network != self.network {
             return Err(ReceiptError::WrongNetwork);
         }
         if header.height <= self.height {
-            return Err(ReceiptError::OlderThanTrust {
-                header: header.height,
-                trust: self.height,
-            });
+            let (header, trust) = (header.height, self.height);
+            return Err(ReceiptError::OlderThanTrust { header, trust });
         }
-        let mut current = Arc::clone(&self.validators);
+        let mut current = &*self.validators;
         let mut after = self.height;
-        for change in changes {
-            let changed = header_of(change.header.as_ref())?;
-            let certificate = certificate_of(change.certificate.as_ref())?;
-            let next = change.next.as_ref().ok_or(ReceiptError::Field("next"))?;
-            let next = ValidatorSet::from_proto(next)?;
-            if changed.network != self.network {
+        for change in &certified.changes {
+            if change.header.network != self.network {
                 return Err(ReceiptError::WrongNetwork);
             }
-            if changed.height <= after || changed.height >= header.height {
+            if change.header.height <= after || change.header.height >= header.height {
                 return Err(ReceiptError::SetChangeOrder);
             }
-            if next.hash() != changed.next_validators {
+            change.certificate.verify(&change.header, current)?;
+            if change.next.hash() != change.header.next_validators {
                 return Err(ReceiptError::WrongNextSet);
             }
-            if next.hash() == current.hash() {
+            if change.next.hash() == current.hash() {
                 return Err(ReceiptError::SetChangeUnchanged);
             }
-            certificate.verify(&changed, &current)?;
-            current = Arc::new(next);
-            after = changed.height;
+            current = &change.next;
+            after = change.header.height;
         }
-        certificate.verify(header, &current)?;
-        Ok(current)
+        Ok(certified.certificate.verify(header, current)?)
+    }
+}
+
+/// A header, its certificate, and the set changes that lead to it: read, not verified yet.
+#[derive(Debug, Clone)]
+pub struct CertifiedHeader {
+    /// The header.
+    pub header: Header,
+    certificate: CommitCertificate,
+    changes: Vec<Change>,
+}
+
+#[derive(Debug, Clone)]
+struct Change {
+    header: Header,
+    certificate: CommitCertificate,
+    next: ValidatorSet,
+}
+
+impl CertifiedHeader {
+    /// Reads the three parts; every length is checked here, so that what is malformed is refused
+    /// whatever the trust root.
+    ///
+    /// # Errors
+    /// [`ReceiptError::Field`] or [`ReceiptError::InvalidSet`].
+    pub fn from_proto(
+        header: Option<&pb::Header>,
+        certificate: Option<&pb::CommitCertificate>,
+        changes: &[pb::SetChange],
+    ) -> Result<Self, ReceiptError> {
+        let header = header_of(header)?;
+        let certificate = certificate_of(certificate)?;
+        let changes = changes
+            .iter()
+            .map(|change| {
+                let next = change.next.as_ref().ok_or(ReceiptError::Field("next"))?;
+                Ok(Change {
+                    header: header_of(change.header.as_ref())?,
+                    certificate: certificate_of(change.certificate.as_ref())?,
+                    next: ValidatorSet::from_proto(next)?,
+                })
+            })
+            .collect::<Result<_, ReceiptError>>()?;
+        Ok(Self { header, certificate, changes })
     }
 }
 
@@ -226,9 +259,11 @@ pub fn verify_bytes(bytes: &[u8], trust: &TrustRoot) -> Result<Verified, Receipt
 /// # Errors
 /// See [`ReceiptError`].
 pub fn verify(receipt: &pb::Receipt, trust: &TrustRoot) -> Result<Verified, ReceiptError> {
-    let header = header_of(receipt.header.as_ref())?;
-    let certificate = certificate_of(receipt.certificate.as_ref())?;
-    trust.verify_header(&header, &certificate, &receipt.set_changes)?;
+    let certified = CertifiedHeader::from_proto(
+        receipt.header.as_ref(),
+        receipt.certificate.as_ref(),
+        &receipt.set_changes,
+    )?;
     let path = receipt
         .inclusion_path
         .iter()
@@ -236,15 +271,15 @@ pub fn verify(receipt: &pb::Receipt, trust: &TrustRoot) -> Result<Verified, Rece
             Hash::try_from(hash.as_slice()).map_err(|_| ReceiptError::Field("inclusion_path"))
         })
         .collect::<Result<Vec<_>, _>>()?;
+    trust.verify_header(&certified)?;
+    let header = certified.header;
     let leaf = transaction::leaf_hash(&receipt.transaction);
     let leaf_index = LeafIndex(receipt.leaf_index);
     tree::verify_inclusion(&leaf, leaf_index, header.log_size, &path, &header.log_root)
         .map_err(ReceiptError::Inclusion)?;
     let malformed = |_| ReceiptError::Transaction;
-    let envelope: pb::Envelope =
-        wire::decode(&receipt.transaction, MAX_TRANSACTION_BYTES).map_err(malformed)?;
-    let body: pb::Body =
-        wire::decode(&envelope.body, MAX_TRANSACTION_BYTES).map_err(malformed)?;
+    let envelope = wire::decode_envelope(&receipt.transaction).map_err(malformed)?;
+    let body = wire::decode_body(&envelope.body).map_err(malformed)?;
     let signer =
         KeyId::try_from(envelope.signer.as_slice()).map_err(|_| ReceiptError::Transaction)?;
     let transaction_id = transaction::transaction_id(&trust.network, &signer, &envelope.body);
@@ -270,12 +305,16 @@ pub fn verify_state(
     proof: &pb::StateProof,
     trust: &TrustRoot,
 ) -> Result<VerifiedState, ReceiptError> {
-    let header = header_of(proof.header.as_ref())?;
-    let certificate = certificate_of(proof.certificate.as_ref())?;
+    let certified = CertifiedHeader::from_proto(
+        proof.header.as_ref(),
+        proof.certificate.as_ref(),
+        &proof.set_changes,
+    )?;
     if !proof.present && !proof.value.is_empty() {
         return Err(ReceiptError::Field("value"));
     }
-    trust.verify_header(&header, &certificate, &proof.set_changes)?;
+    trust.verify_header(&certified)?;
+    let header = certified.header;
     let value = proof.present.then(|| proof.value.clone());
     MapProof::from_bytes(&proof.proof)
         .and_then(|map| map.verify(&header.state_root, &proof.key, value.as_deref()))
@@ -300,5 +339,8 @@ fn certificate_of(
     message: Option<&pb::CommitCertificate>,
 ) -> Result<CommitCertificate, ReceiptError> {
     let message = message.ok_or(ReceiptError::Field("certificate"))?;
+    if message.signatures.iter().any(|s| s.signature.len() != SIGNATURE_BYTES) {
+        return Err(ReceiptError::Field("signature"));
+    }
     Ok(CommitCertificate::from_proto(message)?)
 }

@@ -5,7 +5,7 @@
 use crate::ids::{KeyId, NetworkId, TransactionId};
 use crate::keys::{self, PublicKey, SIGNATURE_BYTES};
 use crate::refusal::Refusal;
-use crate::wire::{self, MAX_TRANSACTION_BYTES};
+use crate::wire;
 use ed25519_dalek::SigningKey;
 use heatmark_merkle::{Hash, tag, tree};
 use heatmark_proto::ledger::v1 as pb;
@@ -40,13 +40,13 @@ impl Transaction {
     /// # Errors
     /// [`Refusal::Wire`], [`Refusal::Field`], [`Refusal::NoPayload`] or [`Refusal::Cosignatures`].
     pub fn decode(network: &NetworkId, bytes: Bytes) -> Result<Self, Refusal> {
-        let envelope: pb::Envelope = wire::decode(&bytes, MAX_TRANSACTION_BYTES)?;
+        let envelope = wire::decode_envelope(&bytes)?;
         let signer =
             KeyId::try_from(envelope.signer.as_slice()).map_err(|_| Refusal::Field("signer"))?;
         if envelope.signature.len() != SIGNATURE_BYTES {
             return Err(Refusal::Field("signature"));
         }
-        let body: pb::Body = wire::decode(&envelope.body, MAX_TRANSACTION_BYTES)?;
+        let body = wire::decode_body(&envelope.body)?;
         if body.nonce.len() != NONCE_BYTES {
             return Err(Refusal::Field("nonce"));
         }

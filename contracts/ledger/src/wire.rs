@@ -1,6 +1,9 @@
 //! The one accepted encoding of every message: decode, encode again, compare. Refuses everything
 //! else, whatever it means. Specification: `proto/README.md`, section 1.
 
+use heatmark_proto::ledger::v1 as pb;
+use heatmark_proto::ledger::v1::body::Payload;
+use heatmark_proto::ledger::v1::propose::Action;
 use prost::Message;
 use thiserror::Error;
 
@@ -42,4 +45,44 @@ pub fn decode<M: Message + Default>(bytes: &[u8], limit: usize) -> Result<M, Wir
     }
     let message = M::decode(bytes).map_err(|_| WireError::Malformed)?;
     if message.encode_to_vec() == bytes { Ok(message) } else { Err(WireError::NotCanonical) }
+}
+
+/// Decodes an envelope, all of its enumerations named in their files.
+///
+/// # Errors
+/// As [`decode`]; [`WireError::Malformed`] for a number that names nothing.
+pub fn decode_envelope(bytes: &[u8]) -> Result<pb::Envelope, WireError> {
+    let envelope: pb::Envelope = decode(bytes, MAX_TRANSACTION_BYTES)?;
+    let known = envelope.cosignatures.iter().all(|c| pb::CoSigner::try_from(c.purpose).is_ok());
+    if known { Ok(envelope) } else { Err(WireError::Malformed) }
+}
+
+/// Decodes a body, all of its enumerations named in their files.
+///
+/// # Errors
+/// As [`decode`]; [`WireError::Malformed`] for a number that names nothing.
+pub fn decode_body(bytes: &[u8]) -> Result<pb::Body, WireError> {
+    let body: pb::Body = decode(bytes, MAX_TRANSACTION_BYTES)?;
+    let known = match &body.payload {
+        Some(Payload::Alert(alert)) => pb::AlertLevel::try_from(alert.level).is_ok(),
+        Some(Payload::RotateKey(rotate)) => rotate.new_key.iter().all(names_are_known),
+        Some(Payload::Propose(propose)) => match &propose.action {
+            Some(Action::AddMember(entry)) => {
+                roles_are_known(&entry.roles) && entry.keys.iter().all(names_are_known)
+            }
+            Some(Action::SetRoles(set)) => roles_are_known(&set.roles),
+            Some(Action::ReplaceRoot(replace)) => replace.new_root.iter().all(names_are_known),
+            _ => true,
+        },
+        _ => true,
+    };
+    if known { Ok(body) } else { Err(WireError::Malformed) }
+}
+
+fn names_are_known(key: &pb::PublicKey) -> bool {
+    pb::KeyRole::try_from(key.role).is_ok() && pb::KeyAlgorithm::try_from(key.algorithm).is_ok()
+}
+
+fn roles_are_known(roles: &[i32]) -> bool {
+    roles.iter().all(|role| pb::Role::try_from(*role).is_ok())
 }
