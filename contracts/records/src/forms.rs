@@ -71,7 +71,9 @@ pub fn read(bytes: &[u8]) -> Result<Certificate, Vec<Fault>> {
         Form::Metals(_) => metals::read(&mut draft, content),
         Form::En10168(_) => en10168::read(&mut draft, content),
     }
-    for (key, value) in file.entries().iter().filter(|(key, _)| key != root && key != "RefSchemaUrl") {
+    for (key, value) in
+        file.entries().iter().filter(|(key, _)| key != root && key != "RefSchemaUrl")
+    {
         draft.flatten(&[], value, key, key);
     }
     draft.finish().map(|fields| Certificate { form, fields })
@@ -94,7 +96,9 @@ fn detect(file: &Json) -> Result<(Form, &'static str, &Json), What> {
         ("en10168-schemas", None, Some(content)) if version == "0.4.1" || version == "0.5.0" => {
             Ok((Form::En10168(version), "Certificate", content))
         }
-        ("metals-schemas", Some(_), None) | ("en10168-schemas", None, Some(_)) => Err(What::UnknownVersion),
+        ("metals-schemas", Some(_), None) | ("en10168-schemas", None, Some(_)) => {
+            Err(What::UnknownVersion)
+        }
         _ => Err(What::UnknownForm),
     }
 }
@@ -106,6 +110,8 @@ fn schema_of(url: &str) -> Option<(&str, String)> {
     let version = parts.next()?;
     let family = parts.next()?;
     let version = version.strip_prefix('v').unwrap_or(version);
-    let numbers = version.split('.').filter(|n| !n.is_empty() && n.len() <= 4 && n.bytes().all(|b| b.is_ascii_digit()));
+    let numbers = version
+        .split('.')
+        .filter(|n| !n.is_empty() && n.len() <= 4 && n.bytes().all(|b| b.is_ascii_digit()));
     (numbers.count() == 3 && version.split('.').count() == 3).then(|| (family, version.to_owned()))
 }

@@ -30,8 +30,8 @@ pub use path::{MAX_PATH_BYTES, Path};
 pub use proof::{FieldProof, MAX_PROOF_BYTES};
 pub use tree::RecordTree;
 pub use value::{
-    Decimal, Document, MAX_SCALE, MAX_SEVERAL, MAX_TEXT_BYTES, MAX_UNIT_BYTES, Measured, Moment, Quantity, Relation,
-    Value,
+    Decimal, Document, MAX_SCALE, MAX_SEVERAL, MAX_TEXT_BYTES, MAX_UNIT_BYTES, Measured, Moment,
+    Quantity, Relation, Value,
 };
 
 /// The salted root of a record, 32 bytes: what an anchor's batch carries and what a record is called by.

@@ -15,7 +15,9 @@ use sha2::Sha256;
 use zeroize::Zeroizing;
 
 use crate::head::slot_of;
-use crate::{Depth, Head, Heading, Path, RecordError, RecordId, RecordTree, SUITE_PLAIN, Value, wire};
+use crate::{
+    Depth, Head, Heading, Path, RecordError, RecordId, RecordTree, SUITE_PLAIN, Value, wire,
+};
 
 /// Most fields in a record.
 pub const MAX_FIELDS: usize = 1_000;
@@ -164,7 +166,7 @@ impl Opening {
         &self.fields
     }
 
-    /// Hashes the whole tree: 0.7 ms at depth 12, 45 ms at depth 18 on a 2020s core.
+    /// Hashes the whole tree: about four blocks of SHA-256 for each of its slots.
     ///
     /// # Errors
     /// `SlotTaken`, `BadForm` or `UnknownSuite` when head and fields make no record.
@@ -200,7 +202,11 @@ impl Opening {
 }
 
 /// The slot of every field; refuses two in one slot.
-pub(crate) fn slots(head_hash: &Hash, depth: Depth, fields: &Fields) -> Result<Vec<u32>, RecordError> {
+pub(crate) fn slots(
+    head_hash: &Hash,
+    depth: Depth,
+    fields: &Fields,
+) -> Result<Vec<u32>, RecordError> {
     let mut taken = BTreeSet::new();
     let mut slots = Vec::with_capacity(fields.len());
     for (path, _) in fields.iter() {

@@ -19,7 +19,11 @@ impl Path {
     /// `BadPath` when it is empty, too long, has an empty segment or a control character.
     pub fn new(text: &str) -> Result<Self, RecordError> {
         let bounded = !text.is_empty() && text.len() <= MAX_PATH_BYTES;
-        if bounded && text.split('/').all(is_segment) { Ok(Self(text.to_owned())) } else { Err(RecordError::BadPath) }
+        if bounded && text.split('/').all(is_segment) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(RecordError::BadPath)
+        }
     }
 
     /// The path as text.

@@ -52,7 +52,8 @@ impl FieldProof {
             None => filler_leaf(&head_hash, &self.salt, slot),
         };
         let fold = |(node, index): (Hash, u32), sibling: &Hash| {
-            let parent = if index & 1 == 0 { node_hash(&node, sibling) } else { node_hash(sibling, &node) };
+            let parent =
+                if index & 1 == 0 { node_hash(&node, sibling) } else { node_hash(sibling, &node) };
             (parent, index >> 1)
         };
         let (root, _) = self.siblings.iter().fold((leaf, slot), fold);

@@ -216,7 +216,9 @@ impl Measured {
     fn check(&self) -> Result<(), RecordError> {
         printable(&self.unit, MAX_UNIT_BYTES)?;
         match &self.quantity {
-            Quantity::Range { low, high, .. } if low.cmp_quantity(high).is_gt() => Err(RecordError::EmptyRange),
+            Quantity::Range { low, high, .. } if low.cmp_quantity(high).is_gt() => {
+                Err(RecordError::EmptyRange)
+            }
             Quantity::Several(results) if results.is_empty() || results.len() > MAX_SEVERAL => {
                 Err(RecordError::ValueTooLong)
             }
@@ -239,7 +241,9 @@ impl Measured {
             }
             Quantity::Several(results) => {
                 out.push(SHAPE_SEVERAL);
-                out.extend_from_slice(&u16::try_from(results.len()).unwrap_or(u16::MAX).to_be_bytes());
+                out.extend_from_slice(
+                    &u16::try_from(results.len()).unwrap_or(u16::MAX).to_be_bytes(),
+                );
                 for (relation, decimal) in results {
                     out.push(relation.code());
                     out.extend_from_slice(&decimal.encode());

@@ -78,7 +78,10 @@ impl From<&crate::Head> for Head {
 
 impl From<&crate::Opening> for Opening {
     fn from(opening: &crate::Opening) -> Self {
-        let field = |(path, value): (&Path, &Value)| Field { path: path.as_str().to_owned(), value: value.encode() };
+        let field = |(path, value): (&Path, &Value)| Field {
+            path: path.as_str().to_owned(),
+            value: value.encode(),
+        };
         Self {
             head: Some(Head::from(&opening.head)),
             secret: opening.secret.bytes().to_vec(),
@@ -130,7 +133,8 @@ pub(crate) fn decode_opening(bytes: &[u8]) -> Result<crate::Opening, RecordError
 pub(crate) fn decode_proof(bytes: &[u8]) -> Result<crate::FieldProof, RecordError> {
     let message: FieldProof = decode(bytes, MAX_PROOF_BYTES)?;
     let value = if message.value.is_empty() { None } else { Some(Value::decode(&message.value)?) };
-    let siblings: Result<Vec<Hash>, _> = message.siblings.iter().map(|hash| exactly(hash).map(Hash)).collect();
+    let siblings: Result<Vec<Hash>, _> =
+        message.siblings.iter().map(|hash| exactly(hash).map(Hash)).collect();
     Ok(crate::FieldProof {
         head: decode_head(message.head)?,
         path: Path::new(&message.path)?,
@@ -142,7 +146,8 @@ pub(crate) fn decode_proof(bytes: &[u8]) -> Result<crate::FieldProof, RecordErro
 
 fn decode_head(head: Option<Head>) -> Result<crate::Head, RecordError> {
     let head = head.ok_or(RecordError::NotCanonical)?;
-    let origin_seal = if head.origin_seal.is_empty() { None } else { Some(exactly(&head.origin_seal)?) };
+    let origin_seal =
+        if head.origin_seal.is_empty() { None } else { Some(exactly(&head.origin_seal)?) };
     let heading = Heading {
         network: exactly(&head.network)?,
         form: head.form,
@@ -161,7 +166,8 @@ fn entries(mut bytes: &[u8]) -> Result<usize, RecordError> {
     let mut count: usize = 0;
     while !bytes.is_empty() {
         let (tag, wire_type) = decode_key(&mut bytes).map_err(|_| RecordError::NotCanonical)?;
-        skip_field(wire_type, tag, &mut bytes, DecodeContext::default()).map_err(|_| RecordError::NotCanonical)?;
+        skip_field(wire_type, tag, &mut bytes, DecodeContext::default())
+            .map_err(|_| RecordError::NotCanonical)?;
         count = count.saturating_add(1);
     }
     Ok(count)

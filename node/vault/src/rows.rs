@@ -174,7 +174,8 @@ impl RecordRow {
     pub(crate) fn decode(id: RecordId, bytes: &[u8]) -> Result<Self, VaultError> {
         let row = RowMessage::decode(bytes).map_err(|_| VaultError::Damaged)?;
         let placement = row.placement.map(|placement| {
-            let path: Result<Vec<Hash>, _> = placement.path.iter().map(|hash| hash32(hash).map(Hash)).collect();
+            let path: Result<Vec<Hash>, _> =
+                placement.path.iter().map(|hash| hash32(hash).map(Hash)).collect();
             Ok::<_, VaultError>(Placement {
                 transaction_id: hash32(&placement.transaction_id)?,
                 leaf_index: placement.leaf_index,
@@ -203,7 +204,8 @@ impl Submission {
 
     pub(crate) fn decode(transaction_id: [u8; 32], bytes: &[u8]) -> Result<Self, VaultError> {
         let message = SubmissionMessage::decode(bytes).map_err(|_| VaultError::Damaged)?;
-        let records: Result<Vec<RecordId>, _> = message.records.iter().map(|id| record_id(id)).collect();
+        let records: Result<Vec<RecordId>, _> =
+            message.records.iter().map(|id| record_id(id)).collect();
         Ok(Self { transaction_id, envelope: message.envelope, records: records? })
     }
 }

@@ -69,7 +69,10 @@ impl Sealer {
     pub(crate) fn new(key: &VaultKey) -> Self {
         let derived = Hkdf::<Sha256>::new(Some(FORMAT), key.0.as_slice());
         let encryption = expand(&derived, b"encryption");
-        Self { cipher: XChaCha20Poly1305::new((&*encryption).into()), index_key: expand(&derived, b"file index") }
+        Self {
+            cipher: XChaCha20Poly1305::new((&*encryption).into()),
+            index_key: expand(&derived, b"file index"),
+        }
     }
 
     /// A name for a file that only this vault's key can compute.
@@ -80,20 +83,30 @@ impl Sealer {
     pub(crate) fn seal(&self, db_key: &[u8], value: &[u8]) -> Vec<u8> {
         let nonce: [u8; NONCE_BYTES] = rand::random();
         let payload = Payload { msg: value, aad: &[FORMAT, db_key].concat() };
-        let sealed = self.cipher.encrypt(&XNonce::from(nonce), payload).expect("a value is far below 256 GiB");
+        let sealed = self
+            .cipher
+            .encrypt(&XNonce::from(nonce), payload)
+            .expect("a value is far below 256 GiB");
         [&nonce[..], &sealed].concat()
     }
 
-    pub(crate) fn open(&self, db_key: &[u8], sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, VaultError> {
-        let (nonce, sealed) = sealed.split_first_chunk::<NONCE_BYTES>().ok_or(VaultError::Damaged)?;
+    pub(crate) fn open(
+        &self,
+        db_key: &[u8],
+        sealed: &[u8],
+    ) -> Result<Zeroizing<Vec<u8>>, VaultError> {
+        let (nonce, sealed) =
+            sealed.split_first_chunk::<NONCE_BYTES>().ok_or(VaultError::Damaged)?;
         let payload = Payload { msg: sealed, aad: &[FORMAT, db_key].concat() };
-        let opened = self.cipher.decrypt(&XNonce::from(*nonce), payload).map_err(|_| VaultError::Damaged)?;
+        let opened =
+            self.cipher.decrypt(&XNonce::from(*nonce), payload).map_err(|_| VaultError::Damaged)?;
         Ok(Zeroizing::new(opened))
     }
 }
 
 fn expand(key: &Hkdf<Sha256>, info: &[u8]) -> Zeroizing<[u8; 32]> {
     let mut out = Zeroizing::new([0; 32]);
-    key.expand(info, out.as_mut_slice()).expect("HKDF-SHA256 gives up to 8160 bytes and 32 are asked for");
+    key.expand(info, out.as_mut_slice())
+        .expect("HKDF-SHA256 gives up to 8160 bytes and 32 are asked for");
     out
 }

@@ -23,12 +23,16 @@ use std::sync::{Mutex, MutexGuard};
 
 use heatmark_records::{Opening, RecordId};
 use rocksdb::{
-    BlockBasedOptions, Cache, DB, DBCompressionType, Direction, IteratorMode, Options, WriteBatch, WriteOptions,
+    BlockBasedOptions, Cache, DB, DBCompressionType, Direction, IteratorMode, Options, WriteBatch,
+    WriteOptions,
 };
 
 use crate::rows::{hash32, record_id};
 use crate::sealed::Sealer;
-use crate::{AlertReason, FileDigest, NewRecord, Placement, RecordRow, StoredRecord, Submission, VaultError, VaultKey};
+use crate::{
+    AlertReason, FileDigest, NewRecord, Placement, RecordRow, StoredRecord, Submission, VaultError,
+    VaultKey,
+};
 
 const CHECK: &[u8] = b"check";
 const CHECK_VALUE: &[u8] = b"heatmark/v1/vault";
@@ -70,7 +74,11 @@ impl Vault {
     /// `WrongKey`, `NotAVault`, `Directory`, or `Database` (also when another process holds it).
     pub fn open(path: &Path, key: &VaultKey) -> Result<Self, VaultError> {
         DirBuilder::new().recursive(true).mode(0o700).create(path)?;
-        let vault = Self { db: DB::open(&options(), path)?, sealer: Sealer::new(key), writing: Mutex::new(()) };
+        let vault = Self {
+            db: DB::open(&options(), path)?,
+            sealer: Sealer::new(key),
+            writing: Mutex::new(()),
+        };
         match vault.db.get(CHECK)? {
             Some(sealed) => {
                 let opened = vault.sealer.open(CHECK, &sealed).map_err(|_| VaultError::WrongKey)?;
@@ -78,7 +86,9 @@ impl Vault {
                     return Err(VaultError::NotAVault);
                 }
             }
-            None if vault.db.iterator(IteratorMode::Start).next().is_some() => return Err(VaultError::NotAVault),
+            None if vault.db.iterator(IteratorMode::Start).next().is_some() => {
+                return Err(VaultError::NotAVault);
+            }
             None => {
                 let mut batch = WriteBatch::default();
                 vault.put(&mut batch, CHECK, CHECK_VALUE);
@@ -168,7 +178,8 @@ impl Vault {
     /// # Errors
     /// `Damaged` or `Database`.
     pub fn pending(&self, limit: usize) -> Result<Vec<RecordId>, VaultError> {
-        let on_their_way: BTreeSet<RecordId> = self.submissions()?.into_iter().flat_map(|s| s.records).collect();
+        let on_their_way: BTreeSet<RecordId> =
+            self.submissions()?.into_iter().flat_map(|s| s.records).collect();
         let mut ids = Vec::new();
         self.scan(&[PENDING], |id, _| {
             let id = record_id(id)?;
@@ -261,7 +272,11 @@ impl Vault {
     ///
     /// # Errors
     /// `Database`.
-    pub fn put_alert_reason(&self, digest: &[u8; 32], reason: &AlertReason) -> Result<(), VaultError> {
+    pub fn put_alert_reason(
+        &self,
+        digest: &[u8; 32],
+        reason: &AlertReason,
+    ) -> Result<(), VaultError> {
         let mut batch = WriteBatch::default();
         self.put(&mut batch, &key(REASON, digest), &reason.encode());
         self.write(batch)

@@ -37,7 +37,9 @@ pub(super) fn from_base64(data: &str, media_type: &str) -> Result<Document, What
 pub(super) fn has_stated_hash(document: &Document, hash: Option<&Json>) -> bool {
     let stated = |name| hash.and_then(|hash| hash.text_at(name)).unwrap_or_default();
     match (stated("Algorithm"), stated("Encoding")) {
-        ("SHA256", "base64") => STANDARD.decode(stated("Value")).is_ok_and(|value| value == document.sha256),
+        ("SHA256", "base64") => {
+            STANDARD.decode(stated("Value")).is_ok_and(|value| value == document.sha256)
+        }
         ("SHA256", _) => {
             let hex: String = document.sha256.iter().map(|byte| format!("{byte:02x}")).collect();
             stated("Value").eq_ignore_ascii_case(&hex)
@@ -48,7 +50,11 @@ pub(super) fn has_stated_hash(document: &Document, hash: Option<&Json>) -> bool 
 
 pub(super) fn from_bytes(bytes: &[u8], media_type: &str) -> Document {
     let length_bytes = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-    Document { sha256: Sha256::digest(bytes).into(), length_bytes, media_type: media_type.to_ascii_lowercase() }
+    Document {
+        sha256: Sha256::digest(bytes).into(),
+        length_bytes,
+        media_type: media_type.to_ascii_lowercase(),
+    }
 }
 
 fn is_whole(bytes: &[u8], media_type: &str) -> bool {
@@ -58,7 +64,9 @@ fn is_whole(bytes: &[u8], media_type: &str) -> bool {
             let tail = bytes.get(bytes.len().saturating_sub(1024)..).unwrap_or(bytes);
             bytes.starts_with(b"%PDF-") && tail.windows(5).any(|window| window == b"%%EOF")
         }
-        "image/jpeg" | "image/jpg" => bytes.starts_with(&[0xff, 0xd8]) && bytes.windows(2).any(|w| w == [0xff, 0xd9]),
+        "image/jpeg" | "image/jpg" => {
+            bytes.starts_with(&[0xff, 0xd8]) && bytes.windows(2).any(|w| w == [0xff, 0xd9])
+        }
         _ => true,
     }
 }
@@ -70,7 +78,9 @@ fn has_all_png_chunks(mut bytes: &[u8]) -> bool {
     }
     while let Some((head, rest)) = bytes.split_first_chunk::<8>() {
         let [a, b, c, d, kind @ ..] = *head;
-        let data_and_checksum = usize::try_from(u32::from_be_bytes([a, b, c, d])).unwrap_or(usize::MAX).saturating_add(4);
+        let data_and_checksum = usize::try_from(u32::from_be_bytes([a, b, c, d]))
+            .unwrap_or(usize::MAX)
+            .saturating_add(4);
         let Some((_, after)) = rest.split_at_checked(data_and_checksum) else { return false };
         if kind == *b"IEND" {
             return true;

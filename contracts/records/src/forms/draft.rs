@@ -36,7 +36,8 @@ impl Draft {
 
     pub(super) fn fault(&mut self, place: &str, what: What) {
         let fault = Fault::new(place, what);
-        let repeated = what == What::Field(RecordError::TooManyFields) && self.faults.iter().any(|f| f.what == what);
+        let repeated = what == What::Field(RecordError::TooManyFields)
+            && self.faults.iter().any(|f| f.what == what);
         if !repeated && !self.faults.contains(&fault) && self.faults.len() < MAX_FAULTS {
             self.faults.push(fault);
         }
@@ -46,14 +47,18 @@ impl Draft {
         let added = Path::new(path).and_then(|path| self.fields.insert(path, value));
         match added {
             Ok(()) => {}
-            Err(RecordError::TooManyFields) => self.fault("", What::Field(RecordError::TooManyFields)),
+            Err(RecordError::TooManyFields) => {
+                self.fault("", What::Field(RecordError::TooManyFields))
+            }
             Err(error) => self.fault(place, What::Field(error)),
         }
     }
 
     pub(super) fn put_number(&mut self, place: &str, path: &str, (text, unit): (&str, &str)) {
         match decimal(text) {
-            Ok(number) => self.put(place, path, measured(unit, Quantity::Number(Relation::Equal, number))),
+            Ok(number) => {
+                self.put(place, path, measured(unit, Quantity::Number(Relation::Equal, number)))
+            }
             Err(error) => self.fault(place, What::Field(error)),
         }
     }
@@ -73,7 +78,9 @@ impl Draft {
     pub(super) fn flatten(&mut self, names: Names, node: &Json, place: &str, path: &str) {
         match node {
             Json::Null => {}
-            Json::Boolean(passed) => self.put(place, path, measured("", Quantity::Verdict(*passed))),
+            Json::Boolean(passed) => {
+                self.put(place, path, measured("", Quantity::Verdict(*passed)))
+            }
             Json::Number(text) => self.put_number(place, path, (text, "")),
             Json::Text(text) => self.text(place, path, text),
             Json::List(items) => {
@@ -82,8 +89,12 @@ impl Draft {
                     self.flatten(names, item, &join(place, &index), &join(path, &index));
                 }
             }
-            Json::Object(_) if node.get("ResultType").is_some() => measure::result(self, node, (place, path), ""),
-            Json::Object(_) if node.text_at("Key").is_some() => measure::key_value(self, node, place, path),
+            Json::Object(_) if node.get("ResultType").is_some() => {
+                measure::result(self, node, (place, path), "")
+            }
+            Json::Object(_) if node.text_at("Key").is_some() => {
+                measure::key_value(self, node, place, path)
+            }
             Json::Object(_) => self.members(names, node, place, path),
         }
     }
@@ -91,15 +102,19 @@ impl Draft {
     fn members(&mut self, names: Names, node: &Json, place: &str, path: &str) {
         let entries = node.entries();
         let is_number = |value: &Json| matches!(value, Json::Number(_));
-        let used: BTreeSet<&str> =
-            entries.iter().filter(|(_, v)| is_number(v)).filter_map(|(k, _)| unit_key(entries, k)).collect();
+        let used: BTreeSet<&str> = entries
+            .iter()
+            .filter(|(_, v)| is_number(v))
+            .filter_map(|(k, _)| unit_key(entries, k))
+            .collect();
         for (key, value) in entries.iter().filter(|(key, _)| !used.contains(key.as_str())) {
             let place = join(place, key);
             let Some(segment) = segment(key) else {
                 self.fault(&place, What::Field(RecordError::BadPath));
                 continue;
             };
-            let named = names.iter().find(|(at, _)| *at == place).map(|(_, name)| (*name).to_owned());
+            let named =
+                names.iter().find(|(at, _)| *at == place).map(|(_, name)| (*name).to_owned());
             let path = named.unwrap_or_else(|| join(path, &segment));
             match (value, unit_key(entries, key).and_then(|unit| node.text_at(unit))) {
                 (Json::Number(text), Some(unit)) => self.put_number(&place, &path, (text, unit)),
@@ -122,7 +137,8 @@ impl Draft {
 
 /// The member that gives a number's unit: `WeightUnit` for `Weight` or `MaxLoadWeight`, else `Unit`.
 fn unit_key<'a>(entries: &'a [(String, Json)], number: &str) -> Option<&'a str> {
-    let texts = entries.iter().filter(|(_, value)| value.text().is_some_and(|unit| !unit.is_empty()));
+    let texts =
+        entries.iter().filter(|(_, value)| value.text().is_some_and(|unit| !unit.is_empty()));
     texts
         .filter_map(|(key, _)| key.strip_suffix("Unit").map(|stem| (key.as_str(), stem)))
         .filter(|(_, stem)| number.ends_with(stem))

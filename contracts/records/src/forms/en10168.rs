@@ -91,7 +91,12 @@ pub(super) fn read(draft: &mut Draft, content: &Json) {
             ("Attachments", list) => {
                 for (index, item) in list.items().iter().enumerate() {
                     let index = index.to_string();
-                    measure::attachment(draft, item, &join(key, &index), &join("attachment", &index));
+                    measure::attachment(
+                        draft,
+                        item,
+                        &join(key, &index),
+                        &join("attachment", &index),
+                    );
                 }
             }
             _ => member(draft, key, value, ("", "")),
@@ -101,7 +106,9 @@ pub(super) fn read(draft: &mut Draft, content: &Json) {
 
 /// Version 0.4.1 calls the name `CompanyName`, or `Name`; 0.5.0 only the latter.
 fn named_company(draft: &mut Draft, content: &Json) {
-    let Some(manufacturer) = content.get("CommercialTransaction").and_then(|t| t.get("A01")) else { return };
+    let Some(manufacturer) = content.get("CommercialTransaction").and_then(|t| t.get("A01")) else {
+        return;
+    };
     let has = |name| manufacturer.text_at(name).is_some_and(|text| !text.trim().is_empty());
     if !has("Name") && !has("CompanyName") {
         draft.fault("CommercialTransaction/A01/Name", What::Missing);
@@ -121,7 +128,8 @@ fn product_description(draft: &mut Draft, product: &Json) {
     for (key, value) in product.entries() {
         let place = join("ProductDescription", key);
         if DIMENSIONS.contains(&key.as_str()) && matches!(value, Json::Object(_)) {
-            let name = NAMES.iter().find(|(at, _)| *at == place).map(|(_, name)| (*name).to_owned());
+            let name =
+                NAMES.iter().find(|(at, _)| *at == place).map(|(_, name)| (*name).to_owned());
             let path = name.unwrap_or_else(|| place.clone());
             measurement(draft, value, (&place, &path));
         } else {
@@ -139,7 +147,9 @@ fn inspection(draft: &mut Draft, inspection: &Json, place: &str) {
                 draft.text(&at, &path, heat);
             }
             ("ChemicalComposition", composition) => chemistry(draft, composition, &at),
-            ("TensileTest" | "HardnessTest" | "NotchedBarImpactTest", test) => results(draft, test, (key, &at)),
+            ("TensileTest" | "HardnessTest" | "NotchedBarImpactTest", test) => {
+                results(draft, test, (key, &at))
+            }
             _ => member(draft, key, value, (place, place)),
         }
     }
@@ -155,7 +165,8 @@ fn chemistry(draft: &mut Draft, composition: &Json, place: &str) {
             }
             ("SupplementaryInformation", _) => member(draft, key, node, (place, place)),
             (_, Json::Object(_)) => {
-                let symbol = node.text_at("Symbol").map(str::trim).filter(|symbol| !symbol.is_empty());
+                let symbol =
+                    node.text_at("Symbol").map(str::trim).filter(|symbol| !symbol.is_empty());
                 let Some(name) = symbol.and_then(segment) else {
                     draft.fault(&at, What::NoSymbol);
                     continue;
@@ -163,7 +174,15 @@ fn chemistry(draft: &mut Draft, composition: &Json, place: &str) {
                 not_a_bare_number(draft, node, &at);
                 let path = draft.unique(&join("chemistry", &name));
                 let of = if node.get("Formula").is_some() { Of::Property } else { Of::Content };
-                Measurement { node, place: &at, path: &path, of, actual: "Actual", named_by: &["Symbol"] }.read(draft);
+                Measurement {
+                    node,
+                    place: &at,
+                    path: &path,
+                    of,
+                    actual: "Actual",
+                    named_by: &["Symbol"],
+                }
+                .read(draft);
             }
             _ => draft.fault(&at, What::NotAnObject),
         }

@@ -167,7 +167,9 @@ impl Parser<'_> {
     }
 
     fn word(&mut self) -> Result<Json, What> {
-        for (word, value) in [("true", Json::Boolean(true)), ("false", Json::Boolean(false)), ("null", Json::Null)] {
+        for (word, value) in
+            [("true", Json::Boolean(true)), ("false", Json::Boolean(false)), ("null", Json::Null)]
+        {
             if self.rest().starts_with(word) {
                 self.step(word.len());
                 return Ok(value);
@@ -265,8 +267,10 @@ impl Parser<'_> {
     }
 
     fn four_hex(&mut self) -> Result<u32, What> {
-        let digits = self.rest().get(..4).filter(|digits| digits.bytes().all(|b| b.is_ascii_hexdigit()));
-        let code = digits.and_then(|digits| u32::from_str_radix(digits, 16).ok()).ok_or(What::NotJson)?;
+        let digits =
+            self.rest().get(..4).filter(|digits| digits.bytes().all(|b| b.is_ascii_hexdigit()));
+        let code =
+            digits.and_then(|digits| u32::from_str_radix(digits, 16).ok()).ok_or(What::NotJson)?;
         self.step(4);
         Ok(code)
     }

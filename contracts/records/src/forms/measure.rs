@@ -9,7 +9,8 @@ use super::json::Json;
 use super::rules::join;
 use crate::{Decimal, Moment, Quantity, Relation, Value};
 
-const LIMITS: [(&str, &str); 3] = [("Minimum", "minimum"), ("Maximum", "maximum"), ("Target", "target")];
+const LIMITS: [(&str, &str); 3] =
+    [("Minimum", "minimum"), ("Maximum", "maximum"), ("Target", "target")];
 
 /// What a measurement is of, for the checks that depend on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,14 +71,18 @@ impl Measurement<'_> {
 pub(super) fn result(draft: &mut Draft, value: &Json, (place, path): (&str, &str), unit: &str) {
     match (value, value.text_at("ResultType")) {
         (Json::Object(_), None) => plain_object(draft, value, (place, path), unit),
-        (Json::Object(_), Some("numeric" | "boolean" | "string")) => single_result(draft, value, (place, path), unit),
+        (Json::Object(_), Some("numeric" | "boolean" | "string")) => {
+            single_result(draft, value, (place, path), unit)
+        }
         (Json::Object(_), Some("range")) => range(draft, value, (place, path), unit),
         (Json::Object(_), Some("array")) => array(draft, value, (place, path), unit),
         (Json::Object(_), Some("multiValue")) => several(draft, value, (place, path), unit),
         (Json::Object(_), Some(_)) | (Json::List(_), _) => draft.fault(place, What::UnknownResult),
         (Json::Number(text), _) => draft.put_number(place, path, (text, unit)),
         (Json::Text(text), _) => draft.put(place, path, from_text(text, unit)),
-        (Json::Boolean(passed), _) => draft.put(place, path, measured(unit, Quantity::Verdict(*passed))),
+        (Json::Boolean(passed), _) => {
+            draft.put(place, path, measured(unit, Quantity::Verdict(*passed)))
+        }
         (Json::Null, _) => {}
     }
 }
@@ -87,7 +92,9 @@ fn plain_object(draft: &mut Draft, node: &Json, (place, path): (&str, &str), uni
     match (relation(draft, node, place), node.get("Value")) {
         (_, None | Some(Json::Null)) => draft.fault(&join(place, "Value"), What::Missing),
         (relation, Some(Json::Text(text))) => match (decimal(text.trim()), relation) {
-            (Ok(number), relation) => draft.put(place, path, measured(unit, Quantity::Number(relation, number))),
+            (Ok(number), relation) => {
+                draft.put(place, path, measured(unit, Quantity::Number(relation, number)))
+            }
             (Err(_), Relation::Equal) => draft.put(place, path, from_text(text, unit)),
             (Err(error), _) => draft.fault(place, What::Field(error)),
         },
@@ -101,7 +108,9 @@ fn single_result(draft: &mut Draft, node: &Json, (place, path): (&str, &str), un
     match (node.text_at("ResultType"), node.get("Value")) {
         (_, None | Some(Json::Null)) => draft.fault(&join(place, "Value"), What::Missing),
         (Some("numeric"), Some(Json::Number(text))) => match decimal(text) {
-            Ok(number) => draft.put(place, path, measured(unit, Quantity::Number(relation, number))),
+            Ok(number) => {
+                draft.put(place, path, measured(unit, Quantity::Number(relation, number)))
+            }
             Err(error) => draft.fault(place, What::Field(error)),
         },
         (Some("boolean"), Some(Json::Boolean(passed))) => {
@@ -118,8 +127,12 @@ fn single_result(draft: &mut Draft, node: &Json, (place, path): (&str, &str), un
 fn range(draft: &mut Draft, node: &Json, (place, path): (&str, &str), unit: &str) {
     let inclusive = !matches!(node.get("Inclusive"), Some(Json::Boolean(false)));
     match (node.get("Minimum").and_then(single), node.get("Maximum").and_then(single)) {
-        (Some(low), Some(high)) if low.cmp_quantity(&high).is_gt() => draft.fault(place, What::MinimumAboveMaximum),
-        (Some(low), Some(high)) => draft.put(place, path, measured(unit, Quantity::Range { low, high, inclusive })),
+        (Some(low), Some(high)) if low.cmp_quantity(&high).is_gt() => {
+            draft.fault(place, What::MinimumAboveMaximum)
+        }
+        (Some(low), Some(high)) => {
+            draft.put(place, path, measured(unit, Quantity::Range { low, high, inclusive }))
+        }
         (None, _) => draft.fault(&join(place, "Minimum"), What::NotANumber),
         (_, None) => draft.fault(&join(place, "Maximum"), What::NotANumber),
     }
@@ -133,7 +146,9 @@ fn several(draft: &mut Draft, node: &Json, (place, path): (&str, &str), unit: &s
     for (key, value) in node.get("Statistics").map(Json::entries).unwrap_or_default() {
         let at = join(&place_of, key);
         match segment(key) {
-            Some(name) if value.get("ResultType").is_some() => result(draft, value, (&at, &join(&path_of, &name)), unit),
+            Some(name) if value.get("ResultType").is_some() => {
+                result(draft, value, (&at, &join(&path_of, &name)), unit)
+            }
             _ => flatten_member(draft, key, value, (&at, &path_of)),
         }
     }
@@ -141,7 +156,12 @@ fn several(draft: &mut Draft, node: &Json, (place, path): (&str, &str), unit: &s
 }
 
 /// A list of single results as one field.
-pub(super) fn several_of(draft: &mut Draft, items: &[Json], (place, path): (&str, &str), unit: &str) {
+pub(super) fn several_of(
+    draft: &mut Draft,
+    items: &[Json],
+    (place, path): (&str, &str),
+    unit: &str,
+) {
     let mut results = Vec::with_capacity(items.len());
     for (index, item) in items.iter().enumerate() {
         let at = join(place, &index.to_string());
@@ -171,7 +191,7 @@ fn array(draft: &mut Draft, node: &Json, (place, path): (&str, &str), unit: &str
         };
         let path = draft.unique(&join(path, &name));
         let named_by = ["Parameter", "ParameterType"];
-            for (key, value) in point.entries() {
+        for (key, value) in point.entries() {
             let at = join(&at, key);
             match LIMITS.iter().find(|(limit, _)| limit == key) {
                 Some((_, name)) => result(draft, value, (&at, &join(&path, name)), unit),
@@ -199,7 +219,9 @@ pub(super) fn key_value(draft: &mut Draft, node: &Json, place: &str, path: &str)
             Err(_) => draft.fault(&at, What::BadDate),
         },
         ("boolean", Some(Json::Text(text))) => match text.as_str() {
-            "true" | "false" => draft.put(&at, path, measured(unit, Quantity::Verdict(text == "true"))),
+            "true" | "false" => {
+                draft.put(&at, path, measured(unit, Quantity::Verdict(text == "true")))
+            }
             _ => draft.fault(&at, What::NotABoolean),
         },
         (_, Some(Json::Text(text))) => draft.text(&at, path, text),
@@ -214,7 +236,8 @@ pub(super) fn key_value(draft: &mut Draft, node: &Json, place: &str, path: &str)
 pub(super) fn attachment(draft: &mut Draft, node: &Json, place: &str, path: &str) {
     let media_type = node.text_at("MIME-Type").unwrap_or_default();
     let data = node.text_at("Data").unwrap_or_default();
-    let is_base64 = node.text_at("Encoding").is_some_and(|encoding| encoding.eq_ignore_ascii_case("base64"));
+    let is_base64 =
+        node.text_at("Encoding").is_some_and(|encoding| encoding.eq_ignore_ascii_case("base64"));
     let document = match document::from_data_uri(data) {
         Some(document) => document,
         None if is_base64 => document::from_base64(data, media_type),
@@ -222,8 +245,11 @@ pub(super) fn attachment(draft: &mut Draft, node: &Json, place: &str, path: &str
     };
     // The form means the document's hash; some issuers state that of the Base64 text.
     let encoded = document::from_bytes(data.as_bytes(), media_type);
-    let has_stated_hash =
-        |document| [document, &encoded].iter().any(|hashed| document::has_stated_hash(hashed, node.get("Hash")));
+    let has_stated_hash = |document| {
+        [document, &encoded]
+            .iter()
+            .any(|hashed| document::has_stated_hash(hashed, node.get("Hash")))
+    };
     match document {
         Ok(document) if has_stated_hash(&document) => {
             draft.put(place, path, Value::Document(document));
@@ -260,7 +286,9 @@ fn single(value: &Json) -> Option<Decimal> {
     match value {
         Json::Number(text) => decimal(text).ok(),
         Json::Text(text) => match from_text(text, "") {
-            Value::Measured(crate::Measured { quantity: Quantity::Number(_, number), .. }) => Some(number),
+            Value::Measured(crate::Measured { quantity: Quantity::Number(_, number), .. }) => {
+                Some(number)
+            }
             _ => None,
         },
         Json::Object(_) => value.get("Value").and_then(single),
@@ -271,11 +299,16 @@ fn single(value: &Json) -> Option<Decimal> {
 /// What a result written as text means: a number, perhaps with a sign before it, the balance, or just text.
 fn from_text(text: &str, unit: &str) -> Value {
     let trimmed = text.trim();
-    if ["balance", "bal", "bal.", "rest", "remainder"].iter().any(|word| trimmed.eq_ignore_ascii_case(word)) {
+    if ["balance", "bal", "bal.", "rest", "remainder"]
+        .iter()
+        .any(|word| trimmed.eq_ignore_ascii_case(word))
+    {
         return measured(unit, Quantity::Balance);
     }
     let signs = ["<=", ">=", "≤", "≥", "<", ">", "="];
-    let sign = signs.iter().find_map(|sign| trimmed.strip_prefix(sign).map(|rest| (Relation::from_sign(sign), rest)));
+    let sign = signs
+        .iter()
+        .find_map(|sign| trimmed.strip_prefix(sign).map(|rest| (Relation::from_sign(sign), rest)));
     let (relation, digits) = sign.unwrap_or((Some(Relation::Equal), trimmed));
     match (relation, decimal(digits.trim_start())) {
         (Some(relation), Ok(number)) => measured(unit, Quantity::Number(relation, number)),
@@ -285,7 +318,8 @@ fn from_text(text: &str, unit: &str) -> Value {
 
 fn check_contents(draft: &mut Draft, value: &Json, place: &str, unit: &str) {
     let whole = match unit.trim().to_ascii_lowercase().as_str() {
-        "" | "%" | "wt%" | "wt.%" | "wt.-%" | "wt %" | "mass%" | "mass %" | "m%" | "at%" | "at.%" => 100,
+        "" | "%" | "wt%" | "wt.%" | "wt.-%" | "wt %" | "mass%" | "mass %" | "m%" | "at%"
+        | "at.%" => 100,
         "ppm" => 1_000_000,
         "ppb" => 1_000_000_000,
         _ => return,

@@ -113,7 +113,9 @@ const RESULTS: &[(&str, &str, Of)] = &[
 
 pub(super) fn read(draft: &mut Draft, content: &Json) {
     rules::check(draft, RULES, content);
-    if let Some(elements) = content.get("ChemicalAnalysis").and_then(|analysis| analysis.get("Elements")) {
+    if let Some(elements) =
+        content.get("ChemicalAnalysis").and_then(|analysis| analysis.get("Elements"))
+    {
         results(draft, elements, "ChemicalAnalysis/Elements", ("chemistry", Of::Content));
     }
     for (section, name, of) in RESULTS {
@@ -148,11 +150,13 @@ fn results(draft: &mut Draft, list: &Json, section: &str, (name, of): (&str, Of)
         if named_by.is_none() && of == Of::Content {
             draft.fault(&place, What::NoSymbol);
         }
-        let called = named_by.and_then(|key| node.text_at(key)).and_then(|text| segment(text.trim()));
+        let called =
+            named_by.and_then(|key| node.text_at(key)).and_then(|text| segment(text.trim()));
         let path = draft.unique(&join(name, &called.unwrap_or_else(|| index.to_string())));
         // A formula's value is no share of the material.
         let of = if node.get("Formula").is_some() { Of::Property } else { of };
         let named_by = named_by.as_slice();
-        Measurement { node, place: &place, path: &path, of, actual: "Actual", named_by }.read(draft);
+        Measurement { node, place: &place, path: &path, of, actual: "Actual", named_by }
+            .read(draft);
     }
 }

@@ -55,7 +55,9 @@ pub(super) fn check(draft: &mut Draft, rules: &[Rule], content: &Json) {
 fn check_member(draft: &mut Draft, place: &str, member: Option<&Json>, (need, kind): (Need, Kind)) {
     let fault = match member {
         None | Some(Json::Null) => (need == Need::Must).then_some(What::Missing),
-        Some(Json::Text(text)) if text.trim().is_empty() && need == Need::Must => Some(What::Missing),
+        Some(Json::Text(text)) if text.trim().is_empty() && need == Need::Must => {
+            Some(What::Missing)
+        }
         Some(value) => kind_fault(kind, value),
     };
     if let Some(what) = fault {
@@ -77,7 +79,9 @@ fn kind_fault(kind: Kind, value: &Json) -> Option<What> {
         | (Kind::Object | Kind::Objects, Json::Object(_))
         | (Kind::List, Json::List(_)) => None,
         (Kind::Number | Kind::Positive, Json::Number(text)) => match decimal(text) {
-            Ok(number) if kind == Kind::Positive && number.mantissa() <= 0 => Some(What::NotPositive),
+            Ok(number) if kind == Kind::Positive && number.mantissa() <= 0 => {
+                Some(What::NotPositive)
+            }
             Ok(_) => None,
             Err(_) => Some(What::Field(RecordError::BadDecimal)),
         },

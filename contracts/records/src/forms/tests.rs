@@ -32,7 +32,9 @@ fn files(folder: PathBuf) -> Vec<(String, Vec<u8>)> {
     let mut files: Vec<_> = entries
         .map(|entry| entry.unwrap())
         .filter(|entry| entry.path().extension().is_some_and(|extension| extension == "json"))
-        .map(|entry| (entry.file_name().into_string().unwrap(), std::fs::read(entry.path()).unwrap()))
+        .map(|entry| {
+            (entry.file_name().into_string().unwrap(), std::fs::read(entry.path()).unwrap())
+        })
         .collect();
     files.sort();
     files
@@ -48,7 +50,12 @@ fn sample(name: &str) -> Vec<u8> {
 
 fn field(certificate: &Certificate, path: &str) -> Value {
     let found = certificate.fields.get(&Path::new(path).unwrap());
-    found.cloned().unwrap_or_else(|| panic!("no field {path} among {:#?}", certificate.fields.iter().map(|(p, _)| p.as_str()).collect::<Vec<_>>()))
+    found.cloned().unwrap_or_else(|| {
+        panic!(
+            "no field {path} among {:#?}",
+            certificate.fields.iter().map(|(p, _)| p.as_str()).collect::<Vec<_>>()
+        )
+    })
 }
 
 fn number(relation: Relation, text: &str, unit: &str) -> Value {
@@ -69,9 +76,17 @@ fn our_five_certificates_read() {
     let own = files(workspace().join("devnet/certificates"));
     assert_eq!(own.len(), 5);
     for (name, bytes) in own {
-        let certificate = read(&bytes).unwrap_or_else(|faults| panic!("{name}: {:#?}", lines(&faults)));
+        let certificate =
+            read(&bytes).unwrap_or_else(|faults| panic!("{name}: {:#?}", lines(&faults)));
         assert_eq!(certificate.form.to_string(), "Metals 0.1.1", "{name}");
-        for path in ["heat", "certificate/number", "product/mass", "product/name", "manufacturer/name", "melt/process"] {
+        for path in [
+            "heat",
+            "certificate/number",
+            "product/mass",
+            "product/name",
+            "manufacturer/name",
+            "melt/process",
+        ] {
             field(&certificate, path);
         }
         eprintln!("{name}: {} fields", certificate.fields.len());
@@ -85,11 +100,20 @@ fn published_samples_read_or_are_refused_for_a_stated_reason() {
             match read(&bytes) {
                 Ok(certificate) => {
                     field(&certificate, "certificate/number");
-                    eprintln!("{folder}/{name}: {}, {} fields", certificate.form, certificate.fields.len());
+                    eprintln!(
+                        "{folder}/{name}: {}, {} fields",
+                        certificate.form,
+                        certificate.fields.len()
+                    );
                 }
                 Err(faults) => {
                     // Its carbon is 150.5 %: more than everything.
-                    assert_eq!((folder, name.as_str()), ("en10168-0.5.0", "valid_certificate_1.json"), "{:#?}", lines(&faults));
+                    assert_eq!(
+                        (folder, name.as_str()),
+                        ("en10168-0.5.0", "valid_certificate_1.json"),
+                        "{:#?}",
+                        lines(&faults)
+                    );
                     assert_eq!(faults.len(), 1);
                     assert_eq!(faults[0].what, What::ContentAboveWhole);
                     assert_eq!(faults[0].place, "Inspection/ChemicalComposition/C71/Actual");
@@ -195,20 +219,27 @@ fn without(mut file: J, pointer: &str) -> J {
 
 #[test]
 fn en10168_fields_have_the_same_short_paths() {
-    let certificate = read(en10168().to_string().as_bytes()).unwrap_or_else(|f| panic!("{:#?}", lines(&f)));
+    let certificate =
+        read(en10168().to_string().as_bytes()).unwrap_or_else(|f| panic!("{:#?}", lines(&f)));
     assert_eq!(certificate.form.to_string(), "EN10168 0.5.0");
     assert_eq!(field(&certificate, "heat"), Value::Text("H-77".into()));
     assert_eq!(field(&certificate, "certificate/number"), Value::Text("N-1".into()));
     assert_eq!(field(&certificate, "manufacturer/name"), Value::Text("Mill".into()));
     assert_eq!(field(&certificate, "customer/name"), Value::Text("Buyer".into()));
     assert_eq!(field(&certificate, "chemistry/C"), equal("0.1500", "%"));
-    assert_eq!(field(&certificate, "chemistry/C/maximum"), number(Relation::LessOrEqual, "0.22", "%"));
+    assert_eq!(
+        field(&certificate, "chemistry/C/maximum"),
+        number(Relation::LessOrEqual, "0.22", "%")
+    );
     assert_eq!(field(&certificate, "chemistry/Ni"), number(Relation::Less, "0.009", "%"));
     assert_eq!(field(&certificate, "mechanical/Rm"), equal("456.18", "MPa"));
     assert_eq!(field(&certificate, "mechanical/Rm/minimum"), equal("430", "MPa"));
     assert_eq!(field(&certificate, "mechanical/KV/mean"), equal("78", "J"));
     assert_eq!(field(&certificate, "product/batch/1"), Value::Text("L-2".into()));
-    assert_eq!(field(&certificate, "ProductDescription/SupplementaryInformation/B14"), equal("0.9990", "t/t"));
+    assert_eq!(
+        field(&certificate, "ProductDescription/SupplementaryInformation/B14"),
+        equal("0.9990", "t/t")
+    );
     assert!(matches!(field(&certificate, "product/mass"), Value::Measured(m) if m.unit == "kg"));
 }
 
@@ -223,9 +254,18 @@ fn hundredths_of_a_number_are_not_lost_on_the_way() {
 fn version_0_4_1_has_plain_contents() {
     let mut file = en10168();
     file["RefSchemaUrl"] = json!("https://schemas.s1seven.com/en10168-schemas/v0.4.1/schema.json");
-    let file = with(file, "/Certificate/Inspection/0/ChemicalComposition/C71", json!({"Symbol": "C", "Actual": "0.15"}));
-    let file = with(file, "/Certificate/CommercialTransaction/A01", json!({"CompanyName": "M", "Street": "S", "ZipCode": "1", "City": "C", "Country": "AT"}));
-    let certificate = read(file.to_string().as_bytes()).unwrap_or_else(|f| panic!("{:#?}", lines(&f)));
+    let file = with(
+        file,
+        "/Certificate/Inspection/0/ChemicalComposition/C71",
+        json!({"Symbol": "C", "Actual": "0.15"}),
+    );
+    let file = with(
+        file,
+        "/Certificate/CommercialTransaction/A01",
+        json!({"CompanyName": "M", "Street": "S", "ZipCode": "1", "City": "C", "Country": "AT"}),
+    );
+    let certificate =
+        read(file.to_string().as_bytes()).unwrap_or_else(|f| panic!("{:#?}", lines(&f)));
     assert_eq!(certificate.form.to_string(), "EN10168 0.4.1");
     assert_eq!(field(&certificate, "chemistry/C"), equal("0.15", ""));
     assert_eq!(field(&certificate, "manufacturer/name"), Value::Text("M".into()));
@@ -236,29 +276,113 @@ fn each_fault_is_one_line_with_its_place() {
     let dmp = "/DigitalMaterialPassport";
     let element = format!("{dmp}/ChemicalAnalysis/Elements/0");
     let cases: Vec<(J, &str)> = vec![
-        (without(metals(), &format!("{dmp}/ChemicalAnalysis/HeatNumber")), "ChemicalAnalysis/HeatNumber: required, and missing"),
+        (
+            without(metals(), &format!("{dmp}/ChemicalAnalysis/HeatNumber")),
+            "ChemicalAnalysis/HeatNumber: required, and missing",
+        ),
         (with(metals(), &format!("{dmp}/Id"), json!(" ")), "Id: required, and missing"),
-        (with(metals(), &format!("{dmp}/Product/Weight"), json!(0)), "Product/Weight: must be above zero"),
-        (with(metals(), &format!("{dmp}/Product/Weight"), json!("12")), "Product/Weight: must be a number"),
-        (with(metals(), &format!("{dmp}/IssueDate"), json!("2026-02-30")), "IssueDate: not a date (YYYY-MM-DD) or an RFC 3339 time"),
-        (with(metals(), &format!("{dmp}/IssueDate"), json!("30.03.2026")), "IssueDate: not a date (YYYY-MM-DD) or an RFC 3339 time"),
-        (with(metals(), &format!("{element}/Actual/Value"), json!(100.1)), "ChemicalAnalysis/Elements/0/Actual: a content cannot be above 100 % (1,000,000 ppm)"),
-        (with(metals(), &format!("{element}/Actual/Value"), json!(-0.001)), "ChemicalAnalysis/Elements/0/Actual: a content cannot be below zero"),
-        (with(metals(), &format!("{element}/Minimum"), json!({"ResultType": "numeric", "Value": 0.5})), "ChemicalAnalysis/Elements/0: the minimum is above the maximum"),
-        (without(metals(), &format!("{element}/Actual")), "ChemicalAnalysis/Elements/0/Actual: required, and missing"),
-        (with(metals(), &format!("{element}/Actual/ResultType"), json!("guess")), "ChemicalAnalysis/Elements/0/Actual: not a result of a known type"),
-        (with(metals(), &format!("{element}/Actual/Operator"), json!("~")), "ChemicalAnalysis/Elements/0/Actual/Operator: not one of =, <, <=, >, >="),
-        (with(metals(), &format!("{dmp}/TransactionData/Parties/Customer/Country"), json!("Germany")), "TransactionData/Parties/Customer/Country: not a two-letter country code"),
-        (with(metals(), &format!("{dmp}/Product/Logo"), json!("data:image/png;base64,iVBORw0KGgo=")), "Product/Logo: the embedded document is malformed or cut off"),
+        (
+            with(metals(), &format!("{dmp}/Product/Weight"), json!(0)),
+            "Product/Weight: must be above zero",
+        ),
+        (
+            with(metals(), &format!("{dmp}/Product/Weight"), json!("12")),
+            "Product/Weight: must be a number",
+        ),
+        (
+            with(metals(), &format!("{dmp}/IssueDate"), json!("2026-02-30")),
+            "IssueDate: not a date (YYYY-MM-DD) or an RFC 3339 time",
+        ),
+        (
+            with(metals(), &format!("{dmp}/IssueDate"), json!("30.03.2026")),
+            "IssueDate: not a date (YYYY-MM-DD) or an RFC 3339 time",
+        ),
+        (
+            with(metals(), &format!("{element}/Actual/Value"), json!(100.1)),
+            "ChemicalAnalysis/Elements/0/Actual: a content cannot be above 100 % (1,000,000 ppm)",
+        ),
+        (
+            with(metals(), &format!("{element}/Actual/Value"), json!(-0.001)),
+            "ChemicalAnalysis/Elements/0/Actual: a content cannot be below zero",
+        ),
+        (
+            with(
+                metals(),
+                &format!("{element}/Minimum"),
+                json!({"ResultType": "numeric", "Value": 0.5}),
+            ),
+            "ChemicalAnalysis/Elements/0: the minimum is above the maximum",
+        ),
+        (
+            without(metals(), &format!("{element}/Actual")),
+            "ChemicalAnalysis/Elements/0/Actual: required, and missing",
+        ),
+        (
+            with(metals(), &format!("{element}/Actual/ResultType"), json!("guess")),
+            "ChemicalAnalysis/Elements/0/Actual: not a result of a known type",
+        ),
+        (
+            with(metals(), &format!("{element}/Actual/Operator"), json!("~")),
+            "ChemicalAnalysis/Elements/0/Actual/Operator: not one of =, <, <=, >, >=",
+        ),
+        (
+            with(
+                metals(),
+                &format!("{dmp}/TransactionData/Parties/Customer/Country"),
+                json!("Germany"),
+            ),
+            "TransactionData/Parties/Customer/Country: not a two-letter country code",
+        ),
+        (
+            with(
+                metals(),
+                &format!("{dmp}/Product/Logo"),
+                json!("data:image/png;base64,iVBORw0KGgo="),
+            ),
+            "Product/Logo: the embedded document is malformed or cut off",
+        ),
         (with(metals(), &format!("{dmp}/Validation"), json!([])), "Validation: must be an object"),
         (with(metals(), dmp, json!(5)), "must be an object"),
-        (with(metals(), "/RefSchemaUrl", json!("https://x/metals-schemas/v0.2.0/schema.json")), "this version of the form is not supported (Metals 0.1.x, EN10168 0.4.1 or 0.5.0 are)"),
-        (json!({"a": 1}), "not a certificate of a known form (Metals 0.1.x, EN10168 0.4.1 or 0.5.0)"),
-        (with(en10168(), "/Certificate/Validation/Z02", json!("2026-13-01")), "Validation/Z02: not a date (YYYY-MM-DD) or an RFC 3339 time"),
-        (with(en10168(), "/Certificate/Inspection/0/ChemicalComposition/C71/Actual/Value", json!("150.5")), "Inspection/0/ChemicalComposition/C71/Actual: a content cannot be above 100 % (1,000,000 ppm)"),
-        (with(en10168(), "/Certificate/Inspection/0/ChemicalComposition/C71/Actual/Value", json!(0.15)), "Inspection/0/ChemicalComposition/C71/Actual/Value: must be a number written as text"),
-        (with(en10168(), "/Certificate/Inspection/0/TensileTest/C12/Maximum", json!(1)), "Inspection/0/TensileTest/C12: the minimum is above the maximum"),
-        (with(en10168(), "/Certificate/Attachments", json!([{"Hash": {"Algorithm": "SHA256", "Encoding": "hex", "Value": "00"}, "FileName": "a", "MIME-Type": "text/plain", "Encoding": "base64", "Data": "aGk="}])), "Attachments/0/Data: the attachment does not have the hash that is stated for it"),
+        (
+            with(metals(), "/RefSchemaUrl", json!("https://x/metals-schemas/v0.2.0/schema.json")),
+            "this version of the form is not supported (Metals 0.1.x, EN10168 0.4.1 or 0.5.0 are)",
+        ),
+        (
+            json!({"a": 1}),
+            "not a certificate of a known form (Metals 0.1.x, EN10168 0.4.1 or 0.5.0)",
+        ),
+        (
+            with(en10168(), "/Certificate/Validation/Z02", json!("2026-13-01")),
+            "Validation/Z02: not a date (YYYY-MM-DD) or an RFC 3339 time",
+        ),
+        (
+            with(
+                en10168(),
+                "/Certificate/Inspection/0/ChemicalComposition/C71/Actual/Value",
+                json!("150.5"),
+            ),
+            "Inspection/0/ChemicalComposition/C71/Actual: a content cannot be above 100 % (1,000,000 ppm)",
+        ),
+        (
+            with(
+                en10168(),
+                "/Certificate/Inspection/0/ChemicalComposition/C71/Actual/Value",
+                json!(0.15),
+            ),
+            "Inspection/0/ChemicalComposition/C71/Actual/Value: must be a number written as text",
+        ),
+        (
+            with(en10168(), "/Certificate/Inspection/0/TensileTest/C12/Maximum", json!(1)),
+            "Inspection/0/TensileTest/C12: the minimum is above the maximum",
+        ),
+        (
+            with(
+                en10168(),
+                "/Certificate/Attachments",
+                json!([{"Hash": {"Algorithm": "SHA256", "Encoding": "hex", "Value": "00"}, "FileName": "a", "MIME-Type": "text/plain", "Encoding": "base64", "Data": "aGk="}]),
+            ),
+            "Attachments/0/Data: the attachment does not have the hash that is stated for it",
+        ),
     ];
     for (file, line) in cases {
         let faults = faults_of(&file);
@@ -268,13 +392,18 @@ fn each_fault_is_one_line_with_its_place() {
 
 #[test]
 fn elongation_may_exceed_a_hundred_percent() {
-    let file = with(metals(), "/DigitalMaterialPassport/MechanicalProperties/3/Actual", json!({"ResultType": "numeric", "Value": 120}));
+    let file = with(
+        metals(),
+        "/DigitalMaterialPassport/MechanicalProperties/3/Actual",
+        json!({"ResultType": "numeric", "Value": 120}),
+    );
     assert_eq!(faults_of(&file), Vec::<String>::new());
 }
 
 #[test]
 fn refuses_more_than_a_thousand_fields_in_one_line() {
-    let many: serde_json::Map<String, J> = (0..1001).map(|n| (format!("k{n}"), json!("v"))).collect();
+    let many: serde_json::Map<String, J> =
+        (0..1001).map(|n| (format!("k{n}"), json!("v"))).collect();
     let file = with(metals(), "/DigitalMaterialPassport/Product/Many", J::Object(many));
     assert_eq!(faults_of(&file), ["a record has at most 1000 fields"]);
 }
@@ -282,7 +411,11 @@ fn refuses_more_than_a_thousand_fields_in_one_line() {
 #[test]
 fn a_second_result_of_one_name_keeps_its_own_path() {
     let mut file = metals();
-    let elements = file.pointer_mut("/DigitalMaterialPassport/ChemicalAnalysis/Elements").unwrap().as_array_mut().unwrap();
+    let elements = file
+        .pointer_mut("/DigitalMaterialPassport/ChemicalAnalysis/Elements")
+        .unwrap()
+        .as_array_mut()
+        .unwrap();
     let mut again = elements[0].clone();
     again["Actual"]["Value"] = json!(0.022);
     elements.push(again);
@@ -296,9 +429,18 @@ fn an_attachment_becomes_its_digest() {
     let hash = "8f434346648f6b96df89dda901c5176b10a6d83961dd3c1ac88b59b2dc327aa4";
     let attachment = json!([{"Hash": {"Algorithm": "SHA256", "Encoding": "hex", "Value": hash}, "FileName": "a.txt",
         "MIME-Type": "text/plain", "Encoding": "base64", "Data": "aGk="}]);
-    let certificate = read(with(en10168(), "/Certificate/Attachments", attachment).to_string().as_bytes()).unwrap();
-    let Value::Document(Document { sha256, length_bytes, media_type }) = field(&certificate, "attachment/0") else { panic!() };
-    assert_eq!((hex::encode(sha256).as_str(), length_bytes, media_type.as_str()), (hash, 2, "text/plain"));
+    let certificate =
+        read(with(en10168(), "/Certificate/Attachments", attachment).to_string().as_bytes())
+            .unwrap();
+    let Value::Document(Document { sha256, length_bytes, media_type }) =
+        field(&certificate, "attachment/0")
+    else {
+        panic!()
+    };
+    assert_eq!(
+        (hex::encode(sha256).as_str(), length_bytes, media_type.as_str()),
+        (hash, 2, "text/plain")
+    );
 }
 
 #[test]

@@ -27,7 +27,9 @@ pub(crate) fn heading() -> Heading {
 pub(crate) fn fields(count: usize) -> Fields {
     let mut fields = Fields::new();
     for n in 0..count {
-        fields.insert(Path::new(&format!("field/{n}")).unwrap(), Value::Text(format!("value {n}"))).unwrap();
+        fields
+            .insert(Path::new(&format!("field/{n}")).unwrap(), Value::Text(format!("value {n}")))
+            .unwrap();
     }
     fields
 }
@@ -66,7 +68,10 @@ fn refuses_more_than_a_thousand_fields_and_none() {
     let mut full = fields(MAX_FIELDS);
     let one_more = full.insert(Path::new("one/more").unwrap(), Value::Text(String::new()));
     assert_eq!(one_more, Err(RecordError::TooManyFields));
-    assert_eq!(Opening::seal(heading(), Fields::new(), Secret::new([9; 32])), Err(RecordError::NoFields));
+    assert_eq!(
+        Opening::seal(heading(), Fields::new(), Secret::new([9; 32])),
+        Err(RecordError::NoFields)
+    );
 }
 
 #[test]
@@ -82,7 +87,10 @@ fn the_tree_hides_how_many_fields_there_are_up_to_its_depth() {
     for (count, depth) in [(1, 12), (120, 12), (121, 15), (350, 15), (351, 18), (1000, 18)] {
         assert_eq!(Depth::for_fields(count).bits(), depth, "{count}");
     }
-    assert_eq!(opening(1).tree().unwrap().show(&Path::new("field/0").unwrap()).unwrap().siblings.len(), 12);
+    assert_eq!(
+        opening(1).tree().unwrap().show(&Path::new("field/0").unwrap()).unwrap().siblings.len(),
+        12
+    );
 }
 
 #[test]

@@ -36,7 +36,9 @@ fn shows_every_field_and_absence() {
 fn does_not_show_another_field_in_place_of_an_absent_one() {
     let opening = opening(120);
     let tree = opening.tree().unwrap();
-    let taken = (0..4000).filter(|n| tree.show(&path(&format!("absent/{n}"))) == Err(RecordError::SlotTaken)).count();
+    let taken = (0..4000)
+        .filter(|n| tree.show(&path(&format!("absent/{n}"))) == Err(RecordError::SlotTaken))
+        .count();
     assert!(taken > 0, "of 4000 paths some fall into one of 120 taken slots");
 }
 
@@ -98,7 +100,8 @@ fn one_flipped_bit_anywhere_is_refused() {
         for bit in 0..8 {
             let mut bent = encoded.clone();
             bent[at] ^= 1 << bit;
-            let accepted = FieldProof::decode(&bent).is_ok_and(|proof| proof.verify(&tree.id()).is_ok());
+            let accepted =
+                FieldProof::decode(&bent).is_ok_and(|proof| proof.verify(&tree.id()).is_ok());
             assert!(!accepted, "byte {at} bit {bit}");
         }
     }

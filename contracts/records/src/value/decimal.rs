@@ -57,9 +57,15 @@ impl Decimal {
             return Err(RecordError::BadDecimal);
         }
         let magnitude = mantissa_of(whole, places)?;
-        let scale = i64::try_from(places.len()).map_err(|_| RecordError::BadDecimal)?.saturating_sub(exponent);
+        let scale = i64::try_from(places.len())
+            .map_err(|_| RecordError::BadDecimal)?
+            .saturating_sub(exponent);
         let (magnitude, scale) = without_negative_scale(magnitude, scale)?;
-        let mantissa = if negative { magnitude.checked_neg().ok_or(RecordError::BadDecimal)? } else { magnitude };
+        let mantissa = if negative {
+            magnitude.checked_neg().ok_or(RecordError::BadDecimal)?
+        } else {
+            magnitude
+        };
         Self::new(mantissa, scale)
     }
 
@@ -103,7 +109,8 @@ impl Decimal {
 
     pub(super) fn decode(bytes: [u8; 17]) -> Result<Self, RecordError> {
         let (mantissa, scale) = bytes.split_at(16);
-        let mantissa = i128::from_be_bytes(mantissa.try_into().map_err(|_| RecordError::NotCanonical)?);
+        let mantissa =
+            i128::from_be_bytes(mantissa.try_into().map_err(|_| RecordError::NotCanonical)?);
         Self::new(mantissa, *scale.first().ok_or(RecordError::NotCanonical)?)
     }
 }
@@ -124,9 +131,14 @@ impl fmt::Display for Decimal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let sign = if self.mantissa < 0 { "-" } else { "" };
         let places = usize::from(self.scale);
-        let digits = format!("{:0>width$}", self.mantissa.unsigned_abs(), width = places.saturating_add(1));
+        let digits =
+            format!("{:0>width$}", self.mantissa.unsigned_abs(), width = places.saturating_add(1));
         let (whole, behind) = digits.split_at(digits.len().saturating_sub(places));
-        if behind.is_empty() { write!(f, "{sign}{whole}") } else { write!(f, "{sign}{whole}.{behind}") }
+        if behind.is_empty() {
+            write!(f, "{sign}{whole}")
+        } else {
+            write!(f, "{sign}{whole}.{behind}")
+        }
     }
 }
 
@@ -145,7 +157,11 @@ fn mantissa_of(whole: &str, places: &str) -> Result<i128, RecordError> {
     if significant.len() > MAX_DIGITS {
         return Err(RecordError::BadDecimal);
     }
-    if significant.is_empty() { Ok(0) } else { significant.parse().map_err(|_| RecordError::BadDecimal) }
+    if significant.is_empty() {
+        Ok(0)
+    } else {
+        significant.parse().map_err(|_| RecordError::BadDecimal)
+    }
 }
 
 fn without_negative_scale(mantissa: i128, scale: i64) -> Result<(i128, u8), RecordError> {

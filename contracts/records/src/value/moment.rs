@@ -37,8 +37,11 @@ impl Moment {
 
 fn is_date(text: &str) -> bool {
     let mut parts = text.split('-');
-    let (year, month, day) = (number(parts.next(), 4), number(parts.next(), 2), number(parts.next(), 2));
-    let (Some(year), Some(month), Some(day), None) = (year, month, day, parts.next()) else { return false };
+    let (year, month, day) =
+        (number(parts.next(), 4), number(parts.next(), 2), number(parts.next(), 2));
+    let (Some(year), Some(month), Some(day), None) = (year, month, day, parts.next()) else {
+        return false;
+    };
     (1..=days_in(year, month)).contains(&day)
 }
 
@@ -73,8 +76,12 @@ fn is_time(text: &str) -> bool {
 
 fn is_clock(text: &str, last_second: u32) -> bool {
     let mut parts = text.split(':');
-    let (hour, minute, second) = (number(parts.next(), 2), number(parts.next(), 2), number(parts.next(), 2));
-    let (Some(hour), Some(minute), Some(second), None) = (hour, minute, second, parts.next()) else { return false };
+    let (hour, minute, second) =
+        (number(parts.next(), 2), number(parts.next(), 2), number(parts.next(), 2));
+    let (Some(hour), Some(minute), Some(second), None) = (hour, minute, second, parts.next())
+    else {
+        return false;
+    };
     hour < 24 && minute < 60 && second <= last_second
 }
 
@@ -90,5 +97,9 @@ fn is_offset(text: &str) -> bool {
 
 fn number(text: Option<&str>, digits: usize) -> Option<u32> {
     let text = text?;
-    if text.len() == digits && text.bytes().all(|b| b.is_ascii_digit()) { text.parse().ok() } else { None }
+    if text.len() == digits && text.bytes().all(|b| b.is_ascii_digit()) {
+        text.parse().ok()
+    } else {
+        None
+    }
 }

@@ -53,5 +53,8 @@ fn a_file_index_confirms_no_guess_without_the_key() {
 
 #[test]
 fn keys_and_digests_are_never_printed() {
-    assert_eq!(format!("{:?} {:?}", VaultKey::new([7; 32]), FileDigest::of(b"x")), "VaultKey FileDigest");
+    assert_eq!(
+        format!("{:?} {:?}", VaultKey::new([7; 32]), FileDigest::of(b"x")),
+        "VaultKey FileDigest"
+    );
 }

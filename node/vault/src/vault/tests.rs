@@ -38,7 +38,9 @@ fn record(number: u8) -> NewRecord {
         origin_seal: None,
     };
     let mut fields = Fields::new();
-    fields.insert(FieldPath::new("heat").unwrap(), Value::Text(format!("{CANARY} {number}"))).unwrap();
+    fields
+        .insert(FieldPath::new("heat").unwrap(), Value::Text(format!("{CANARY} {number}")))
+        .unwrap();
     let opening = Opening::seal(heading, fields, Secret::new([number; 32])).unwrap();
     NewRecord {
         id: opening.check().unwrap(),
@@ -50,20 +52,35 @@ fn record(number: u8) -> NewRecord {
 }
 
 fn placement(transaction: u8, position: u32) -> Placement {
-    Placement { transaction_id: [transaction; 32], leaf_index: 41, position, count: 2, path: vec![Hash([6; 32])] }
+    Placement {
+        transaction_id: [transaction; 32],
+        leaf_index: 41,
+        position,
+        count: 2,
+        path: vec![Hash([6; 32])],
+    }
 }
 
 #[test]
 fn keeps_openings_across_reopening() {
     let dir = TempDir::new().unwrap();
     let record = record(5);
-    assert_eq!(open(dir.path()).put_pending(&[record.clone()]).unwrap(), [Stored::New(record.id)]);
+    assert_eq!(
+        open(dir.path()).put_pending(std::slice::from_ref(&record)).unwrap(),
+        [Stored::New(record.id)]
+    );
     let vault = open(dir.path());
     let stored = vault.record(&record.id).unwrap().unwrap();
     assert_eq!(stored.opening, record.opening);
     assert_eq!(stored.opening.check().unwrap(), record.id);
-    assert_eq!((stored.row.file_name.as_str(), stored.row.form.as_str()), (CANARY_NAME, "Metals 0.1.1"));
-    assert_eq!((stored.row.alert_index, stored.row.alert_subject, stored.row.fields), (5, [5; 32], 1));
+    assert_eq!(
+        (stored.row.file_name.as_str(), stored.row.form.as_str()),
+        (CANARY_NAME, "Metals 0.1.1")
+    );
+    assert_eq!(
+        (stored.row.alert_index, stored.row.alert_subject, stored.row.fields),
+        (5, [5; 32], 1)
+    );
     assert_eq!(stored.row.placement, None);
 }
 
@@ -76,7 +93,10 @@ fn the_same_file_twice_is_one_record() {
     again.file = first.file;
     let stored = vault.put_pending(&[first.clone(), again.clone(), second.clone()]).unwrap();
     assert_eq!(stored, [Stored::New(first.id), Stored::Already(first.id), Stored::New(second.id)]);
-    assert_eq!(vault.put_pending(&[again.clone()]).unwrap(), [Stored::Already(first.id)]);
+    assert_eq!(
+        vault.put_pending(std::slice::from_ref(&again)).unwrap(),
+        [Stored::Already(first.id)]
+    );
     assert_eq!(vault.find_by_file(&first.file).unwrap(), Some(first.id));
     assert_eq!(vault.find_by_file(&FileDigest::of(b"another")).unwrap(), None);
     assert!(vault.record(&again.id).unwrap().is_none());
@@ -92,7 +112,11 @@ fn follows_a_record_from_pending_to_its_place() {
     ids.sort();
     assert_eq!(vault.pending(10).unwrap(), ids);
     assert_eq!(vault.pending(1).unwrap(), ids[..1]);
-    let submission = Submission { transaction_id: [8; 32], envelope: vec![1, 2, 3], records: vec![first.id, second.id] };
+    let submission = Submission {
+        transaction_id: [8; 32],
+        envelope: vec![1, 2, 3],
+        records: vec![first.id, second.id],
+    };
     vault.put_submission(&submission).unwrap();
     assert_eq!(vault.pending(10).unwrap(), []);
     drop(vault);
@@ -112,11 +136,15 @@ fn a_dropped_submission_leaves_its_records_pending() {
     let dir = TempDir::new().unwrap();
     let vault = open(dir.path());
     let record = record(1);
-    vault.put_pending(&[record.clone()]).unwrap();
-    let submission = Submission { transaction_id: [8; 32], envelope: vec![1], records: vec![record.id] };
+    vault.put_pending(std::slice::from_ref(&record)).unwrap();
+    let submission =
+        Submission { transaction_id: [8; 32], envelope: vec![1], records: vec![record.id] };
     vault.put_submission(&submission).unwrap();
     vault.drop_submission(&[8; 32]).unwrap();
-    assert_eq!((vault.submissions().unwrap(), vault.pending(9).unwrap()), (vec![], vec![record.id]));
+    assert_eq!(
+        (vault.submissions().unwrap(), vault.pending(9).unwrap()),
+        (vec![], vec![record.id])
+    );
 }
 
 #[test]
@@ -124,11 +152,12 @@ fn refuses_to_place_a_record_it_does_not_have() {
     let dir = TempDir::new().unwrap();
     let vault = open(dir.path());
     let known = record(1);
-    vault.put_pending(&[known.clone()]).unwrap();
+    vault.put_pending(std::slice::from_ref(&known)).unwrap();
     let both = [(known.id, placement(8, 0)), (Hash([0; 32]), placement(8, 1))];
     assert!(matches!(vault.mark_anchored(&both), Err(VaultError::UnknownRecord(_))));
     assert_eq!(vault.record(&known.id).unwrap().unwrap().row.placement, None);
-    let submission = Submission { transaction_id: [8; 32], envelope: vec![1], records: vec![Hash([0; 32])] };
+    let submission =
+        Submission { transaction_id: [8; 32], envelope: vec![1], records: vec![Hash([0; 32])] };
     assert!(matches!(vault.put_submission(&submission), Err(VaultError::UnknownRecord(_))));
 }
 
@@ -171,7 +200,11 @@ fn alert_indices_are_distinct_across_threads() {
     let taken = Mutex::new(BTreeSet::new());
     std::thread::scope(|scope| {
         for _ in 0..4 {
-            scope.spawn(|| (0..10).for_each(|_| assert!(taken.lock().unwrap().insert(vault.next_alert_index().unwrap()))));
+            scope.spawn(|| {
+                (0..10).for_each(|_| {
+                    assert!(taken.lock().unwrap().insert(vault.next_alert_index().unwrap()))
+                })
+            });
         }
     });
     assert_eq!(taken.into_inner().unwrap().len(), 40);
@@ -192,7 +225,10 @@ fn refuses_a_wrong_key_and_a_directory_of_something_else() {
     let dir = TempDir::new().unwrap();
     open(dir.path()).put_pending(&[record(1)]).unwrap();
     assert!(matches!(Vault::open(dir.path(), &vault_key(2)), Err(VaultError::WrongKey)));
-    assert!(open(dir.path()).record(&record(1).id).unwrap().is_some(), "a wrong key changes nothing");
+    assert!(
+        open(dir.path()).record(&record(1).id).unwrap().is_some(),
+        "a wrong key changes nothing"
+    );
     let other = TempDir::new().unwrap();
     DB::open(&options(), other.path()).unwrap().put(b"key", b"value").unwrap();
     assert!(matches!(Vault::open(other.path(), &vault_key(1)), Err(VaultError::NotAVault)));
@@ -209,7 +245,10 @@ fn refuses_values_changed_or_moved_on_disk() {
         let other = db.get(opening_key(&second)).unwrap().unwrap();
         db.put(opening_key(&first), other).unwrap();
     });
-    assert!(matches!(open(dir.path()).record(&first.id), Err(VaultError::Damaged)), "another's opening");
+    assert!(
+        matches!(open(dir.path()).record(&first.id), Err(VaultError::Damaged)),
+        "another's opening"
+    );
     raw(&|db| {
         let mut value = db.get(key(ROW, &second.id.0)).unwrap().unwrap();
         value[30] ^= 1;
@@ -217,7 +256,10 @@ fn refuses_values_changed_or_moved_on_disk() {
     });
     let vault = open(dir.path());
     assert!(matches!(vault.record(&second.id), Err(VaultError::Damaged)), "a flipped bit");
-    assert!(matches!(vault.records(&second.id.0, 9), Err(VaultError::Damaged)), "a flipped bit, listed");
+    assert!(
+        matches!(vault.records(&second.id.0, 9), Err(VaultError::Damaged)),
+        "a flipped bit, listed"
+    );
 }
 
 #[test]
@@ -234,8 +276,10 @@ fn its_files_contain_no_canary_and_no_file_digest() {
     let dir = TempDir::new().unwrap();
     let record = record(7);
     let vault = open(dir.path());
-    vault.put_pending(&[record.clone()]).unwrap();
-    vault.put_alert_reason(&[3; 32], &AlertReason { reason: CANARY.into(), salt: [0x5a; 32] }).unwrap();
+    vault.put_pending(std::slice::from_ref(&record)).unwrap();
+    vault
+        .put_alert_reason(&[3; 32], &AlertReason { reason: CANARY.into(), salt: [0x5a; 32] })
+        .unwrap();
     vault.mark_anchored(&[(record.id, placement(8, 0))]).unwrap();
     vault.db.flush().unwrap();
     drop(vault);

@@ -33,8 +33,28 @@ fn texts_are_unescaped() {
 #[test]
 fn refuses_what_is_not_json_and_says_where() {
     for text in [
-        "", "{", "[1,]", "{\"a\":1,}", "{'a':1}", "01", "1.", "+1", ".5", "\"\\x\"", "\"\n\"", "\"\\ud800\"", "\"\\ude00\"",
-        "[1] 2", "nul", "\"open", "{\"a\" 1}", "{1:2}", "\"\\u12g4\"", "1e", "\u{feff}\u{feff}1", "\"\\ud800\\u0041\"",
+        "",
+        "{",
+        "[1,]",
+        "{\"a\":1,}",
+        "{'a':1}",
+        "01",
+        "1.",
+        "+1",
+        ".5",
+        "\"\\x\"",
+        "\"\n\"",
+        "\"\\ud800\"",
+        "\"\\ude00\"",
+        "[1] 2",
+        "nul",
+        "\"open",
+        "{\"a\" 1}",
+        "{1:2}",
+        "\"\\u12g4\"",
+        "1e",
+        "\u{feff}\u{feff}1",
+        "\"\\ud800\\u0041\"",
     ] {
         assert_eq!(what(text), What::NotJson, "{text:?}");
     }
@@ -66,9 +86,17 @@ fn ignores_a_byte_order_mark() {
 
 fn json_like() -> impl Strategy<Value = String> {
     let token = prop_oneof![
-        Just("{".to_owned()), Just("}".to_owned()), Just("[".to_owned()), Just("]".to_owned()), Just(",".to_owned()),
-        Just(":".to_owned()), Just("true".to_owned()), Just("null".to_owned()), Just(" ".to_owned()),
-        "\"[a-c\\\\u00e9\"]{0,6}\"", "-?[0-9]{1,3}(\\.[0-9]{0,3})?([eE][-+]?[0-9]{0,2})?",
+        Just("{".to_owned()),
+        Just("}".to_owned()),
+        Just("[".to_owned()),
+        Just("]".to_owned()),
+        Just(",".to_owned()),
+        Just(":".to_owned()),
+        Just("true".to_owned()),
+        Just("null".to_owned()),
+        Just(" ".to_owned()),
+        "\"[a-c\\\\u00e9\"]{0,6}\"",
+        "-?[0-9]{1,3}(\\.[0-9]{0,3})?([eE][-+]?[0-9]{0,2})?",
     ];
     proptest::collection::vec(token, 0..14).prop_map(|tokens| tokens.concat())
 }
