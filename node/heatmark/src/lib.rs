@@ -1,1 +1,24 @@
-//! heatmark
+//! The program that a company runs: its node, and every command that a person types.
+//!
+//! ```text
+//!   main ── command ── keys       key files, backup, what derives from the seed
+//!              │    ── config     settings from flag, environment, file, default
+//!              │    ── home       where a node keeps things
+//!              │
+//!              └─ node/client     a running node, own or another's; answers verified
+//! ```
+//!
+//! Commands write results to standard output, progress and logs to standard error, and exit with
+//! 0 for yes, 1 for no, 2 for wrong usage or input, 3 when it cannot be told.
+
+pub mod command;
+pub mod config;
+mod files;
+pub mod home;
+pub mod keys;
+pub mod logging;
+
+pub use config::Config;
+pub use files::FileError;
+pub use home::Home;
+pub use keys::Keys;

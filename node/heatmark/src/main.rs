@@ -1,1 +1,7 @@
-fn main() {}
+//! The binary `heatmark`: parses the command line and hands over.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    heatmark::command::main()
+}

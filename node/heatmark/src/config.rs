@@ -1,0 +1,269 @@
+//! A node's settings: TOML, one struct a concern, each value from a flag, the environment, the
+//! file or a default, in this order. Refuses unknown fields anywhere. What must agree between
+//! nodes lives in genesis, not here; passphrases and keys are never settings.
+
+mod check;
+mod error;
+mod layers;
+mod template;
+#[cfg(test)]
+mod tests;
+
+pub use check::{Finding, Standing, check};
+pub use error::ConfigError;
+pub use layers::{Origin, Override};
+pub use template::commented_default;
+
+use crate::home::Home;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// All settings of a node.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Name and files.
+    pub node: NodeConfig,
+    /// The consensus engine.
+    pub consensus: ConsensusConfig,
+    /// The exchange network.
+    pub exchange: ExchangeConfig,
+    /// What clients and people connect to.
+    pub api: ApiConfig,
+    /// The pool of waiting transactions.
+    pub mempool: MempoolConfig,
+    /// The database.
+    pub store: StoreConfig,
+    /// What is logged, and how.
+    pub log: LogConfig,
+    #[serde(skip)]
+    home: Option<Home>,
+    #[serde(skip)]
+    origins: BTreeMap<String, Origin>,
+}
+
+/// `[node]`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct NodeConfig {
+    /// A name for people, at most 64 characters.
+    pub moniker: String,
+    /// The network's founding document, from the home.
+    pub genesis: PathBuf,
+    /// The directory of log, journal and vault, from the home.
+    pub data: PathBuf,
+}
+
+impl Default for NodeConfig {
+    fn default() -> Self {
+        Self {
+            moniker: "heatmark".to_owned(),
+            genesis: PathBuf::from("genesis.note"),
+            data: PathBuf::from("data"),
+        }
+    }
+}
+
+/// Whether a node votes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// Votes when its consensus key is in the validator set.
+    Validator,
+    /// Verifies everything and never votes.
+    Observer,
+}
+
+/// `[consensus]`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ConsensusConfig {
+    /// Whether the node votes.
+    pub mode: Mode,
+    /// Multiaddress that the engine listens on.
+    pub listen: String,
+    /// Multiaddresses of the other nodes' engines, each ending in `/p2p/<peer id>`.
+    pub peers: Vec<String>,
+    /// Milliseconds to wait for a proposal in round 0.
+    pub propose_timeout_ms: u64,
+    /// Milliseconds to wait for votes to agree once a quorum has voted.
+    pub vote_timeout_ms: u64,
+    /// Milliseconds that each further round waits longer.
+    pub timeout_step_ms: u64,
+    /// Milliseconds that no wait exceeds.
+    pub longest_timeout_ms: u64,
+    /// Milliseconds from one block to the next while there are transactions.
+    pub block_pace_ms: u64,
+}
+
+impl Default for ConsensusConfig {
+    fn default() -> Self {
+        Self {
+            mode: Mode::Observer,
+            listen: "/ip4/127.0.0.1/tcp/26600".to_owned(),
+            peers: Vec::new(),
+            propose_timeout_ms: 1_000,
+            vote_timeout_ms: 300,
+            timeout_step_ms: 250,
+            longest_timeout_ms: 20_000,
+            block_pace_ms: 50,
+        }
+    }
+}
+
+/// `[exchange]`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ExchangeConfig {
+    /// Multiaddress to listen on; empty behind NAT, where outbound connections suffice.
+    pub listen: String,
+    /// Multiaddresses of other nodes, each ending in `/p2p/<peer id>`.
+    pub peers: Vec<String>,
+}
+
+/// `[api]`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ApiConfig {
+    /// Socket address of gRPC with mutual TLS.
+    pub grpc_listen: String,
+    /// Socket address of metrics and health for the operator; empty for none.
+    pub http_listen: String,
+    /// Most connections at a time.
+    pub max_connections: u32,
+    /// Requests of one connection that are worked on at a time.
+    pub max_requests_per_connection: u32,
+    /// Milliseconds after which a request that is no stream is given up.
+    pub request_timeout_ms: u64,
+}
+
+impl Default for ApiConfig {
+    fn default() -> Self {
+        Self {
+            grpc_listen: "127.0.0.1:26620".to_owned(),
+            http_listen: "127.0.0.1:26621".to_owned(),
+            max_connections: 256,
+            max_requests_per_connection: 64,
+            request_timeout_ms: 60_000,
+        }
+    }
+}
+
+/// `[mempool]`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct MempoolConfig {
+    /// Most transactions that wait.
+    pub max_transactions: u32,
+    /// Most bytes that wait.
+    pub max_bytes: u64,
+    /// Most transactions of one member that wait.
+    pub max_member_transactions: u32,
+}
+
+impl Default for MempoolConfig {
+    fn default() -> Self {
+        Self {
+            max_transactions: 50_000,
+            max_bytes: 64 * 1024 * 1024,
+            max_member_transactions: 20_000,
+        }
+    }
+}
+
+/// `[store]`. Every block is synced to disk before it counts; that is no setting.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct StoreConfig {
+    /// Bytes of the database's block cache.
+    pub block_cache_bytes: u64,
+}
+
+impl Default for StoreConfig {
+    fn default() -> Self {
+        Self { block_cache_bytes: 64 * 1024 * 1024 }
+    }
+}
+
+/// How log lines are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// `[log]`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LogConfig {
+    /// A `tracing` filter, for example `info,heatmark_consensus=debug`.
+    pub filter: String,
+    /// Text or JSON.
+    pub format: LogFormat,
+}
+
+impl Default for LogConfig {
+    fn default() -> Self {
+        Self { filter: "info".to_owned(), format: LogFormat::Text }
+    }
+}
+
+impl Config {
+    /// The settings in force for a home: flags over environment over file over defaults.
+    ///
+    /// # Errors
+    /// When the file is missing or not TOML, or a value is unknown or of the wrong kind.
+    pub fn load(home: &Home, overrides: &[Override]) -> Result<Self, ConfigError> {
+        layers::load(home, overrides, &|name| std::env::var(name).ok())
+    }
+
+    /// The defaults, for a home without a settings file.
+    #[must_use]
+    pub fn default_for(home: &Home) -> Self {
+        Self { home: Some(home.clone()), ..Self::default() }
+    }
+
+    /// The home it was loaded for.
+    #[must_use]
+    pub fn home(&self) -> Home {
+        self.home.clone().unwrap_or_else(|| Home::new("."))
+    }
+
+    /// Every setting as `section.field` with where its value came from.
+    #[must_use]
+    pub fn origins(&self) -> &BTreeMap<String, Origin> {
+        &self.origins
+    }
+
+    /// The founding document.
+    #[must_use]
+    pub fn genesis_path(&self) -> PathBuf {
+        self.resolve(&self.node.genesis)
+    }
+
+    /// The database of blocks, state and tiles.
+    #[must_use]
+    pub fn log_dir(&self) -> PathBuf {
+        self.resolve(&self.node.data).join("log")
+    }
+
+    /// The consensus engine's journal.
+    #[must_use]
+    pub fn wal_dir(&self) -> PathBuf {
+        self.resolve(&self.node.data).join("wal")
+    }
+
+    /// The vault.
+    #[must_use]
+    pub fn vault_dir(&self) -> PathBuf {
+        self.resolve(&self.node.data).join("vault")
+    }
+
+    fn resolve(&self, path: &Path) -> PathBuf {
+        self.home().resolve(path)
+    }
+}

@@ -1,0 +1,74 @@
+//! The settings file that `heatmark config init` writes: every setting with its default and a
+//! line that says what it is for.
+
+use super::Mode;
+
+/// The commented default as TOML; every setting stands in it.
+#[must_use]
+pub fn commented_default(moniker: &str, mode: Mode) -> String {
+    let moniker = toml::Value::String(moniker.to_owned()).to_string();
+    let mode = match mode {
+        Mode::Validator => "validator",
+        Mode::Observer => "observer",
+    };
+    TEMPLATE.replace("@MONIKER@", &moniker).replace("@MODE@", mode)
+}
+
+const TEMPLATE: &str = r#"# Settings of a Heatmark node. A flag (--set section.field=value) goes before an environment
+# variable (HEATMARK_SECTION_FIELD), that before this file, this file before the default.
+# What all nodes must agree on stands in the genesis file. See it all with: heatmark config check
+
+[node]
+# A name for people.
+moniker = @MONIKER@
+# The network's founding document and the directory of data; relative paths are meant from here.
+genesis = "genesis.note"
+data = "data"
+
+[consensus]
+# "validator" votes when its consensus key is in the validator set; "observer" verifies and never votes.
+mode = "@MODE@"
+# Where the engine listens for the other nodes' engines.
+listen = "/ip4/127.0.0.1/tcp/26600"
+# The other nodes, each ending in /p2p/<peer id>: "/dns4/mill.example/tcp/26600/p2p/12D3KooW…".
+# `heatmark keys show --peer-id` prints a node's own.
+peers = []
+# How long to wait for a proposal and for votes to agree, how much longer each round, and at most.
+propose_timeout_ms = 1000
+vote_timeout_ms = 300
+timeout_step_ms = 250
+longest_timeout_ms = 20000
+# From one block to the next while transactions wait. An idle network writes only a rare heartbeat.
+block_pace_ms = 50
+
+[exchange]
+# Where the exchange network listens. Leave it empty behind NAT: outbound connections suffice.
+listen = ""
+# Other nodes, each ending in /p2p/<peer id>.
+peers = []
+
+[api]
+# gRPC with mutual TLS, for this organisation's programs and for members' nodes.
+grpc_listen = "127.0.0.1:26620"
+# Metrics and health, for the operator; "" for none. Keep it off the public network.
+http_listen = "127.0.0.1:26621"
+max_connections = 256
+max_requests_per_connection = 64
+request_timeout_ms = 60000
+
+[mempool]
+# How much may wait to be recorded, in all and of one member.
+max_transactions = 50000
+max_bytes = 67108864
+max_member_transactions = 20000
+
+[store]
+# Memory of the database's cache. Every block is synced to disk before it counts.
+block_cache_bytes = 67108864
+
+[log]
+# What is logged to standard error, for example "info,heatmark_consensus=debug".
+filter = "info"
+# "text" or "json".
+format = "text"
+"#;
