@@ -11,7 +11,9 @@ use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use heatmark_merkle::batch::BatchTree;
 use heatmark_merkle::map::{self, MemoryNodes};
 use heatmark_merkle::tiles::{MemoryTiles, appended};
-use heatmark_merkle::tree::{consistency_path, inclusion_path, leaf_hash, verify_inclusion};
+use heatmark_merkle::tree::{
+    TileCache, consistency_path, inclusion_path, leaf_hash, verify_inclusion,
+};
 use heatmark_merkle::{Hash, LeafIndex, TreeSize};
 
 const LEAVES: u64 = 1_000_000;
@@ -35,6 +37,10 @@ fn log(c: &mut Criterion) {
     let mut step = 1;
     c.bench_function("inclusion path at 1,000,000 leaves", |b| {
         b.iter(|| inclusion_path(spread(&mut step), size, black_box(&tiles)).unwrap());
+    });
+    let mut cache = TileCache::new(256);
+    c.bench_function("inclusion path at 1,000,000 leaves with a cache of 256 tiles", |b| {
+        b.iter(|| cache.inclusion_path(spread(&mut step), size, black_box(&tiles)).unwrap());
     });
     c.bench_function("consistency path at 1,000,000 leaves", |b| {
         b.iter(|| {

@@ -14,7 +14,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::tree::tests::{leaves, naive_path, naive_root, stored};
 use crate::tree::{
-    Frontier, consistency_path, inclusion_path, verify_consistency, verify_inclusion,
+    Frontier, TileCache, consistency_path, inclusion_path, verify_consistency, verify_inclusion,
 };
 use crate::{LeafIndex, TilePathError};
 
@@ -159,6 +159,36 @@ fn paths_in_a_large_tree_equal_the_definition_and_read_each_tile_once() {
             .unwrap();
         }
     }
+}
+
+#[test]
+fn a_cache_gives_the_same_paths_while_the_log_grows_and_reads_less() {
+    let leaves = leaves(66_000);
+    let (mut tiles, mut cache) = (MemoryTiles::new(), TileCache::new(0));
+    let (mut at, mut cached_reads, mut plain_reads) = (0, 0, 0);
+    for piece in [1, 2, 300, 1, 700, 64_300, 231, 1, 464] {
+        tiles.apply(
+            appended(TreeSize(at), &leaves[at as usize..(at + piece) as usize], &tiles).unwrap(),
+        );
+        at += piece;
+        for step in 0..200 {
+            let (index, size) = (LeafIndex(step * 7919 % at), TreeSize(at));
+            let (cached, plain) =
+                (Counted(&tiles, RefCell::default()), Counted(&tiles, RefCell::default()));
+            assert_eq!(
+                cache.inclusion_path(index, size, &cached),
+                inclusion_path(index, size, &plain)
+            );
+            let old = TreeSize(index.0);
+            assert_eq!(
+                cache.consistency_path(old, size, &cached),
+                consistency_path(old, size, &plain)
+            );
+            cached_reads += cached.1.into_inner().len();
+            plain_reads += plain.1.into_inner().len();
+        }
+    }
+    assert!(cached_reads * 2 < plain_reads, "{cached_reads} of {plain_reads}");
 }
 
 #[test]

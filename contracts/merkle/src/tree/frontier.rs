@@ -2,7 +2,7 @@
 //!
 //! A frontier holds the roots of the perfect subtrees that the leaves fall into, one for each bit set in the size.
 
-use super::path::{HashReader, Subtrees, fold_peaks};
+use super::path::{HashReader, fold_peaks, stored_peaks};
 use super::{empty_root, node_hash};
 use crate::error::TreeError;
 use crate::hash::{Hash, TreeSize};
@@ -30,8 +30,7 @@ impl Frontier {
         size: TreeSize,
         reader: &R,
     ) -> Result<Self, TreeError<R::Error>> {
-        let peaks = Subtrees::new(size, reader).peaks(0, size.0)?;
-        Ok(Self { size, peaks })
+        Ok(Self { size, peaks: stored_peaks(size, reader)? })
     }
 
     /// Number of leaves.

@@ -35,6 +35,8 @@ impl<R: HashReader + ?Sized> HashReader for &R {
 
 /// The path that proves a leaf in a tree of `size` leaves, from leaf to root.
 ///
+/// Of many paths in one log, [`TileCache`] gives all but the first few for less.
+///
 /// # Errors
 ///
 /// [`TreeError`] when the leaf is outside the tree or a tile cannot be read.
@@ -43,21 +45,7 @@ pub fn inclusion_path<R: HashReader>(
     size: TreeSize,
     reader: &R,
 ) -> Result<Vec<Hash>, TreeError<R::Error>> {
-    if index.0 >= size.0 {
-        return Err(TreeError::IndexOutOfRange { index, size });
-    }
-    let mut siblings = Vec::new();
-    let (mut start, mut end) = (0, size.0);
-    while let Some(middle) = split(start, end) {
-        if index.0 < middle {
-            siblings.push((middle, end));
-            end = middle;
-        } else {
-            siblings.push((start, middle));
-            start = middle;
-        }
-    }
-    Subtrees::new(size, reader).roots(&siblings)
+    TileCache::for_one_answer().inclusion_path(index, size, reader)
 }
 
 /// The path that proves a tree of `old` leaves to be the beginning of one of `new`.
@@ -72,16 +60,152 @@ pub fn consistency_path<R: HashReader>(
     new: TreeSize,
     reader: &R,
 ) -> Result<Vec<Hash>, TreeError<R::Error>> {
-    if old > new {
-        return Err(TreeError::SizesOutOfOrder { old, new });
+    TileCache::for_one_answer().consistency_path(old, new, reader)
+}
+
+/// Tiles of one log with the nodes inside them, kept between paths; the least recently used one makes room.
+///
+/// A log only grows, so a tile once read stays right; a cache must never see a second log. Every path goes through the
+/// tiles of the upper levels, so a few of them save more than half of the hashing.
+#[derive(Clone, Debug)]
+pub struct TileCache {
+    tiles: BTreeMap<TileId, Tile>,
+    capacity: usize,
+    clock: u64,
+}
+
+/// A tile: its hashes first, then each layer of nodes above them that was needed so far.
+#[derive(Clone, Debug)]
+struct Tile {
+    layers: Vec<Vec<Hash>>,
+    width: u16,
+    last_used: u64,
+}
+
+impl TileCache {
+    /// More than the two tiles a level that one answer needs: nothing is dropped before the answer is done.
+    const ONE_ANSWER: usize = 32;
+
+    /// An empty cache for at most `capacity` tiles of up to 16 KiB each, and at least 32.
+    #[must_use]
+    pub fn new(capacity: usize) -> Self {
+        Self { tiles: BTreeMap::new(), capacity: capacity.max(Self::ONE_ANSWER), clock: 0 }
     }
-    if old.0 == 0 || old == new {
-        return Ok(Vec::new());
+
+    fn for_one_answer() -> Self {
+        Self::new(Self::ONE_ANSWER)
+    }
+
+    /// As [`inclusion_path`], reading only the tiles that are not held.
+    ///
+    /// # Errors
+    ///
+    /// As of [`inclusion_path`].
+    pub fn inclusion_path<R: HashReader>(
+        &mut self,
+        index: LeafIndex,
+        size: TreeSize,
+        reader: &R,
+    ) -> Result<Vec<Hash>, TreeError<R::Error>> {
+        let ranges =
+            inclusion_ranges(index, size).ok_or(TreeError::IndexOutOfRange { index, size })?;
+        Subtrees { size, reader, cache: self }.roots(&ranges)
+    }
+
+    /// As [`consistency_path`], reading only the tiles that are not held.
+    ///
+    /// # Errors
+    ///
+    /// As of [`consistency_path`].
+    pub fn consistency_path<R: HashReader>(
+        &mut self,
+        old: TreeSize,
+        new: TreeSize,
+        reader: &R,
+    ) -> Result<Vec<Hash>, TreeError<R::Error>> {
+        let ranges = consistency_ranges(old, new).ok_or(TreeError::SizesOutOfOrder { old, new })?;
+        Subtrees { size: new, reader, cache: self }.roots(&ranges)
+    }
+
+    /// A tile with at least `width` hashes.
+    fn tile<R: HashReader>(
+        &mut self,
+        id: TileId,
+        width: u16,
+        reader: &R,
+    ) -> Result<&mut Tile, TreeError<R::Error>> {
+        self.clock = self.clock.wrapping_add(1);
+        if self.tiles.get(&id).is_none_or(|tile| tile.width < width) {
+            let bytes = reader.tile(id, width).map_err(TreeError::Reader)?;
+            let tile = Tile::new(&bytes, width).ok_or(TreeError::ShortTile { tile: id, width })?;
+            self.make_room();
+            self.tiles.insert(id, tile);
+        }
+        let tile = self.tiles.get_mut(&id).expect("the tile was held or has just been inserted");
+        tile.last_used = self.clock;
+        Ok(tile)
+    }
+
+    fn make_room(&mut self) {
+        if self.tiles.len() < self.capacity {
+            return;
+        }
+        let oldest = self.tiles.iter().min_by_key(|(_, tile)| tile.last_used).map(|(id, _)| *id);
+        if let Some(oldest) = oldest {
+            self.tiles.remove(&oldest);
+        }
+    }
+}
+
+impl Tile {
+    fn new(bytes: &[u8], width: u16) -> Option<Self> {
+        let hashes = bytes.as_chunks::<HASH_LEN>().0.get(..usize::from(width))?;
+        let hashes = hashes.iter().copied().map(Hash).collect();
+        Some(Self { layers: vec![hashes], width, last_used: 0 })
+    }
+
+    /// The node `height` layers above the hashes, 0 to 7, counted from the left.
+    fn node(&mut self, height: usize, place: usize) -> Option<Hash> {
+        while self.layers.len() <= height {
+            let above = layer_above(self.layers.last()?);
+            self.layers.push(above);
+        }
+        self.layers.get(height)?.get(place).copied()
+    }
+}
+
+/// The sibling subtrees on the way from the root to a leaf, as ranges of leaves.
+fn inclusion_ranges(index: LeafIndex, size: TreeSize) -> Option<Vec<(u64, u64)>> {
+    if index.0 >= size.0 {
+        return None;
     }
     let mut ranges = Vec::new();
+    let (mut start, mut end) = (0, size.0);
+    while let Some(middle) = split(start, end) {
+        if index.0 < middle {
+            ranges.push((middle, end));
+            end = middle;
+        } else {
+            ranges.push((start, middle));
+            start = middle;
+        }
+    }
+    Some(ranges)
+}
+
+/// The subtrees whose roots prove consistency, from the root down, as ranges of leaves.
+fn consistency_ranges(old: TreeSize, new: TreeSize) -> Option<Vec<(u64, u64)>> {
+    if old > new {
+        return None;
+    }
+    let mut ranges = Vec::new();
+    if old.0 == 0 {
+        return Some(ranges);
+    }
     let (mut start, mut end) = (0, new.0);
-    while end != old.0 {
-        let Some(middle) = split(start, end) else { break };
+    while end != old.0
+        && let Some(middle) = split(start, end)
+    {
         if old.0 <= middle {
             ranges.push((middle, end));
             end = middle;
@@ -94,7 +218,7 @@ pub fn consistency_path<R: HashReader>(
     if start != 0 {
         ranges.push((start, end));
     }
-    Subtrees::new(new, reader).roots(&ranges)
+    Some(ranges)
 }
 
 /// Where RFC 9162 splits the leaves `start..end`, or nothing for a single leaf.
@@ -104,18 +228,22 @@ fn split(start: u64, end: u64) -> Option<u64> {
     start.checked_add(1u64.checked_shl(height)?)
 }
 
-/// Roots of subtrees of a stored tree; holds the tiles of one answer so that each is read once.
-pub(super) struct Subtrees<'r, R> {
+/// Roots of subtrees of a stored tree.
+struct Subtrees<'a, R> {
     size: TreeSize,
-    reader: &'r R,
-    tiles: BTreeMap<TileId, Vec<u8>>,
+    reader: &'a R,
+    cache: &'a mut TileCache,
 }
 
-impl<'r, R: HashReader> Subtrees<'r, R> {
-    pub(super) fn new(size: TreeSize, reader: &'r R) -> Self {
-        Self { size, reader, tiles: BTreeMap::new() }
-    }
+/// The perfect subtrees that a stored tree of `size` leaves consists of, largest first.
+pub(super) fn stored_peaks<R: HashReader>(
+    size: TreeSize,
+    reader: &R,
+) -> Result<Vec<Hash>, TreeError<R::Error>> {
+    Subtrees { size, reader, cache: &mut TileCache::for_one_answer() }.peaks(0, size.0)
+}
 
+impl<R: HashReader> Subtrees<'_, R> {
     /// The roots of ranges given from root to leaf, returned from leaf to root.
     fn roots(mut self, ranges: &[(u64, u64)]) -> Result<Vec<Hash>, TreeError<R::Error>> {
         ranges.iter().rev().map(|(start, end)| self.root(*start, *end)).collect()
@@ -127,7 +255,7 @@ impl<'r, R: HashReader> Subtrees<'r, R> {
     }
 
     /// The perfect subtrees that `start..end` consists of, largest first; `start` is a multiple of the largest.
-    pub(super) fn peaks(&mut self, start: u64, end: u64) -> Result<Vec<Hash>, TreeError<R::Error>> {
+    fn peaks(&mut self, start: u64, end: u64) -> Result<Vec<Hash>, TreeError<R::Error>> {
         let mut peaks = Vec::new();
         let mut at = start;
         while let Some(height) = end.saturating_sub(at).checked_ilog2() {
@@ -140,26 +268,15 @@ impl<'r, R: HashReader> Subtrees<'r, R> {
     /// Root of the perfect subtree of 2^`height` leaves from leaf `start` on.
     fn perfect(&mut self, height: u32, start: u64) -> Result<Hash, TreeError<R::Error>> {
         let level = u8::try_from(height / 8).expect("a height is below 64");
+        let inner = height % 8;
         let first = start.wrapping_shr(u32::from(level).wrapping_mul(8));
-        let offset = usize::try_from(first % TILE_HASHES).expect("a remainder of 256 fits");
-        let count = 1usize.wrapping_shl(height % 8);
         let id = TileId { level, index: first / TILE_HASHES };
+        let place = (first % TILE_HASHES).wrapping_shr(inner);
         let width = width_in(self.size, id);
-        let short = TreeError::ShortTile { tile: id, width };
-        let hashes = self.tile(id, width)?.as_chunks::<HASH_LEN>().0;
-        let wanted = hashes.get(offset..).and_then(|rest| rest.get(..count));
-        Ok(perfect_root(wanted.ok_or(short)?))
-    }
-
-    fn tile(&mut self, id: TileId, width: u16) -> Result<&[u8], TreeError<R::Error>> {
-        let bytes = match self.tiles.entry(id) {
-            std::collections::btree_map::Entry::Occupied(held) => held.into_mut(),
-            std::collections::btree_map::Entry::Vacant(place) => {
-                place.insert(self.reader.tile(id, width).map_err(TreeError::Reader)?)
-            }
-        };
-        let len = usize::from(width).saturating_mul(HASH_LEN);
-        bytes.get(..len).ok_or(TreeError::ShortTile { tile: id, width })
+        let tile = self.cache.tile(id, width, self.reader)?;
+        let (inner, place) = (usize::try_from(inner), usize::try_from(place));
+        let node = inner.ok().zip(place.ok()).and_then(|(inner, place)| tile.node(inner, place));
+        node.ok_or(TreeError::ShortTile { tile: id, width })
     }
 }
 
@@ -169,12 +286,16 @@ pub(super) fn fold_peaks(peaks: &[Hash]) -> Option<Hash> {
     Some(rest.iter().rev().fold(*last, |right, left| node_hash(left, &right)))
 }
 
+/// The nodes over pairs of hashes; a hash without a pair is left out.
+fn layer_above(hashes: &[Hash]) -> Vec<Hash> {
+    hashes.as_chunks::<2>().0.iter().map(|[left, right]| node_hash(left, right)).collect()
+}
+
 /// Root of a perfect tree over 1, 2, 4 … 256 hashes.
 pub(crate) fn perfect_root(hashes: &[[u8; HASH_LEN]]) -> Hash {
-    let mut level: Vec<Hash> = hashes.iter().copied().map(Hash).collect();
-    while level.len() > 1 {
-        level =
-            level.as_chunks::<2>().0.iter().map(|[left, right]| node_hash(left, right)).collect();
+    let mut layer: Vec<Hash> = hashes.iter().copied().map(Hash).collect();
+    while layer.len() > 1 {
+        layer = layer_above(&layer);
     }
-    level.first().copied().expect("a perfect tree has at least one leaf")
+    layer.first().copied().expect("a perfect tree has at least one leaf")
 }

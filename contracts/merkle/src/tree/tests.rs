@@ -358,6 +358,12 @@ fn names_the_tile_that_is_one_byte_short() {
 
 proptest! {
     #[test]
+    fn node_hash_is_sha256_of_a_one_byte_and_both_children(left: [u8; 32], right: [u8; 32]) {
+        let expected: [u8; 32] = Sha256::digest([&[1], left.as_slice(), &right].concat()).into();
+        prop_assert_eq!(node_hash(&Hash(left), &Hash(right)).0, expected);
+    }
+
+    #[test]
     fn any_inclusion_proof_is_judged_without_panic(
         leaf: [u8; 32], at: u64, count: u64, path in prop::collection::vec(any::<[u8; 32]>(), 0..80), root: [u8; 32],
     ) {
