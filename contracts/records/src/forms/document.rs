@@ -33,19 +33,15 @@ pub(super) fn from_base64(data: &str, media_type: &str) -> Result<Document, What
     Ok(from_bytes(&bytes, media_type))
 }
 
-/// Whether an attachment has the hash stated beside it; a hash of another algorithm than SHA-256 cannot be told.
+/// Whether an attachment has the hash stated beside it, in hexadecimal or Base64 whatever its `Encoding` says;
+/// a hash of another algorithm than SHA-256 cannot be told.
 pub(super) fn has_stated_hash(document: &Document, hash: Option<&Json>) -> bool {
     let stated = |name| hash.and_then(|hash| hash.text_at(name)).unwrap_or_default();
-    match (stated("Algorithm"), stated("Encoding")) {
-        ("SHA256", "base64") => {
-            STANDARD.decode(stated("Value")).is_ok_and(|value| value == document.sha256)
-        }
-        ("SHA256", _) => {
-            let hex: String = document.sha256.iter().map(|byte| format!("{byte:02x}")).collect();
-            stated("Value").eq_ignore_ascii_case(&hex)
-        }
-        _ => true,
-    }
+    let hex: String = document.sha256.iter().map(|byte| format!("{byte:02x}")).collect();
+    let value = stated("Value");
+    stated("Algorithm") != "SHA256"
+        || value.eq_ignore_ascii_case(&hex)
+        || STANDARD.decode(value).is_ok_and(|value| value == document.sha256)
 }
 
 pub(super) fn from_bytes(bytes: &[u8], media_type: &str) -> Document {

@@ -63,7 +63,8 @@ const RULES: &[Rule] = &[
     ("HeatTreatment/Stages/*/Duration", May, Positive),
     ("HeatTreatment/ProcessDate", May, Date),
     ("ChemicalAnalysis", May, Object),
-    ("ChemicalAnalysis/HeatNumber", Must, Text), ("ChemicalAnalysis/Elements", Must, Items),
+    ("ChemicalAnalysis/HeatNumber", May, Text), ("ChemicalAnalysis/CastNumber", May, Text),
+    ("ChemicalAnalysis/Elements", Must, Items),
     ("ChemicalAnalysis/CastingDate", May, Date),
     ("MechanicalProperties", May, List), ("PhysicalProperties", May, List), ("SupplementaryTests", May, List),
     ("Validation", Must, Object),
@@ -100,6 +101,7 @@ const NAMES: Names = &[
     ("Product/Marking", "product/marking"), ("Product/ProductNorms", "product/standard"),
     ("Product/MaterialNorms", "product/material-standard"),
     ("Product/MaterialDesignations", "product/designation"),
+    ("Product/CountryOfMeltAndPour", "melt/country"),
     ("ChemicalAnalysis/HeatNumber", "heat"), ("ChemicalAnalysis/MeltingProcess", "melt/process"),
     ("ChemicalAnalysis/CastingDate", "melt/date"), ("ChemicalAnalysis", "chemical-analysis"),
     ("HeatTreatment", "heat-treatment"),
@@ -113,6 +115,7 @@ const RESULTS: &[(&str, &str, Of)] = &[
 
 pub(super) fn read(draft: &mut Draft, content: &Json) {
     rules::check(draft, RULES, content);
+    heat(draft, content);
     if let Some(elements) =
         content.get("ChemicalAnalysis").and_then(|analysis| analysis.get("Elements"))
     {
@@ -126,6 +129,17 @@ pub(super) fn read(draft: &mut Draft, content: &Json) {
     let done = |key: &str| RESULTS.iter().any(|(section, ..)| *section == key);
     let rest = content.entries().iter().filter(|(key, _)| !done(key)).map(without_elements);
     draft.flatten(NAMES, &Json::Object(rest.collect()), "", "");
+}
+
+/// Light metals have a cast number in place of a heat number; an analysis is of one or the other.
+fn heat(draft: &mut Draft, content: &Json) {
+    let Some(analysis) = content.get("ChemicalAnalysis") else { return };
+    let stated = |name| analysis.text_at(name).map(str::trim).filter(|text| !text.is_empty());
+    match (stated("HeatNumber"), stated("CastNumber")) {
+        (Some(_), _) => {}
+        (None, Some(cast)) => draft.text("ChemicalAnalysis/CastNumber", "heat", cast),
+        (None, None) => draft.fault("ChemicalAnalysis/HeatNumber", What::Missing),
+    }
 }
 
 fn without_elements((key, value): &(String, Json)) -> (String, Json) {

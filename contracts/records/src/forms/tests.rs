@@ -425,6 +425,16 @@ fn a_second_result_of_one_name_keeps_its_own_path() {
 }
 
 #[test]
+fn a_cast_number_is_the_heat_of_a_light_metal() {
+    let analysis = "/DigitalMaterialPassport/ChemicalAnalysis";
+    let file = without(metals(), &format!("{analysis}/HeatNumber"));
+    let file = with(file, &format!("{analysis}/CastNumber"), json!("DC-0417"));
+    let certificate = read(file.to_string().as_bytes()).unwrap();
+    assert_eq!(field(&certificate, "heat"), Value::Text("DC-0417".into()));
+    assert_eq!(field(&certificate, "chemical-analysis/CastNumber"), Value::Text("DC-0417".into()));
+}
+
+#[test]
 fn an_attachment_becomes_its_digest() {
     let hash = "8f434346648f6b96df89dda901c5176b10a6d83961dd3c1ac88b59b2dc327aa4";
     let attachment = json!([{"Hash": {"Algorithm": "SHA256", "Encoding": "hex", "Value": hash}, "FileName": "a.txt",
