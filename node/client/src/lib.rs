@@ -1,1 +1,29 @@
-//! heatmark-client
+//! A typed client of a node that verifies what it gets, and the TLS that both ends share.
+//!
+//! ```text
+//!   LedgerClient ── submit, receipt, header, state, blocks ──▶ verified against a trust root, or refused
+//!   DeskClient ──── publish, alerts, sign and submit ────────▶ only on the own organisation's node
+//!        │
+//!   connection      one HTTP/2 channel, reconnecting
+//!        │
+//!   tls             TLS 1.3 both ways; who a peer is, the registry says by its key
+//! ```
+//!
+//! A node is believed about nothing that can be proved: a lying node is told from an unreachable
+//! one. Specification: `proto/README.md`, sections 7 and 8.
+
+mod blocks;
+mod connection;
+mod desk;
+mod error;
+mod ledger;
+pub mod tls;
+
+pub use blocks::{BlockVerifier, VerifiedBlock};
+pub use connection::Target;
+pub use desk::{CertificateFile, DeskClient, PublishEvent, Published, RaiseAlert};
+pub use error::{ClientError, REFUSAL_CODE};
+pub use ledger::{LedgerClient, Proven, ReceiptOf, VerifiedHeader};
+
+/// Largest answer that a client accepts, in bytes: a full entry bundle of the longest transactions.
+pub const MAX_ANSWER_BYTES: usize = 20 << 20;

@@ -1,0 +1,51 @@
+//! One HTTP/2 channel to a node over the TLS of [`crate::tls`]; reconnects by itself. Refuses
+//! servers that do not hold the key expected.
+
+use crate::error::ClientError;
+use crate::tls::{self, Identity};
+use heatmark_ledger::keys::PublicKey;
+use hyper_util::rt::TokioIo;
+use std::io;
+use std::time::Duration;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tonic::transport::{Channel, Endpoint, Uri};
+use tower::service_fn;
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(20);
+const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Where a node is and by what key it is known.
+#[derive(Debug, Clone)]
+pub struct Target {
+    /// `host:port`.
+    pub address: String,
+    /// Its member's p2p key.
+    pub server_key: PublicKey,
+}
+
+pub(crate) async fn open(target: &Target, identity: &Identity) -> Result<Channel, ClientError> {
+    let connector = TlsConnector::from(tls::client_config(identity, target.server_key)?);
+    // The scheme is the connector's business; with https the channel would add TLS of its own.
+    let endpoint = Endpoint::from_shared(format!("http://{}", target.address))
+        .map_err(|_| ClientError::Address)?
+        .connect_timeout(CONNECT_TIMEOUT)
+        .http2_keep_alive_interval(KEEPALIVE_INTERVAL)
+        .keep_alive_timeout(KEEPALIVE_TIMEOUT)
+        .keep_alive_while_idle(true);
+    if endpoint.uri().port().is_none() {
+        return Err(ClientError::Address);
+    }
+    let address = target.address.clone();
+    let connect = service_fn(move |_: Uri| {
+        let (connector, address) = (connector.clone(), address.clone());
+        async move {
+            let tcp = TcpStream::connect(address).await?;
+            tcp.set_nodelay(true)?;
+            let stream = connector.connect(tls::server_name(), tcp).await?;
+            Ok::<_, io::Error>(TokioIo::new(stream))
+        }
+    });
+    endpoint.connect_with_connector(connect).await.map_err(ClientError::from_transport)
+}
