@@ -1,1 +1,31 @@
-//! heatmark-api
+//! What a node serves: gRPC over mutual TLS for members, HTTP for its own operators.
+//!
+//! ```text
+//!   TCP ─▶ accept: handshake in time, registered key, share of connections
+//!            └▶ guard: still registered? span, metrics
+//!                 ├▶ ledger service   submit ─▶ Intake      everything else ◀─ Store
+//!                 ├▶ desk service     own member only ─▶ Desk
+//!                 └▶ health, reflection
+//!   HTTP: /healthz  /readyz  /metrics         (no secrets, no TLS: bind it to loopback)
+//! ```
+//!
+//! No rule of the ledger lives here: a handler gathers, asks, and answers. Refuses whom the
+//! registry does not know, at the handshake and again at every request.
+
+mod accept;
+mod config;
+mod desk;
+mod guard;
+mod http;
+mod ledger;
+mod metrics;
+mod refusal;
+mod registry;
+mod server;
+#[cfg(test)]
+mod tests;
+
+pub use config::{ApiConfig, ApiLimits};
+pub use metrics::ApiMetrics;
+pub use registry::StoreRegistry;
+pub use server::{ApiDeps, ApiError, ApiHandle, PeerCounts, serve};

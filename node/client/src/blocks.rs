@@ -3,10 +3,9 @@
 //! first block that breaks the chain. Specification: `proto/README.md`, sections 4 and 6.
 
 use crate::error::ClientError;
-use heatmark_ledger::certificate::CommitCertificate;
 use heatmark_ledger::header::Header;
 use heatmark_ledger::ids::Height;
-use heatmark_ledger::receipt::{ReceiptError, TrustRoot};
+use heatmark_ledger::receipt::{CertifiedHeader, ReceiptError, TrustRoot};
 use heatmark_ledger::validators::ValidatorSet;
 use heatmark_ledger::{Hash, TreeSize, messages as pb, transaction};
 use heatmark_merkle::tree::Frontier;
@@ -71,14 +70,13 @@ impl BlockVerifier {
     ) -> Result<VerifiedBlock, ClientError> {
         let message = response.block.ok_or(ReceiptError::Field("block"))?;
         let block = message.block.as_ref().ok_or(ReceiptError::Field("block"))?;
-        let header = block.header.as_ref().ok_or(ReceiptError::Field("header"))?;
-        let header = Header::from_proto(header).map_err(|_| ReceiptError::Field("header"))?;
+        let certified =
+            CertifiedHeader::from_proto(block.header.as_ref(), message.certificate.as_ref(), &[])?;
+        let header = certified.header;
         if header.height != self.trust.height.next() || header.previous != self.previous {
             return Err(ClientError::WrongAnswer("a block that does not follow the last one"));
         }
-        let certificate = message.certificate.as_ref().ok_or(ReceiptError::Field("certificate"))?;
-        let certificate = CommitCertificate::from_proto(certificate).map_err(ReceiptError::from)?;
-        self.trust.verify_header(&header, &certificate, &[])?;
+        self.trust.verify_header(&certified)?;
         self.count_leaves(&header, block)?;
         let next = self.next_set(&header, response.next.as_ref())?;
         self.previous = header.hash().0;

@@ -7,12 +7,13 @@ use crate::error::ClientError;
 use crate::tls::Identity;
 use crate::{MAX_ANSWER_BYTES, VerifiedBlock};
 use futures::stream::{self, BoxStream, Stream, StreamExt as _, TryStreamExt as _};
-use heatmark_ledger::certificate::CommitCertificate;
 use heatmark_ledger::header::Header;
 use heatmark_ledger::ids::{Height, KeyId, MemberId, TransactionId};
-use heatmark_ledger::receipt::{self, ReceiptError, TrustRoot, Verified, VerifiedState};
+use heatmark_ledger::receipt::{
+    self, CertifiedHeader, ReceiptError, TrustRoot, Verified, VerifiedState,
+};
 use heatmark_ledger::validators::ValidatorSet;
-use heatmark_ledger::wire::{self, MAX_TRANSACTION_BYTES, WireError};
+use heatmark_ledger::wire::{self, WireError};
 use heatmark_ledger::{LeafIndex, messages as pb, state, transaction};
 use pb::ledger_service_client::LedgerServiceClient;
 use prost::bytes::Bytes;
@@ -50,7 +51,7 @@ pub struct VerifiedHeader {
     /// The header.
     pub header: Header,
     /// The precommits that decided it.
-    pub certificate: CommitCertificate,
+    pub certificate: pb::CommitCertificate,
     /// The validators of the next height.
     pub next: ValidatorSet,
 }
@@ -167,12 +168,14 @@ impl LedgerClient {
         };
         let answer = self.service.clone().get_header(timed(request, CALL_TIMEOUT)).await?;
         let answer = answer.into_inner();
-        let message = answer.header.ok_or(ClientError::WrongAnswer("no header"))?;
-        let header = Header::from_proto(&message).map_err(|_| ReceiptError::Field("header"))?;
-        let certificate = answer.certificate.ok_or(ReceiptError::Field("certificate"))?;
-        let certificate =
-            CommitCertificate::from_proto(&certificate).map_err(ReceiptError::from)?;
-        self.trust.verify_header(&header, &certificate, &answer.set_changes)?;
+        let certified = CertifiedHeader::from_proto(
+            answer.header.as_ref(),
+            answer.certificate.as_ref(),
+            &answer.set_changes,
+        )?;
+        self.trust.verify_header(&certified)?;
+        let header = certified.header;
+        let certificate = answer.certificate.unwrap_or_default();
         let next = answer.next.ok_or(ReceiptError::Field("next"))?;
         let next = ValidatorSet::from_proto(&next).map_err(ReceiptError::from)?;
         if next.hash() != header.next_validators {
@@ -318,7 +321,7 @@ impl LedgerClient {
     }
 
     fn id_of(&self, envelope: &[u8]) -> Result<TransactionId, ClientError> {
-        let message: pb::Envelope = wire::decode(envelope, MAX_TRANSACTION_BYTES)?;
+        let message = wire::decode_envelope(envelope)?;
         let signer =
             KeyId::try_from(message.signer.as_slice()).map_err(|_| WireError::Malformed)?;
         Ok(transaction::transaction_id(&self.trust.network, &signer, &message.body))

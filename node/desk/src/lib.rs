@@ -1,1 +1,140 @@
-//! heatmark-desk
+//! What an organisation's people come to do on their node: publish mill certificates, raise alerts,
+//! have transactions signed; and what their node does for them unasked: acknowledge alerts.
+//!
+//! ```text
+//!   files ─▶ reading ─▶ vault (pending, synced) ─▶ anchoring ─▶ submission ─▶ mempool … store
+//!                                                      ▲                               │
+//!            resume: what a crash or a full pool left ─┘        marked anchored ◀──────┘
+//!
+//!   alerts ──────────▶ submission          acknowledge: every committed alert ─▶ submission
+//! ```
+//!
+//! A record's opening is on disk before its anchor leaves the node, and a file is one record
+//! however often it is published. Nothing of a file but its salted root goes on the log.
+
+mod acknowledge;
+mod alerts;
+mod anchoring;
+mod error;
+mod keys;
+mod publish;
+mod reading;
+mod submission;
+#[cfg(test)]
+mod tests;
+
+pub use alerts::{AlertOn, MAX_REASON_BYTES, RaisedAlert, reason_digest};
+pub use error::DeskError;
+pub use keys::{Seed, alert_signing_key};
+pub use publish::{CertificateFile, MAX_FILE_NAME_BYTES, PublishEvent, RECORDS_PER_ANCHOR};
+pub use submission::Committed;
+
+use ed25519_dalek::SigningKey;
+use heatmark_ledger::ids::{AlertSubject, MemberId};
+use heatmark_mempool::Intake;
+use heatmark_records::RecordId;
+use heatmark_store::Store;
+use heatmark_vault::{RecordRow, Vault};
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+
+/// What a desk works with.
+pub struct DeskParts {
+    /// The node's copy of the log.
+    pub store: Store,
+    /// The door for transactions.
+    pub intake: Arc<Intake>,
+    /// The organisation's private data.
+    pub vault: Arc<Vault>,
+    /// The organisation.
+    pub member: MemberId,
+    /// Its signing key.
+    pub signing: SigningKey,
+    /// From which the alert keys derive.
+    pub seed: Seed,
+    /// File in which the height is noted through which all alerts are acknowledged; losing it
+    /// costs reading the log again.
+    pub acknowledged_through: PathBuf,
+}
+
+/// The desk. Clones are the same desk.
+#[derive(Clone)]
+pub struct Desk {
+    parts: Arc<DeskParts>,
+    shared: Arc<Shared>,
+}
+
+#[derive(Default)]
+struct Shared {
+    /// Records that somebody is anchoring right now.
+    claimed: Mutex<BTreeSet<RecordId>>,
+    /// Subjects on which an alert is on its way.
+    alerting: Mutex<BTreeSet<(AlertSubject, bool)>>,
+    /// Something was left for resuming.
+    left: Notify,
+}
+
+impl Desk {
+    /// A desk; nothing runs until [`Desk::start`].
+    #[must_use]
+    pub fn new(parts: DeskParts) -> Self {
+        Self { parts: Arc::new(parts), shared: Arc::default() }
+    }
+
+    /// Starts what runs unasked: anchoring what was left pending, and acknowledging alerts. Both
+    /// end when `stop` is set or its sender is gone.
+    #[must_use]
+    pub fn start(&self, stop: &tokio::sync::watch::Receiver<bool>) -> Vec<JoinHandle<()>> {
+        let (resume, acknowledge) = (self.clone(), self.clone());
+        let (stop_resume, stop_acknowledge) = (stop.clone(), stop.clone());
+        vec![
+            tokio::spawn(async move { until(stop_resume, resume.resume()).await }),
+            tokio::spawn(async move { until(stop_acknowledge, acknowledge.acknowledge()).await }),
+        ]
+    }
+
+    /// The organisation whose desk this is.
+    #[must_use]
+    pub fn member(&self) -> MemberId {
+        self.parts.member
+    }
+
+    /// Records of the vault whose id starts with `prefix`, at most `limit`.
+    ///
+    /// # Errors
+    /// [`DeskError::Vault`].
+    pub async fn records(
+        &self,
+        prefix: Vec<u8>,
+        limit: usize,
+    ) -> Result<Vec<RecordRow>, DeskError> {
+        let vault = Arc::clone(&self.parts.vault);
+        blocking(move || Ok(vault.records(&prefix, limit)?)).await
+    }
+
+    fn claimed(&self) -> MutexGuard<'_, BTreeSet<RecordId>> {
+        self.shared.claimed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn alerting(&self) -> MutexGuard<'_, BTreeSet<(AlertSubject, bool)>> {
+        self.shared.alerting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn until(mut stop: tokio::sync::watch::Receiver<bool>, work: impl Future<Output = ()>) {
+    tokio::select! {
+        () = work => {}
+        // An error means that whoever could stop us is gone.
+        _ = stop.wait_for(|stop| *stop) => {}
+    }
+}
+
+/// Runs what waits for a disk or computes for long away from the threads that serve requests.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, DeskError> + Send + 'static,
+) -> Result<T, DeskError> {
+    tokio::task::spawn_blocking(work).await.map_err(|_| DeskError::Stopped)?
+}

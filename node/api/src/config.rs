@@ -1,0 +1,74 @@
+//! Where the API listens and how much it lets anybody hold.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+/// Where the API listens. Port 0 takes a free port, which the handle then tells.
+#[derive(Debug, Clone)]
+pub struct ApiConfig {
+    /// gRPC over mutual TLS, for members.
+    pub grpc_listen: SocketAddr,
+    /// HTTP for health checks and metrics; it knows no clients, so keep it on loopback.
+    pub http_listen: SocketAddr,
+    /// A name for people, told in the status.
+    pub moniker: String,
+    /// What clients may hold.
+    pub limits: ApiLimits,
+}
+
+impl Default for ApiConfig {
+    fn default() -> Self {
+        let loopback = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        Self {
+            grpc_listen: SocketAddr::new(loopback, 0),
+            http_listen: SocketAddr::new(loopback, 0),
+            moniker: String::new(),
+            limits: ApiLimits::default(),
+        }
+    }
+}
+
+/// How much clients may hold, and for how long.
+#[derive(Debug, Clone, Copy)]
+pub struct ApiLimits {
+    /// Connections of all members.
+    pub max_connections: usize,
+    /// Connections of one member.
+    pub max_member_connections: usize,
+    /// Handshakes at once; these are strangers yet, and share nothing with connections.
+    pub max_handshakes: usize,
+    /// How long a handshake may take.
+    pub handshake_timeout: Duration,
+    /// Requests of one connection at once.
+    pub max_connection_requests: usize,
+    /// Streams of blocks at once, of all members.
+    pub max_block_streams: usize,
+    /// Publications at once; each holds up to 50 MiB of files.
+    pub max_publications: usize,
+    /// How long a request may wait for its transaction to be committed.
+    pub commit_timeout: Duration,
+    /// How long a stream waits for a client that takes or sends nothing.
+    pub stall_timeout: Duration,
+    /// Height distance from the best known height up to which the node is ready.
+    pub ready_lag_heights: u64,
+    /// How long requests may go on once the node stops.
+    pub shutdown_timeout: Duration,
+}
+
+impl Default for ApiLimits {
+    fn default() -> Self {
+        Self {
+            max_connections: 1_024,
+            max_member_connections: 256,
+            max_handshakes: 64,
+            handshake_timeout: Duration::from_secs(5),
+            max_connection_requests: 256,
+            max_block_streams: 64,
+            max_publications: 4,
+            commit_timeout: Duration::from_secs(120),
+            stall_timeout: Duration::from_secs(60),
+            ready_lag_heights: 5,
+            shutdown_timeout: Duration::from_secs(10),
+        }
+    }
+}

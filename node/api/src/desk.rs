@@ -1,0 +1,143 @@
+//! The desk service: the node's own people, and nobody else, ask [`heatmark_desk::Desk`]. Refuses
+//! other members' keys, however valid.
+
+mod publish;
+
+use crate::ledger::identity_of;
+use crate::refusal::{field, of_desk, pending, refuse, stopping};
+use crate::server::Node;
+use heatmark_desk::{AlertOn, Committed, Desk, DeskError};
+use heatmark_ledger::Hash;
+use heatmark_ledger::ids::AlertSubject;
+use heatmark_proto::desk::v1 as pb;
+use heatmark_vault::{Placement, RecordRow};
+use pb::desk_service_server::DeskService;
+use publish::PublishStream;
+use std::future::Future;
+use std::sync::Arc;
+use tonic::{Code, Request, Response, Status, Streaming};
+
+const DEFAULT_RECORDS: usize = 100;
+const MAX_RECORDS: usize = 1_000;
+
+/// The service over a desk.
+#[derive(Clone)]
+pub(crate) struct DeskApi {
+    pub(crate) node: Arc<Node>,
+    pub(crate) desk: Desk,
+}
+
+#[tonic::async_trait]
+impl DeskService for DeskApi {
+    type PublishStream = PublishStream;
+
+    async fn publish(
+        &self,
+        request: Request<Streaming<pb::PublishRequest>>,
+    ) -> Result<Response<PublishStream>, Status> {
+        self.admit(&request)?;
+        self.publish_files(request.into_inner()).await.map(Response::new)
+    }
+
+    async fn list_records(
+        &self,
+        request: Request<pb::ListRecordsRequest>,
+    ) -> Result<Response<pb::ListRecordsResponse>, Status> {
+        self.admit(&request)?;
+        let request = request.into_inner();
+        if request.id_prefix.len() > 32 {
+            return Err(field("a record id has 32 bytes"));
+        }
+        let limit = match usize::try_from(request.limit).unwrap_or(usize::MAX) {
+            0 => DEFAULT_RECORDS,
+            limit => limit.min(MAX_RECORDS),
+        };
+        let rows = self.desk.records(request.id_prefix, limit).await.map_err(of_desk)?;
+        let records = rows.into_iter().map(row).collect();
+        Ok(Response::new(pb::ListRecordsResponse { records }))
+    }
+
+    async fn raise_alert(
+        &self,
+        request: Request<pb::RaiseAlertRequest>,
+    ) -> Result<Response<pb::RaiseAlertResponse>, Status> {
+        self.admit(&request)?;
+        let request = request.into_inner();
+        let level = request.level();
+        let hash = |bytes: &[u8]| Hash::try_from(bytes);
+        let on = match (request.record_id.as_slice(), request.subject.as_slice()) {
+            (record, []) => hash(record).map(AlertOn::OwnRecord),
+            ([], subject) => hash(subject).map(|hash| AlertOn::Concern(AlertSubject(hash))),
+            _ => return Err(field("name a record or a subject, not both")),
+        };
+        let on = on.map_err(|_| field("a record id and a subject have 32 bytes"))?;
+        let raised = self.in_time(self.desk.alert(on, level, request.reason)).await?;
+        let Committed { id, receipt, .. } = raised.committed;
+        Ok(Response::new(pb::RaiseAlertResponse {
+            alert: Some(raised.alert),
+            transaction_id: id.to_vec(),
+            receipt: Some(receipt),
+        }))
+    }
+
+    async fn sign_and_submit(
+        &self,
+        request: Request<pb::SignAndSubmitRequest>,
+    ) -> Result<Response<pb::SignAndSubmitResponse>, Status> {
+        self.admit(&request)?;
+        let request = request.into_inner();
+        let body = request.body.ok_or_else(|| field("there is no body to sign"))?;
+        let signed = self.desk.sign_and_submit(body, request.cosignatures);
+        let Committed { id, receipt, .. } = self.in_time(signed).await?;
+        Ok(Response::new(pb::SignAndSubmitResponse {
+            transaction_id: id.to_vec(),
+            receipt: Some(receipt),
+        }))
+    }
+}
+
+impl DeskApi {
+    fn admit<T>(&self, request: &Request<T>) -> Result<(), Status> {
+        if identity_of(request)?.member == self.node.member {
+            return Ok(());
+        }
+        let message = "the desk serves the node's own member only";
+        Err(refuse(Code::PermissionDenied, "not-own-member", message))
+    }
+
+    async fn in_time<T>(
+        &self,
+        work: impl Future<Output = Result<T, DeskError>>,
+    ) -> Result<T, Status> {
+        let mut stop = self.node.stop.clone();
+        tokio::select! {
+            done = work => done.map_err(of_desk),
+            () = tokio::time::sleep(self.node.limits.commit_timeout) => Err(pending()),
+            _ = stop.wait_for(|stop| *stop) => Err(stopping()),
+        }
+    }
+}
+
+fn row(row: RecordRow) -> pb::RecordRow {
+    let placement = row.placement.as_ref();
+    pb::RecordRow {
+        record_id: row.id.0.to_vec(),
+        file_name: row.file_name,
+        form: row.form,
+        transaction_id: placement.map(|p| p.transaction_id.to_vec()).unwrap_or_default(),
+        position: placement.map_or(0, |p| p.position),
+        alert_subject: row.alert_subject.to_vec(),
+        fields: row.fields,
+        batch_proof: placement.map(batch_proof).unwrap_or_default(),
+    }
+}
+
+/// `u32be position ‖ u32be count ‖ 32 bytes a hash, leaf to root`.
+fn batch_proof(placement: &Placement) -> Vec<u8> {
+    let mut proof = placement.position.to_be_bytes().to_vec();
+    proof.extend_from_slice(&placement.count.to_be_bytes());
+    for hash in &placement.path {
+        proof.extend_from_slice(&hash.0);
+    }
+    proof
+}

@@ -1,0 +1,119 @@
+//! Refusals as gRPC statuses: a kind that any client understands, the stable code under
+//! `heatmark-code`, the sentence as message. What went wrong inside the node is logged here and not
+//! told.
+
+use heatmark_client::REFUSAL_CODE;
+use heatmark_desk::DeskError;
+use heatmark_ledger::refusal::Refusal;
+use heatmark_ledger::state::StateError;
+use heatmark_mempool::{IntakeError, MempoolError};
+use heatmark_store::StoreError;
+use tonic::metadata::MetadataValue;
+use tonic::{Code, Status};
+
+pub(crate) fn refuse(kind: Code, code: &'static str, message: impl Into<String>) -> Status {
+    let mut status = Status::new(kind, message);
+    status.metadata_mut().insert(REFUSAL_CODE, MetadataValue::from_static(code));
+    status
+}
+
+pub(crate) fn field(message: &'static str) -> Status {
+    refuse(Code::InvalidArgument, "field", message)
+}
+
+pub(crate) fn not_found(code: &'static str, message: impl Into<String>) -> Status {
+    refuse(Code::NotFound, code, message)
+}
+
+pub(crate) fn stopping() -> Status {
+    refuse(Code::Unavailable, "stopping", "the node is stopping")
+}
+
+pub(crate) fn pending() -> Status {
+    let message =
+        "the transaction is not committed yet and may still be; ask for its receipt later";
+    refuse(Code::DeadlineExceeded, "pending", message)
+}
+
+pub(crate) fn of_refusal(refusal: &Refusal) -> Status {
+    let kind = match refusal {
+        Refusal::Wire(_)
+        | Refusal::Field(_)
+        | Refusal::NoPayload
+        | Refusal::Cosignatures
+        | Refusal::Key(_)
+        | Refusal::Window
+        | Refusal::BatchSize
+        | Refusal::Entry(_) => Code::InvalidArgument,
+        Refusal::Replayed | Refusal::Acknowledged | Refusal::Voted | Refusal::KeyInUse => {
+            Code::AlreadyExists
+        }
+        Refusal::UnknownKey | Refusal::KeyNotValid | Refusal::MemberNotActive => {
+            Code::PermissionDenied
+        }
+        Refusal::UnknownMember | Refusal::NoSuchAlert => Code::NotFound,
+        _ => Code::FailedPrecondition,
+    };
+    refuse(kind, refusal.code(), refusal.to_string())
+}
+
+fn of_pool(error: MempoolError) -> Status {
+    let code = match error {
+        MempoolError::Full => "pool-full",
+        MempoolError::MemberQuota => "member-quota",
+    };
+    refuse(Code::ResourceExhausted, code, error.to_string())
+}
+
+pub(crate) fn of_intake(error: IntakeError) -> Status {
+    match error {
+        IntakeError::Refused(refusal) => of_refusal(&refusal),
+        IntakeError::Pool(error) => of_pool(error),
+        IntakeError::State(error) => of_state(error),
+        IntakeError::VersionTooNew(_) => too_new(),
+    }
+}
+
+#[allow(clippy::needless_pass_by_value, reason = "used as a function in map_err")]
+pub(crate) fn of_store(error: StoreError) -> Status {
+    match error {
+        StoreError::NotAvailable(what) => {
+            not_found("not-available", format!("not available: {what}"))
+        }
+        error => broken("the store failed", &error),
+    }
+}
+
+#[allow(clippy::needless_pass_by_value, reason = "used as a function in map_err")]
+pub(crate) fn of_state(error: StateError) -> Status {
+    broken("the state cannot be read", &error)
+}
+
+pub(crate) fn of_desk(error: DeskError) -> Status {
+    let code = error.code();
+    match error {
+        DeskError::Refused(refusal) => of_refusal(&refusal),
+        DeskError::Busy(error) => of_pool(error),
+        DeskError::Expired => refuse(Code::Aborted, code, error.to_string()),
+        DeskError::NotCommitted => pending(),
+        DeskError::UnknownRecord(_) => not_found(code, error.to_string()),
+        DeskError::AlertUnderway => refuse(Code::Aborted, code, error.to_string()),
+        DeskError::NoLevel
+        | DeskError::ReasonTooLong
+        | DeskError::NoPayload
+        | DeskError::IncompleteBody => refuse(Code::InvalidArgument, code, error.to_string()),
+        DeskError::VersionTooNew(_) => too_new(),
+        DeskError::Stopped => stopping(),
+        other => broken("the desk failed", &other),
+    }
+}
+
+fn too_new() -> Status {
+    let message = "the network runs a protocol version that this node does not know";
+    refuse(Code::Unavailable, "version-too-new", message)
+}
+
+fn broken(what: &'static str, error: &(dyn std::error::Error + 'static)) -> Status {
+    tracing::error!(error, what, "a request failed inside the node");
+    refuse(Code::Internal, "node-failed", "the node failed to answer; its log says why")
+}

@@ -1,0 +1,212 @@
+//! Certificate files read into records: parsed, sealed with fresh secrets, and put into the vault
+//! before anything else is said of them. Refuses files with faults, each named. A file that was
+//! published before is that record again.
+
+use crate::keys::alert_signing_key;
+use crate::publish::{CertificateFile, MAX_FILE_NAME_BYTES, PublishEvent};
+use crate::{Desk, DeskError};
+use heatmark_ledger::keys::PublicKey;
+use heatmark_records::forms::{self, Certificate};
+use heatmark_records::{Heading, Opening, RecordError, RecordId, Secret};
+use heatmark_vault::{FileDigest, NewRecord, RecordRow, Stored};
+use std::collections::BTreeMap;
+use std::num::NonZero;
+use std::thread;
+
+/// How often a record is tried with another secret; one has always been enough.
+const SECRETS_TRIED: usize = 4;
+
+/// What a group of files came to: an event a file, and the records to be anchored.
+pub(crate) struct Reading {
+    pub(crate) events: Vec<PublishEvent>,
+    pub(crate) new: Vec<RecordId>,
+}
+
+/// A file on its way to a record.
+enum Draft {
+    Known(RecordId),
+    Faulty(Vec<String>),
+    Certificate(Certificate),
+}
+
+impl Desk {
+    /// Reads a group of files; computes for long and waits for the disk.
+    pub(crate) fn read(&self, files: Vec<CertificateFile>) -> Result<Reading, DeskError> {
+        let mut drafts = Vec::with_capacity(files.len());
+        let mut digests = Vec::with_capacity(files.len());
+        let mut first_with = BTreeMap::new();
+        for (position, file) in files.iter().enumerate() {
+            let digest = FileDigest::of(&file.content);
+            digests.push(digest);
+            let first = *first_with.entry(digest).or_insert(position);
+            drafts.push(self.draft(file, &digest, first == position)?);
+        }
+        let sealed = self.seal(&files, &digests, &mut drafts)?;
+        // Claimed before they are on disk, so that resuming leaves them to us.
+        self.claimed().extend(sealed.iter().map(|record| record.id));
+        let stored = self.parts.vault.put_pending(&sealed).map_err(DeskError::from);
+        let reading =
+            stored.and_then(|stored| self.settle(&files, &digests, drafts, (&sealed, &stored)));
+        if reading.is_err() {
+            self.release(sealed.iter().map(|record| &record.id));
+        }
+        reading
+    }
+
+    fn draft(
+        &self,
+        file: &CertificateFile,
+        digest: &FileDigest,
+        first: bool,
+    ) -> Result<Option<Draft>, DeskError> {
+        if file.name.len() > MAX_FILE_NAME_BYTES {
+            return Ok(Some(Draft::Faulty(vec!["the file's name is too long".to_owned()])));
+        }
+        if let Some(id) = self.parts.vault.find_by_file(digest)? {
+            return Ok(Some(Draft::Known(id)));
+        }
+        if !first {
+            return Ok(None);
+        }
+        Ok(Some(match forms::read(&file.content) {
+            Ok(certificate) => Draft::Certificate(certificate),
+            Err(faults) => Draft::Faulty(faults.iter().map(ToString::to_string).collect()),
+        }))
+    }
+
+    /// Makes records of all certificates among the drafts, on all processors.
+    fn seal(
+        &self,
+        files: &[CertificateFile],
+        digests: &[FileDigest],
+        drafts: &mut [Option<Draft>],
+    ) -> Result<Vec<NewRecord>, DeskError> {
+        let mut work = Vec::new();
+        for (position, draft) in drafts.iter_mut().enumerate() {
+            if !matches!(draft, Some(Draft::Certificate(_))) {
+                continue;
+            }
+            if let (Some(Draft::Certificate(certificate)), Some(file), Some(digest)) =
+                (draft.take(), files.get(position), digests.get(position))
+            {
+                work.push((certificate, file.name.as_str(), *digest));
+            }
+        }
+        if work.is_empty() {
+            return Ok(Vec::new());
+        }
+        let count = u64::try_from(work.len()).unwrap_or(u64::MAX);
+        let first_index = self.parts.vault.take_alert_indices(count)?;
+        let indexed: Vec<_> = (first_index..).zip(work).collect();
+        let threads = thread::available_parallelism().map_or(1, NonZero::get);
+        let share = indexed.len().div_ceil(threads.max(1)).max(1);
+        let sealed: Vec<Result<Vec<NewRecord>, DeskError>> = thread::scope(|scope| {
+            let running: Vec<_> = indexed
+                .chunks(share)
+                .map(|share| scope.spawn(|| share.iter().map(|item| self.seal_one(item)).collect()))
+                .collect();
+            running.into_iter().map(|run| run.join().unwrap_or(Err(DeskError::Stopped))).collect()
+        });
+        let sealed: Result<Vec<Vec<NewRecord>>, DeskError> = sealed.into_iter().collect();
+        Ok(sealed?.into_iter().flatten().collect())
+    }
+
+    fn seal_one(
+        &self,
+        (alert_index, (certificate, name, file)): &(u64, (Certificate, &str, FileDigest)),
+    ) -> Result<NewRecord, DeskError> {
+        let key = PublicKey::of(&alert_signing_key(&self.parts.seed, *alert_index));
+        let heading = Heading {
+            network: *self.parts.intake.network().as_bytes(),
+            form: certificate.form.to_string(),
+            issuer: *self.parts.member.as_bytes(),
+            alert_subject: *key.alert_subject().as_bytes(),
+            origin_seal: None,
+        };
+        let mut tried = 0_usize;
+        let opening = loop {
+            let secret = Secret::new(rand::random());
+            tried = tried.saturating_add(1);
+            match Opening::seal(heading.clone(), certificate.fields.clone(), secret) {
+                Err(RecordError::NoNonce) if tried < SECRETS_TRIED => {}
+                sealed => break sealed?,
+            }
+        };
+        Ok(NewRecord {
+            id: opening.check()?,
+            opening,
+            file: *file,
+            file_name: (*name).to_owned(),
+            alert_index: *alert_index,
+        })
+    }
+
+    /// Says what became of each file, in the files' order.
+    fn settle(
+        &self,
+        files: &[CertificateFile],
+        digests: &[FileDigest],
+        drafts: Vec<Option<Draft>>,
+        (sealed, stored): (&[NewRecord], &[Stored]),
+    ) -> Result<Reading, DeskError> {
+        let (mut new, mut made) = (Vec::new(), BTreeMap::new());
+        for (record, stored) in sealed.iter().zip(stored) {
+            match stored {
+                Stored::New(id) => new.push(*id),
+                Stored::Already(_) => self.release([&record.id]),
+            }
+            made.insert(record.file, (record, *stored));
+        }
+        let mut events = Vec::with_capacity(files.len());
+        let mut told = std::collections::BTreeSet::new();
+        for ((file, digest), draft) in files.iter().zip(digests).zip(drafts) {
+            let name = file.name.clone();
+            events.push(match (draft, made.get(digest)) {
+                (Some(Draft::Faulty(faults)), _) => PublishEvent::Refused { name, faults },
+                (Some(Draft::Known(id)), _) => read_event(name, &self.row(id)?, true),
+                (_, Some((_, Stored::Already(id)))) => read_event(name, &self.row(*id)?, true),
+                (_, Some((record, Stored::New(_)))) => {
+                    let already_published = !told.insert(*digest);
+                    PublishEvent::Read {
+                        name,
+                        record_id: record.id,
+                        form: record.opening.head().heading().form.clone(),
+                        fields: u32::try_from(record.opening.fields().len()).unwrap_or(u32::MAX),
+                        already_published,
+                    }
+                }
+                // The same bytes stood before in this group, and were refused there.
+                (_, None) => PublishEvent::Refused { name, faults: faults_of(&file.content) },
+            });
+        }
+        Ok(Reading { events, new })
+    }
+
+    fn row(&self, id: RecordId) -> Result<RecordRow, DeskError> {
+        let rows = self.parts.vault.records(&id.0, 1)?;
+        rows.into_iter().next().ok_or(DeskError::UnknownRecord(id))
+    }
+
+    /// Leaves records to whoever comes next.
+    pub(crate) fn release<'r>(&self, ids: impl IntoIterator<Item = &'r RecordId>) {
+        let mut claimed = self.claimed();
+        for id in ids {
+            claimed.remove(id);
+        }
+    }
+}
+
+fn faults_of(content: &[u8]) -> Vec<String> {
+    let faults = forms::read(content).err().unwrap_or_default();
+    faults.iter().map(ToString::to_string).collect()
+}
+
+fn read_event(name: String, row: &RecordRow, already_published: bool) -> PublishEvent {
+    PublishEvent::Read {
+        name,
+        record_id: row.id,
+        form: row.form.clone(),
+        fields: row.fields,
+        already_published,
+    }
+}
