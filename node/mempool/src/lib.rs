@@ -18,6 +18,15 @@ mod limits;
 mod pool;
 mod selection;
 mod tip_view;
+#[cfg(test)]
+#[allow(
+    dead_code,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "tests fail loudly, and each crate's tests use a part of it"
+)]
+mod town;
 
 pub use intake::{Accepted, GOSSIP_QUEUE_TRANSACTIONS, Intake, IntakeError, Tip};
 pub use limits::Limits;
