@@ -33,7 +33,7 @@ pub(crate) fn write_genesis(db: &DB, genesis: &Genesis) -> Result<(), StoreError
     let meta = family(db, META)?;
     batch.put_cf(meta, FORMAT_KEY, number(FORMAT));
     batch.put_cf(meta, NETWORK_KEY, genesis.network().as_bytes());
-    db.write_opt(&batch, &synced())?;
+    db.write_opt(batch, &synced())?;
     Ok(())
 }
 
@@ -75,7 +75,7 @@ impl Store {
             let end = number(height.next().0);
             batch.delete_range_cf(self.family(name)?, number(0), end);
         }
-        db.write_opt(&batch, &synced())?;
+        db.write_opt(batch, &synced())?;
         let tip = StoreTip::new(block.tip.clone(), Some(block.header));
         self.shared.tip.send_replace(tip.clone());
         Ok(tip)

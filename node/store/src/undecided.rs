@@ -45,7 +45,7 @@ impl Store {
             let slot = slot_key(height.0, &block.round.0.to_be_bytes());
             batch.put_cf(self.family(PROPOSED)?, slot, block.header_hash.as_bytes());
         }
-        self.shared.db.write_opt(&batch, &synced())?;
+        self.shared.db.write_opt(batch, &synced())?;
         Ok(())
     }
 
