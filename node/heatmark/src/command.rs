@@ -1,5 +1,6 @@
 //! Every command that a person types: parsed here, one module each.
 
+mod alert;
 mod answer;
 mod cert;
 mod config;
@@ -7,13 +8,19 @@ mod connect;
 mod entry;
 mod failure;
 mod keys;
+mod log;
+mod member;
 mod network;
+mod node;
 mod place;
+mod receipt;
+mod vote;
 mod words;
 
 use answer::{Answer, Exit};
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use failure::Failure;
+use serde_json::json;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
@@ -22,7 +29,7 @@ Result on standard output, progress and logs on standard error.
 Exit codes: 0 yes, 1 no (refused, revoked, does not match), 2 wrong usage or input, 3 cannot tell.
 
 To join a network:
-  heatmark keys generate --home mill --legal-name 'Norra Stål AB' --country SE --role supplier --validator
+  heatmark keys generate --home mill --legal-name 'Norra AB' --country SE --role supplier --validator
   heatmark network init --name steel --out genesis.note mill/entry.json forge/entry.json …
   heatmark network sign genesis.note --home mill
   heatmark config init --home mill && heatmark config check --home mill
@@ -54,9 +61,36 @@ enum Command {
     /// Writes and checks a node's settings
     #[command(subcommand)]
     Config(config::Command),
+    /// Runs this organisation's node
+    #[command(subcommand)]
+    Node(node::Command),
     /// Publishes mill certificates and lists what was published
     #[command(subcommand)]
     Cert(cert::Command),
+    /// Fetches receipts, verifies them offline, pins trust roots
+    #[command(subcommand)]
+    Receipt(receipt::Command),
+    /// Shows, follows and audits the shared log
+    #[command(subcommand)]
+    Log(log::Command),
+    /// Shows the registry of members and proposes changes to it
+    #[command(subcommand)]
+    Member(member::Command),
+    /// Votes on a proposal, or lists the proposals
+    #[command(after_help = "Example:\n  heatmark vote --home forge                     (lists proposals)\n  heatmark vote 5d0c… approve --home forge")]
+    Vote(vote::Vote),
+    /// Warns about records, withdraws warnings, tells what stands
+    #[command(subcommand)]
+    Alert(alert::Command),
+    /// Prints the completion script of a shell
+    #[command(after_help = "Example:\n  heatmark completions bash > ~/.local/share/bash-completion/completions/heatmark")]
+    Completions {
+        /// bash, elvish, fish, powershell or zsh
+        shell: clap_complete::Shell,
+    },
+    /// Prints the versions of the program and of the protocol it knows
+    #[command(after_help = "Example:\n  heatmark version --json")]
+    Version,
 }
 
 /// Parses the command line, runs the command, prints what came of it.
@@ -64,21 +98,46 @@ enum Command {
 pub fn main() -> ExitCode {
     std::panic::set_hook(Box::new(report_broken_invariant));
     let cli = Cli::parse();
-    let outcome = dispatch(cli.command);
+    let outcome = dispatch(cli.command, cli.json);
     finish(cli.json, outcome).into()
 }
 
-fn dispatch(command: Command) -> Result<Answer, Failure> {
+fn dispatch(command: Command, json: bool) -> Result<Answer, Failure> {
     match command {
         Command::Keys(command) => keys::run(command),
         Command::Network(command) => network::run(command),
         Command::Config(command) => config::run(command),
+        Command::Node(command) => node::run(command),
         Command::Cert(command) => cert::run(command),
+        Command::Receipt(command) => receipt::run(command),
+        Command::Log(command) => log::run(command, json),
+        Command::Member(command) => member::run(command),
+        Command::Vote(command) => vote::run(&command),
+        Command::Alert(command) => alert::run(command),
+        Command::Completions { shell } => Ok(completions(shell)),
+        Command::Version => Ok(version()),
     }
+}
+
+fn completions(shell: clap_complete::Shell) -> Answer {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "heatmark", &mut script);
+    let script = String::from_utf8_lossy(&script).into_owned();
+    Answer::yes(json!({ "script": script }), script)
+}
+
+fn version() -> Answer {
+    let program = env!("CARGO_PKG_VERSION");
+    let protocol = heatmark_ledger::execute::NEWEST_VERSION;
+    Answer::yes(
+        json!({ "program": program, "protocol": protocol }),
+        format!("heatmark {program}, protocol version {protocol}\n"),
+    )
 }
 
 fn finish(json: bool, outcome: Result<Answer, Failure>) -> Exit {
     let (exit, output) = match outcome {
+        Ok(answer) if json && answer.json.is_null() => (answer.exit, String::new()),
         Ok(answer) if json => (answer.exit, format!("{:#}\n", answer.json)),
         Ok(answer) => (answer.exit, answer.text),
         Err(failure) => {

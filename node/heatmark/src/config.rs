@@ -128,7 +128,7 @@ pub struct ExchangeConfig {
 pub struct ApiConfig {
     /// Socket address of gRPC with mutual TLS.
     pub grpc_listen: String,
-    /// Socket address of metrics and health for the operator; empty for none.
+    /// Socket address of metrics and health for the operator.
     pub http_listen: String,
     /// Most connections at a time.
     pub max_connections: u32,

@@ -4,6 +4,7 @@
 //!   main ── command ── keys       key files, backup, what derives from the seed
 //!              │    ── config     settings from flag, environment, file, default
 //!              │    ── home       where a node keeps things
+//!              │    ── run        the node, put together
 //!              │
 //!              └─ node/client     a running node, own or another's; answers verified
 //! ```
@@ -17,6 +18,7 @@ mod files;
 pub mod home;
 pub mod keys;
 pub mod logging;
+pub mod run;
 
 pub use config::Config;
 pub use files::FileError;

@@ -46,6 +46,11 @@ impl Answer {
         Self { exit: Exit::Yes, json, text: text.into() }
     }
 
+    /// Everything has been printed on the way.
+    pub(crate) fn printed(exit: Exit) -> Self {
+        Self { exit, json: Value::Null, text: String::new() }
+    }
+
     /// Yes or no.
     pub(crate) fn holds(holds: bool, json: Value, text: impl Into<String>) -> Self {
         Self { exit: if holds { Exit::Yes } else { Exit::No }, json, text: text.into() }

@@ -17,7 +17,7 @@ use heatmark_ledger::messages::{KeyAlgorithm, KeyRole};
 use heatmark_ledger::receipt::TrustRoot;
 use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// A node to talk to.
 #[derive(Debug, Clone, Args)]
@@ -50,6 +50,11 @@ pub(crate) struct Reach {
 }
 
 impl NodeArgs {
+    /// The genesis file named by flag.
+    pub(crate) fn genesis_flag(&self) -> Option<&Path> {
+        self.genesis.as_deref()
+    }
+
     /// Reads settings, genesis and the p2p key.
     pub(crate) fn reach(&self) -> Result<Reach, Failure> {
         let home = self.home.home()?;

@@ -2,6 +2,7 @@
 
 use super::failure::Failure;
 use heatmark_ledger::header::Header;
+use heatmark_ledger::ids::TransactionId;
 use heatmark_ledger::messages as pb;
 use heatmark_ledger::receipt::Verified;
 use pb::body::Payload;
@@ -180,5 +181,42 @@ pub(crate) fn header(header: &Header) -> Value {
         "log_root": header.log_root,
         "state_root": header.state_root,
         "next_validators": header.next_validators,
+    })
+}
+
+/// Where a proposal stands, in a few words.
+pub(crate) fn proposal(state: &pb::ProposalState) -> String {
+    let (yes, no) = (state.approvals.len(), state.rejections.len());
+    match state.status() {
+        pb::ProposalStatus::Unspecified => "unknown".to_owned(),
+        pb::ProposalStatus::Open => {
+            format!("open until {}: {yes} for, {no} against", time(state.expires_ms))
+        }
+        pb::ProposalStatus::Adopted => {
+            format!("adopted, takes effect {}", time(state.effective_ms))
+        }
+        pb::ProposalStatus::InEffect => "in effect".to_owned(),
+        pb::ProposalStatus::Void => "adopted, but could no longer be applied".to_owned(),
+    }
+}
+
+/// A proposal for machines.
+pub(crate) fn proposal_json(id: &TransactionId, state: &pb::ProposalState) -> Value {
+    let status = match state.status() {
+        pb::ProposalStatus::Unspecified => "unknown",
+        pb::ProposalStatus::Open => "open",
+        pb::ProposalStatus::Adopted => "adopted",
+        pb::ProposalStatus::InEffect => "in-effect",
+        pb::ProposalStatus::Void => "void",
+    };
+    json!({
+        "proposal": id,
+        "status": status,
+        "to": state.action.as_ref().map(action),
+        "proposer": hex::encode(&state.proposer),
+        "approvals": state.approvals.iter().map(hex::encode).collect::<Vec<_>>(),
+        "rejections": state.rejections.iter().map(hex::encode).collect::<Vec<_>>(),
+        "expires_ms": state.expires_ms,
+        "effective_ms": state.effective_ms,
     })
 }

@@ -101,7 +101,6 @@ fn check_addresses(config: &Config, findings: &mut Findings) {
     {
         let open = name == "api.http_listen";
         match address.parse::<SocketAddr>() {
-            _ if open && address.is_empty() => findings.add(Standing::Ok, name, "off"),
             Ok(socket) if open && !socket.ip().is_loopback() => findings.add(
                 Standing::Note,
                 name,

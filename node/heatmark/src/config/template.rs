@@ -50,7 +50,7 @@ peers = []
 [api]
 # gRPC with mutual TLS, for this organisation's programs and for members' nodes.
 grpc_listen = "127.0.0.1:26620"
-# Metrics and health, for the operator; "" for none. Keep it off the public network.
+# Metrics and health, for the operator. Keep it off the public network.
 http_listen = "127.0.0.1:26621"
 max_connections = 256
 max_requests_per_connection = 64
