@@ -146,6 +146,18 @@ impl ConsensusHandle {
     }
 }
 
+impl ConsensusHandle {
+    /// Stops everything at once, as a crash would, and waits until the log is closed. What was
+    /// under way is recovered from the log at the next start.
+    pub async fn kill(mut self) {
+        drop(self.kill.take());
+        for task in self.tasks.drain(..) {
+            // Nothing to do about a task that was cancelled: it has stopped.
+            let _ = task.await;
+        }
+    }
+}
+
 impl Drop for ConsensusHandle {
     fn drop(&mut self) {
         // Told to the supervising task, which ends the engine without waiting for anything.

@@ -122,3 +122,6 @@ fn proposals(
         conflict: Conflict::Proposals([signed(first), signed(second)]),
     })
 }
+
+#[cfg(test)]
+mod tests;
