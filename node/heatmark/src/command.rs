@@ -77,13 +77,17 @@ enum Command {
     #[command(subcommand)]
     Member(member::Command),
     /// Votes on a proposal, or lists the proposals
-    #[command(after_help = "Example:\n  heatmark vote --home forge                     (lists proposals)\n  heatmark vote 5d0c… approve --home forge")]
+    #[command(
+        after_help = "Example:\n  heatmark vote --home forge                     (lists proposals)\n  heatmark vote 5d0c… approve --home forge"
+    )]
     Vote(vote::Vote),
     /// Warns about records, withdraws warnings, tells what stands
     #[command(subcommand)]
     Alert(alert::Command),
     /// Prints the completion script of a shell
-    #[command(after_help = "Example:\n  heatmark completions bash > ~/.local/share/bash-completion/completions/heatmark")]
+    #[command(
+        after_help = "Example:\n  heatmark completions bash > ~/.local/share/bash-completion/completions/heatmark"
+    )]
     Completions {
         /// bash, elvish, fish, powershell or zsh
         shell: clap_complete::Shell,

@@ -79,7 +79,8 @@ fn founders_found_a_network_by_one_document_and_one_fingerprint() {
     assert_eq!(signed["unsigned"][0]["legal_name"], "Forge GmbH");
     json(dir, 0, &["network", "sign", "copy.note", "--home", "forge"]);
     json(dir, 1, &["network", "show", "genesis.note"]);
-    let merged = json(dir, 0, &["network", "merge", "genesis.note", "copy.note", "--out", "all.note"]);
+    let merged =
+        json(dir, 0, &["network", "merge", "genesis.note", "copy.note", "--out", "all.note"]);
     assert_eq!(merged["signed"], true);
     let shown = json(dir, 0, &["network", "show", "all.note"]);
     assert_eq!(shown["fingerprint"], fingerprint);
@@ -320,15 +321,36 @@ fn every_command_is_found_by_help_and_teaches_by_example() {
     let found: Vec<String> =
         commands(dir.path(), &[]).into_iter().map(|path| path.join(" ")).collect();
     for expected in [
-        "keys generate", "keys show", "keys backup", "keys restore",
-        "network init", "network sign", "network merge", "network show",
-        "config init", "config check", "node run",
-        "cert publish", "cert list",
-        "receipt show", "receipt verify", "receipt pin",
-        "log status", "log tail", "log audit",
-        "member list", "member show", "member add", "member cosign", "member suspend",
-        "vote", "alert raise", "alert clear", "alert status",
-        "completions", "version",
+        "keys generate",
+        "keys show",
+        "keys backup",
+        "keys restore",
+        "network init",
+        "network sign",
+        "network merge",
+        "network show",
+        "config init",
+        "config check",
+        "node run",
+        "cert publish",
+        "cert list",
+        "receipt show",
+        "receipt verify",
+        "receipt pin",
+        "log status",
+        "log tail",
+        "log audit",
+        "member list",
+        "member show",
+        "member add",
+        "member cosign",
+        "member suspend",
+        "vote",
+        "alert raise",
+        "alert clear",
+        "alert status",
+        "completions",
+        "version",
     ] {
         assert!(found.iter().any(|path| path == expected), "{expected} in {found:?}");
     }
@@ -337,7 +359,8 @@ fn every_command_is_found_by_help_and_teaches_by_example() {
 #[test]
 fn wrong_usage_exits_with_2_and_shows_the_usage() {
     let dir = tempfile::tempdir().unwrap();
-    for arguments in [&["nonsense"][..], &["keys", "generate"], &["vote", "00"], &["member", "add"]] {
+    for arguments in [&["nonsense"][..], &["keys", "generate"], &["vote", "00"], &["member", "add"]]
+    {
         let output = heatmark(dir.path(), arguments);
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
         assert!(String::from_utf8(output.stderr).unwrap().contains("Usage:"), "{arguments:?}");

@@ -16,13 +16,19 @@ use serde_json::{Value, json};
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Warns all holders of material of one of your records
-    #[command(after_help = "Example:\n  heatmark alert raise 4c7e… --level recall --reason 'retest of heat 48213 failed' --home mill\n  heatmark alert raise --concern SUBJECT --level hold --reason 'hardness off' --home forge\nThe reason stays with you: only a salted digest of it goes on the log. A revoke is final.")]
+    #[command(
+        after_help = "Example:\n  heatmark alert raise 4c7e… --level recall --reason 'retest of heat 48213 failed' --home mill\n  heatmark alert raise --concern SUBJECT --level hold --reason 'hardness off' --home forge\nThe reason stays with you: only a salted digest of it goes on the log. A revoke is final."
+    )]
     Raise(Raise),
     /// Withdraws a warning
-    #[command(after_help = "Example:\n  heatmark alert clear 4c7e… --reason 'retest passed' --home mill")]
+    #[command(
+        after_help = "Example:\n  heatmark alert clear 4c7e… --reason 'retest passed' --home mill"
+    )]
     Clear(Clear),
     /// Tells what stands against a record, proved, and who has acknowledged it
-    #[command(after_help = "Example:\n  heatmark alert status 4c7e… --home forge\nExits with 0 when nothing stands, with 1 at superseded, hold, recall or revoke.")]
+    #[command(
+        after_help = "Example:\n  heatmark alert status 4c7e… --home forge\nExits with 0 when nothing stands, with 1 at superseded, hold, recall or revoke."
+    )]
     Status(Status),
 }
 
@@ -142,8 +148,9 @@ async fn own_record(reach: &Reach, name: &str) -> Result<([u8; 32], [u8; 32]), F
     let row = match rows.as_slice() {
         [row] => row,
         [] => {
-            return Err(Failure::no(format!("{name} is no record of this node"))
-                .next("`heatmark cert list` shows them; for another's record use --concern SUBJECT"));
+            return Err(Failure::no(format!("{name} is no record of this node")).next(
+                "`heatmark cert list` shows them; for another's record use --concern SUBJECT",
+            ));
         }
         _ => {
             return Err(Failure::input(format!("{name} is the beginning of several records"))

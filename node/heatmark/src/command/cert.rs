@@ -21,7 +21,9 @@ const MAX_FILE_BYTES: u64 = 4 * 1024 * 1024;
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Publishes certificate files, or all files of directories, as one batch
-    #[command(after_help = "Example:\n  heatmark cert publish --home mill heat-48213.json\n  heatmark cert publish --home mill certificates/ --receipts receipts/\nOnly salted commitments go on the log; the contents stay in your node. The same file twice\nis one record. Exits with 1 when a file was refused; the others are published all the same.")]
+    #[command(
+        after_help = "Example:\n  heatmark cert publish --home mill heat-48213.json\n  heatmark cert publish --home mill certificates/ --receipts receipts/\nOnly salted commitments go on the log; the contents stay in your node. The same file twice\nis one record. Exits with 1 when a file was refused; the others are published all the same."
+    )]
     Publish(Publish),
     /// Lists the records that this node has published
     #[command(after_help = "Example:\n  heatmark cert list --home mill")]
@@ -73,10 +75,10 @@ fn publish(command: &Publish) -> Result<Answer, Failure> {
     for path in &command.paths {
         collect(path, &mut paths)?;
     }
-    let count = u32::try_from(paths.len())
-        .ok()
-        .filter(|count| *count > 0)
-        .ok_or_else(|| Failure::input("there is no file to publish").next("name files, or a directory that holds some"))?;
+    let count = u32::try_from(paths.len()).ok().filter(|count| *count > 0).ok_or_else(|| {
+        Failure::input("there is no file to publish")
+            .next("name files, or a directory that holds some")
+    })?;
     if let Some(directory) = &command.receipts {
         fs::create_dir_all(directory).map_err(files::io_error(directory))?;
     }
@@ -180,7 +182,7 @@ fn collect(path: &Path, paths: &mut Vec<PathBuf>) -> Result<(), Failure> {
             let hidden = entry.file_name().as_encoded_bytes().starts_with(b".");
             // A link to a directory above would never end.
             let link = entry.file_type().map_err(files::io_error(path))?.is_symlink();
-            if !hidden && !(link && entry.path().is_dir()) {
+            if !hidden && (!link || !entry.path().is_dir()) {
                 below.push(entry.path());
             }
         }
@@ -235,9 +237,8 @@ fn list(command: &List) -> Result<Answer, Failure> {
             .because("ids are hex, an even number of digits")
     })?;
     let reach = command.node.reach()?;
-    let records = block_on(async {
-        Ok(reach.desk().await?.records(&prefix, command.limit).await?)
-    })?;
+    let records =
+        block_on(async { Ok(reach.desk().await?.records(&prefix, command.limit).await?) })?;
     let rows: Vec<Vec<String>> = records
         .iter()
         .map(|row| {
@@ -245,7 +246,11 @@ fn list(command: &List) -> Result<Answer, Failure> {
                 hex::encode(&row.record_id),
                 row.form.clone(),
                 row.fields.to_string(),
-                if row.transaction_id.is_empty() { "waiting".into() } else { words::short(&row.transaction_id) },
+                if row.transaction_id.is_empty() {
+                    "waiting".into()
+                } else {
+                    words::short(&row.transaction_id)
+                },
                 row.file_name.clone(),
             ]
         })

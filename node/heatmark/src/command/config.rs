@@ -13,10 +13,14 @@ use serde_json::{Value, json};
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Shows every setting in force with where it comes from, and says what is wrong
-    #[command(after_help = "Example:\n  heatmark config check --home mill\n  heatmark config check --home mill --set log.filter=debug\nExits with 1 when the node cannot run so.")]
+    #[command(
+        after_help = "Example:\n  heatmark config check --home mill\n  heatmark config check --home mill --set log.filter=debug\nExits with 1 when the node cannot run so."
+    )]
     Check(Check),
     /// Writes a settings file with every setting explained
-    #[command(after_help = "Example:\n  heatmark config init --home mill --moniker mill\n  heatmark config init --stdout")]
+    #[command(
+        after_help = "Example:\n  heatmark config init --home mill --moniker mill\n  heatmark config init --stdout"
+    )]
     Init(Init),
 }
 

@@ -98,7 +98,9 @@ pub(crate) fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Res
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .map_err(|error| Failure::unknown("the program could not start its runtime").because(error))?
+        .map_err(|error| {
+            Failure::unknown("the program could not start its runtime").because(error)
+        })?
         .block_on(work)
 }
 

@@ -38,7 +38,8 @@ pub(crate) fn to_registry(founder: &Founder) -> Result<pb::MemberEntry, Failure>
     let identifiers = identifiers
         .map(|i| pb::Identifier { scheme: i.scheme.clone(), value: i.value.clone() })
         .collect();
-    let keys = keys(founder).ok_or_else(|| refuse("a key is not 64 lowercase hex digits".into()))?;
+    let keys =
+        keys(founder).ok_or_else(|| refuse("a key is not 64 lowercase hex digits".into()))?;
     let entry = pb::MemberEntry {
         legal_name: founder.legal_name.clone(),
         country: founder.country.clone(),

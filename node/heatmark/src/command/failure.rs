@@ -170,11 +170,9 @@ impl From<ClientError> for Failure {
             _ if error.is_not_found() => {
                 (Exit::No, "it is not on the log of this node", "check the id; it may come yet")
             }
-            ClientError::Refused { .. } => (
-                Exit::No,
-                "the node refused",
-                "mend what the reason names, then try again",
-            ),
+            ClientError::Refused { .. } => {
+                (Exit::No, "the node refused", "mend what the reason names, then try again")
+            }
             _ => (
                 Exit::No,
                 "the node's answer is not true",

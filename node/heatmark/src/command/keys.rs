@@ -16,16 +16,24 @@ use std::path::PathBuf;
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Makes this organisation's keys and its registry entry
-    #[command(after_help = "Example:\n  heatmark keys generate --home mill --legal-name 'Norra Stål AB' --country SE \\\n      --role supplier --lei 549300EXAMPLE0000001 --validator --power 1")]
+    #[command(
+        after_help = "Example:\n  heatmark keys generate --home mill --legal-name 'Norra Stål AB' --country SE \\\n      --role supplier --lei 549300EXAMPLE0000001 --validator --power 1"
+    )]
     Generate(Generate),
     /// Shows the public keys, without asking for a passphrase
-    #[command(after_help = "Example:\n  heatmark keys show --home mill\n  heatmark keys show --home mill --peer-id    (for /p2p/… in other nodes' settings)")]
+    #[command(
+        after_help = "Example:\n  heatmark keys show --home mill\n  heatmark keys show --home mill --peer-id    (for /p2p/… in other nodes' settings)"
+    )]
     Show(Show),
     /// Writes all keys into one file to be kept offline
-    #[command(after_help = "Example:\n  heatmark keys backup --home mill --to /media/safe/mill-keys.backup")]
+    #[command(
+        after_help = "Example:\n  heatmark keys backup --home mill --to /media/safe/mill-keys.backup"
+    )]
     Backup(Backup),
     /// Brings the keys of a backup into a home that has none
-    #[command(after_help = "Example:\n  heatmark keys restore --home mill --from /media/safe/mill-keys.backup")]
+    #[command(
+        after_help = "Example:\n  heatmark keys restore --home mill --from /media/safe/mill-keys.backup"
+    )]
     Restore(Restore),
 }
 

@@ -13,13 +13,19 @@ use clap::Subcommand;
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Shows where the log stands, on this node or on several, and whether they agree
-    #[command(after_help = "Example:\n  heatmark log status --home mill\n  heatmark log status --home mill --all forge assembler    (home directories)\n  heatmark log status --home mill --all forge.example:26620@42b9df1d…\nExits with 1 when two nodes hold different logs, with 3 when one does not answer.")]
+    #[command(
+        after_help = "Example:\n  heatmark log status --home mill\n  heatmark log status --home mill --all forge assembler    (home directories)\n  heatmark log status --home mill --all forge.example:26620@42b9df1d…\nExits with 1 when two nodes hold different logs, with 3 when one does not answer."
+    )]
     Status(status::Status),
     /// Prints blocks and their transactions, each block verified to follow from the last
-    #[command(after_help = "Example:\n  heatmark log tail --home mill --follow\nWith --json, one object a line.")]
+    #[command(
+        after_help = "Example:\n  heatmark log tail --home mill --follow\nWith --json, one object a line."
+    )]
     Tail(tail::Tail),
     /// Replays the whole log and verifies every signature, certificate, root and transition again
-    #[command(after_help = "Example:\n  heatmark log audit --home regulator\n  heatmark log audit --data regulator/data/log --genesis genesis.note    (offline, node stopped)\nBelieves nothing but the genesis file. Exits with 1 at the first block that does not follow.")]
+    #[command(
+        after_help = "Example:\n  heatmark log audit --home regulator\n  heatmark log audit --data regulator/data/log --genesis genesis.note    (offline, node stopped)\nBelieves nothing but the genesis file. Exits with 1 at the first block that does not follow."
+    )]
     Audit(audit::Audit),
 }
 

@@ -27,19 +27,29 @@ pub(crate) enum Command {
     #[command(after_help = "Example:\n  heatmark member list --home mill")]
     List(List),
     /// Shows one member's entry and keys
-    #[command(after_help = "Example:\n  heatmark member show --home mill f300b1\n  heatmark member show --home mill 'Norra Stål AB'")]
+    #[command(
+        after_help = "Example:\n  heatmark member show --home mill f300b1\n  heatmark member show --home mill 'Norra Stål AB'"
+    )]
     Show(Named),
     /// Proposes a new member, in three steps: --prepare here, cosign there, --submit here
-    #[command(after_help = "Example:\n  heatmark member add lab/entry.json --prepare lab.body --home mill       (any member)\n  heatmark member cosign lab.body --home lab --genesis genesis.note       (the new one)\n  heatmark member add --submit lab.body --cosignatures lab.body.cosignatures --home mill\nThe signatures stand for one body with one time window, ten minutes by default: use\n--starts-in-minutes when the new member needs longer. Then members vote: heatmark vote")]
+    #[command(
+        after_help = "Example:\n  heatmark member add lab/entry.json --prepare lab.body --home mill       (any member)\n  heatmark member cosign lab.body --home lab --genesis genesis.note       (the new one)\n  heatmark member add --submit lab.body --cosignatures lab.body.cosignatures --home mill\nThe signatures stand for one body with one time window, ten minutes by default: use\n--starts-in-minutes when the new member needs longer. Then members vote: heatmark vote"
+    )]
     Add(join::Add),
     /// Signs, as the joining organisation, for the registration of its own keys
-    #[command(after_help = "Example:\n  heatmark member cosign lab.body --home lab --genesis genesis.note")]
+    #[command(
+        after_help = "Example:\n  heatmark member cosign lab.body --home lab --genesis genesis.note"
+    )]
     Cosign(join::Cosign),
     /// Proposes to suspend a member: it may no longer anchor or vote
-    #[command(after_help = "Example:\n  heatmark member suspend --home mill f300b1 --reason 'key lost'\nThe reason stays with you: only a salted digest of it goes on the log.")]
+    #[command(
+        after_help = "Example:\n  heatmark member suspend --home mill f300b1 --reason 'key lost'\nThe reason stays with you: only a salted digest of it goes on the log."
+    )]
     Suspend(Reasoned),
     /// Proposes to let a suspended member back
-    #[command(after_help = "Example:\n  heatmark member reinstate --home mill f300b1 --reason 'key rotated'")]
+    #[command(
+        after_help = "Example:\n  heatmark member reinstate --home mill f300b1 --reason 'key rotated'"
+    )]
     Reinstate(Reasoned),
     /// Proposes to give a member's consensus key a voting power; 0 takes it away
     #[command(after_help = "Example:\n  heatmark member power --home mill f300b1 2")]
@@ -271,8 +281,9 @@ fn power(command: &Power) -> Result<Answer, Failure> {
         let keys = state.entry.iter().flat_map(|entry| &entry.keys);
         let consensus = keys.into_iter().find(|key| key.role() == pb::KeyRole::Consensus);
         let consensus = consensus.ok_or_else(|| {
-            Failure::no("the member has no consensus key")
-                .next("it must enter the registry as a validator: heatmark keys generate --validator")
+            Failure::no("the member has no consensus key").next(
+                "it must enter the registry as a validator: heatmark keys generate --validator",
+            )
         })?;
         let set = pb::SetValidator {
             member: member.to_vec(),

@@ -2,13 +2,14 @@
 //! compare, one signature a founder. Refuses to overwrite a document and to mix two of them.
 
 use super::answer::{Answer, grouped, table};
+use super::entry;
 use super::failure::Failure;
 use super::place::{HomeArgs, PassphraseArgs, read_genesis};
-use super::entry;
 use crate::files::{self, FileError};
 use crate::keys::{self, KeyKind};
 use clap::{Args, Subcommand};
 use heatmark_ledger::genesis::{Document, Genesis, GenesisParameters};
+use heatmark_ledger::messages::KeyRole;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -17,16 +18,24 @@ use std::time::{SystemTime, UNIX_EPOCH};
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Writes the founding document from the founders' entries
-    #[command(after_help = "Example:\n  heatmark network init --name steel --out genesis.note mill/entry.json forge/entry.json\n  heatmark network init --name test --parameter heartbeat_ms=5000 --out genesis.note */entry.json")]
+    #[command(
+        after_help = "Example:\n  heatmark network init --name steel --out genesis.note mill/entry.json forge/entry.json\n  heatmark network init --name test --parameter heartbeat_ms=5000 --out genesis.note */entry.json"
+    )]
     Init(Init),
     /// Signs the document as the founder whose root key the home holds
-    #[command(after_help = "Example:\n  heatmark network sign genesis.note --home mill\nRead the fingerprint aloud to the other founders before you rely on the file.")]
+    #[command(
+        after_help = "Example:\n  heatmark network sign genesis.note --home mill\nRead the fingerprint aloud to the other founders before you rely on the file."
+    )]
     Sign(Sign),
     /// Brings together signatures that founders made on copies
-    #[command(after_help = "Example:\n  heatmark network merge from-mill.note from-forge.note --out genesis.note")]
+    #[command(
+        after_help = "Example:\n  heatmark network merge from-mill.note from-forge.note --out genesis.note"
+    )]
     Merge(Merge),
     /// Shows the fingerprint, the founders, the parameters, and who has not signed
-    #[command(after_help = "Example:\n  heatmark network show genesis.note\nExits with 1 while a founder has not signed.")]
+    #[command(
+        after_help = "Example:\n  heatmark network show genesis.note\nExits with 1 while a founder has not signed."
+    )]
     Show(Show),
 }
 
@@ -164,7 +173,8 @@ fn sign(command: &Sign) -> Result<Answer, Failure> {
     if let Value::Object(fields) = &mut json {
         fields.insert("member".to_owned(), json!(member));
     }
-    let text = format!("{}\nSigned as member {member}.\n{}", fingerprint(&genesis), waiting(&genesis));
+    let text =
+        format!("{}\nSigned as member {member}.\n{}", fingerprint(&genesis), waiting(&genesis));
     Ok(Answer::yes(json, text))
 }
 
@@ -188,7 +198,12 @@ fn merge(command: &Merge) -> Result<Answer, Failure> {
         genesis.merge(&existing)?;
     }
     files::replace(&command.out, genesis.to_text().as_bytes(), files::PUBLIC)?;
-    let text = format!("{}\nWritten to {}.\n{}", fingerprint(&genesis), command.out.display(), waiting(&genesis));
+    let text = format!(
+        "{}\nWritten to {}.\n{}",
+        fingerprint(&genesis),
+        command.out.display(),
+        waiting(&genesis)
+    );
     Ok(Answer::yes(described(&command.out, &genesis), text))
 }
 
@@ -222,6 +237,12 @@ fn shown(genesis: &Genesis) -> String {
             ]
         })
         .collect();
+    let peers: Vec<Vec<String>> = genesis
+        .founders()
+        .map(|(_, registered)| {
+            vec![registered.legal_name.clone(), peer_id(registered).unwrap_or_default()]
+        })
+        .collect();
     let parameters = serde_json::to_value(genesis.document().parameters).unwrap_or_default();
     let parameters: Vec<Vec<String>> = parameters
         .as_object()
@@ -230,9 +251,10 @@ fn shown(genesis: &Genesis) -> String {
         .map(|(name, value)| vec![name.clone(), value.to_string()])
         .collect();
     format!(
-        "{}\n{}\n{}\n{}",
+        "{}\n{}\n{}\n{}\n{}",
         fingerprint(genesis),
         table(&["FOUNDER", "COUNTRY", "ROLES", "POWER", "SIGNED", "MEMBER"], &rows),
+        table(&["FOUNDER", "PEER ID OF ITS NODE"], &peers),
         table(&["PARAMETER", "VALUE"], &parameters),
         waiting(genesis),
     )
@@ -246,6 +268,13 @@ fn founder_of<'g>(
     genesis.document().founders.iter().find(|founder| founder.keys.root == root)
 }
 
+/// What stands after `/p2p/` in the addresses of a founder's node.
+fn peer_id(registered: &heatmark_ledger::messages::MemberEntry) -> Option<String> {
+    let p2p = registered.keys.iter().find(|key| key.role() == KeyRole::P2p)?;
+    let public = <[u8; 32]>::try_from(p2p.key.as_slice()).ok()?;
+    keys::peer_id(&public).map(|peer| peer.to_string())
+}
+
 fn described(path: &Path, genesis: &Genesis) -> Value {
     let unsigned: Vec<_> = genesis.unsigned().collect();
     let founders: Vec<Value> = genesis
@@ -254,6 +283,7 @@ fn described(path: &Path, genesis: &Genesis) -> Value {
             json!({
                 "member": id,
                 "signed": !unsigned.iter().any(|(other, _)| *other == id),
+                "peer_id": peer_id(registered),
                 "entry": founder_of(genesis, registered),
             })
         })

@@ -15,7 +15,9 @@ use tokio::signal::unix::{SignalKind, signal};
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Runs the node until it receives SIGTERM or Ctrl-C
-    #[command(after_help = "Example:\n  heatmark node run --home mill\n  heatmark node run --home mill --set log.format=json --set log.filter=info\nStops in order: no new requests, the block under way, the database.")]
+    #[command(
+        after_help = "Example:\n  heatmark node run --home mill\n  heatmark node run --home mill --set log.format=json --set log.filter=info\nStops in order: no new requests, the block under way, the database."
+    )]
     Run(Run),
 }
 

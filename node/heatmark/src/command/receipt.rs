@@ -21,13 +21,19 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Fetches the receipt of a transaction, a record or a leaf, and shows what it proves
-    #[command(after_help = "Example:\n  heatmark receipt show --home mill 9f41… --out heat-48213.receipt\n  heatmark receipt show --home mill 17")]
+    #[command(
+        after_help = "Example:\n  heatmark receipt show --home mill 9f41… --out heat-48213.receipt\n  heatmark receipt show --home mill 17"
+    )]
     Show(Show),
     /// Verifies receipts offline
-    #[command(after_help = "Example:\n  heatmark receipt verify --trust genesis.note receipts/*.receipt\n  heatmark receipt verify --trust pinned.header heat-48213.receipt\nExit codes: 0 all verified, 1 one refused, 2 one unreadable, 3 one older than the trust root.\nNeeds no node and no network.")]
+    #[command(
+        after_help = "Example:\n  heatmark receipt verify --trust genesis.note receipts/*.receipt\n  heatmark receipt verify --trust pinned.header heat-48213.receipt\nExit codes: 0 all verified, 1 one refused, 2 one unreadable, 3 one older than the trust root.\nNeeds no node and no network."
+    )]
     Verify(Verify),
     /// Keeps the newest certified header as a trust root
-    #[command(after_help = "Example:\n  heatmark receipt pin --home forge --out pinned.header\nKeys of validators long retired may leak one day; who pins what it has verified need not fear that.")]
+    #[command(
+        after_help = "Example:\n  heatmark receipt pin --home forge --out pinned.header\nKeys of validators long retired may leak one day; who pins what it has verified need not fear that."
+    )]
     Pin(Pin),
 }
 

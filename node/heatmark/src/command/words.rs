@@ -62,7 +62,9 @@ pub(crate) fn payload(body: &pb::Body) -> String {
         Some(Payload::Acknowledge(ack)) => {
             format!("acknowledgement of alert {} on {}", ack.sequence, short(&ack.subject))
         }
-        Some(Payload::RotateKey(rotate)) => format!("rotation of a key of {}", short(&rotate.member)),
+        Some(Payload::RotateKey(rotate)) => {
+            format!("rotation of a key of {}", short(&rotate.member))
+        }
         Some(Payload::Leave(leave)) => format!("{} leaves", short(&leave.member)),
         Some(Payload::Propose(propose)) => format!("proposal to {}", action(propose)),
         Some(Payload::Vote(vote)) => format!(

@@ -194,9 +194,10 @@ fn check_keys(config: &Config, genesis: Option<&Genesis>, findings: &mut Finding
             Ok(found) => {
                 let sealed = if found.sealed { "encrypted" } else { "not encrypted" };
                 let (standing, found) = match (founder, found.public) {
-                    (Some(founder), Some(public)) if !registered(founder, kind, &public) => {
-                        (Standing::Note, "is not the key in this founder's genesis entry: right only if it was rotated since")
-                    }
+                    (Some(founder), Some(public)) if !registered(founder, kind, &public) => (
+                        Standing::Note,
+                        "is not the key in this founder's genesis entry: right only if it was rotated since",
+                    ),
                     _ => (Standing::Ok, sealed),
                 };
                 findings.add(standing, what, found);

@@ -125,15 +125,10 @@ fn slot<'t>(
 
 /// Text as a value of the same kind as the one it replaces.
 fn parse(name: &str, text: &str, like: &Value) -> Result<Value, ConfigError> {
-    let refuse = |expected| ConfigError::Kind {
-        name: name.to_owned(),
-        value: text.to_owned(),
-        expected,
-    };
+    let refuse =
+        |expected| ConfigError::Kind { name: name.to_owned(), value: text.to_owned(), expected };
     match like {
-        Value::Integer(_) => {
-            text.parse().map(Value::Integer).map_err(|_| refuse("a whole number"))
-        }
+        Value::Integer(_) => text.parse().map(Value::Integer).map_err(|_| refuse("a whole number")),
         Value::Boolean(_) => text.parse().map(Value::Boolean).map_err(|_| refuse("true or false")),
         Value::Array(_) => {
             let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());

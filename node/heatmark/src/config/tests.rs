@@ -73,7 +73,9 @@ fn text_from_flags_and_environment_takes_the_settings_kind() {
 
 #[test]
 fn refuses_what_is_no_setting_in_every_layer() {
-    for text in ["[nodes]\n", "[node]\nname = \"x\"\n", "moniker = \"x\"\n", "[store]\nfsync = false\n"] {
+    for text in
+        ["[nodes]\n", "[node]\nname = \"x\"\n", "moniker = \"x\"\n", "[store]\nfsync = false\n"]
+    {
         let refused = load_with(text, &[], &[]).unwrap_err();
         assert!(matches!(refused, ConfigError::Toml { .. }), "{text:?}: {refused}");
     }

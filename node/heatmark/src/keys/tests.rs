@@ -77,7 +77,9 @@ fn refuses_a_key_that_others_may_read() {
     for bits in [0o640, 0o604, 0o660, 0o644, 0o610] {
         fs::set_permissions(&path, Permissions::from_mode(bits)).unwrap();
         let refused = load(&path, KeyKind::Signing, &mut PassphraseSource::none()).unwrap_err();
-        assert!(matches!(&refused, KeysError::File(FileError::Exposed { mode, .. }) if *mode == bits));
+        assert!(
+            matches!(&refused, KeysError::File(FileError::Exposed { mode, .. }) if *mode == bits)
+        );
         assert!(refused.to_string().contains("chmod 600"), "{refused}");
     }
     fs::set_permissions(&path, Permissions::from_mode(0o400)).unwrap();

@@ -80,8 +80,8 @@ struct Common {
 
 async fn compare(seen: &[Seen]) -> Result<Common, Failure> {
     let answering = || seen.iter().filter(|seen| seen.client.is_some());
-    let heights =
-        answering().map(|seen| seen.newest.as_ref().map_or(Height(0), |newest| newest.header.height));
+    let heights = answering()
+        .map(|seen| seen.newest.as_ref().map_or(Height(0), |newest| newest.header.height));
     let height = heights.min().unwrap_or(Height(0));
     let mut hashes = Vec::new();
     if height > Height(0) {

@@ -217,8 +217,7 @@ fn submit(command: &Add, body: &Path, cosignatures: &Path) -> Result<Answer, Fai
         })
         .collect();
     let reach = command.node.reach()?;
-    let proven = block_on(async {
-        Ok(reach.desk().await?.sign_and_submit(body, cosignatures).await?)
-    })?;
+    let proven =
+        block_on(async { Ok(reach.desk().await?.sign_and_submit(body, cosignatures).await?) })?;
     Ok(proposed(&proven))
 }
