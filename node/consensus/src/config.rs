@@ -30,6 +30,7 @@ const SYNC_TIMEOUT: Duration = Duration::from_secs(10);
 const CONNECTIONS_PER_ADDRESS: usize = 4096;
 
 /// Whether this node votes.
+#[allow(clippy::large_enum_variant, reason = "there is one in a process")]
 pub enum Role {
     /// Votes with this consensus key in every height whose set has it, and follows otherwise.
     Validator(SigningKey),

@@ -161,12 +161,13 @@ impl Host {
     fn start_next_height(&mut self) {
         let newest = self.newest.height.into();
         let wanted = *self.wants.borrow_and_update();
-        if self.held.is_some() && self.pace.go(Instant::now(), newest, &self.set, wanted) {
-            if let Some(reply) = self.held.take() {
-                let next = Next::Start(self.next_height(), self.params());
-                // A refused answer means that the engine is stopping, which the next question tells.
-                let _ = reply.send(next);
-            }
+        if self.held.is_none() || !self.pace.go(Instant::now(), newest, &self.set, wanted) {
+            return;
+        }
+        if let Some(reply) = self.held.take() {
+            let next = Next::Start(self.next_height(), self.params());
+            // A refused answer means that the engine is stopping, which the next question tells.
+            let _ = reply.send(next);
         }
     }
 
@@ -205,7 +206,8 @@ impl Host {
                 self.held = Some(reply);
             }
             AppMsg::GetHistoryMinHeight { reply } => {
-                let earliest = self.ask("reading the earliest height", |app| app.earliest()).await?;
+                let earliest =
+                    self.ask("reading the earliest height", |app| app.earliest()).await?;
                 let _ = reply.send(earliest.into());
             }
             AppMsg::GetDecidedValues { range, reply } => {
@@ -220,7 +222,8 @@ impl Host {
                 let _ = reply.send(None);
             }
             AppMsg::VerifyVoteExtensions { extensions, reply, .. } => {
-                let refused = |(address, ())| (address, Err(VoteExtensionError::InvalidVoteExtension));
+                let refused =
+                    |(address, ())| (address, Err(VoteExtensionError::InvalidVoteExtension));
                 let _ = reply.send(extensions.into_iter().map(refused).collect());
             }
         }

@@ -159,9 +159,9 @@ async fn a_block_of_several_parts_is_agreed_on() {
     let mut cluster = Cluster::new(4, 0, NEVER);
     cluster.start_all().await;
     cluster.drive(2).await;
-    let filler = |fill: u8| vec![fill; 1_300_000];
-    for fill in 1..=4 {
-        cluster.submit(&filler(fill));
+    let fillers: Vec<Vec<u8>> = (1..=4).map(|fill| vec![fill; 1_300_000]).collect();
+    for node in &cluster.nodes {
+        node.memory.submit_all(&fillers);
     }
     cluster.drive(6).await;
     assert!(cluster.nodes[3].memory.chain().iter().any(|stored| stored.block.len() > 5_000_000));
@@ -183,9 +183,11 @@ async fn an_observer_that_joins_the_set_votes_from_that_height_on() {
     assert!(chain.iter().take(5).all(|stored| stored.validators.validators().len() == 4));
     let fifth = set_of(1..=5).position(&support::cluster::key(5).verifying_key().to_bytes());
     let fifth = fifth.unwrap() as u32;
-    assert!(chain.iter().skip(5).any(|stored| {
-        stored.certificate.signatures.iter().any(|(index, _)| *index == fifth)
-    }));
+    assert!(
+        chain.iter().skip(5).any(|stored| {
+            stored.certificate.signatures.iter().any(|(index, _)| *index == fifth)
+        })
+    );
     cluster.shutdown().await;
 }
 

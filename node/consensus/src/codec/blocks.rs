@@ -7,8 +7,8 @@ use arc_malachitebft_app_channel::app::types::core::{Round, Validity};
 use bytes::Bytes;
 
 use super::{
-    CodecError, LedgerCodec, MAX_SMALL_BYTES, address, block_id, decode, encode,
-    optional_round_in, optional_round_out, round_out,
+    CodecError, LedgerCodec, MAX_SMALL_BYTES, address, block_id, decode, encode, optional_round_in,
+    optional_round_out, round_out,
 };
 use crate::context::{Heatmark, Height, Part};
 use crate::parts::{MAX_PARTS, PART_BYTES};

@@ -177,7 +177,8 @@ fn refuses_requests_backwards_or_without_end() {
 #[test]
 fn refuses_more_than_a_message_may_have() {
     let oversized = |limit: usize| Bytes::from(vec![0; limit + 1]);
-    let vote: Result<SignedConsensusMsg<Heatmark>, _> = LedgerCodec.decode(oversized(MAX_SMALL_BYTES));
+    let vote: Result<SignedConsensusMsg<Heatmark>, _> =
+        LedgerCodec.decode(oversized(MAX_SMALL_BYTES));
     assert!(matches!(vote.unwrap_err(), CodecError::Wire(WireError::TooLong { .. })));
     let blocks: Result<Response<Heatmark>, _> = LedgerCodec.decode(oversized(MAX_RESPONSE_BYTES));
     assert!(matches!(blocks.unwrap_err(), CodecError::Wire(WireError::TooLong { .. })));

@@ -1,12 +1,12 @@
 //! Votes, proposals and certificates.
 
+use arc_malachitebft_app_channel::app::consensus::LivenessMsg;
+use arc_malachitebft_app_channel::app::types::SignedConsensusMsg;
 use arc_malachitebft_app_channel::app::types::codec::Codec;
 use arc_malachitebft_app_channel::app::types::core::{
     NilOrVal, PolkaCertificate, PolkaSignature, Round, RoundCertificate, RoundCertificateType,
     RoundSignature, SignedMessage, SignedProposal, SignedVote, ValidatorProof, VoteType,
 };
-use arc_malachitebft_app_channel::app::consensus::LivenessMsg;
-use arc_malachitebft_app_channel::app::types::SignedConsensusMsg;
 use bytes::Bytes;
 use heatmark_ledger::validators::MAX_VALIDATORS;
 

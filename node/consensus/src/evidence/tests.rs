@@ -20,8 +20,7 @@ fn validator() -> [u8; 32] {
 
 fn vote(value: Option<HeaderHash>) -> VoteSigned {
     let place = (Height(3), Round(1));
-    let bytes =
-        vote_preimage(&network(), VoteKind::Precommit, place, value.as_ref(), &validator());
+    let bytes = vote_preimage(&network(), VoteKind::Precommit, place, value.as_ref(), &validator());
     VoteSigned { value, signature: sign(&key(), &bytes).try_into().unwrap() }
 }
 

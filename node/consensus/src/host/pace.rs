@@ -66,7 +66,13 @@ impl Pace {
     }
 
     /// Whether to start the height after `newest`.
-    pub(super) fn go(&self, now: Instant, newest: Height, set: &ValidatorSet, wanted: bool) -> bool {
+    pub(super) fn go(
+        &self,
+        now: Instant,
+        newest: Height,
+        set: &ValidatorSet,
+        wanted: bool,
+    ) -> bool {
         self.catching_up
             || self.others_went_on
             || now >= self.heartbeat_due

@@ -52,7 +52,8 @@ impl Host {
         // The engine does not check what a peer asks for.
         let from = range.start().ledger();
         let last = from.0.saturating_add(MAX_REQUEST_BLOCKS.saturating_sub(1));
-        let to = range.end().ledger().min(self.newest.height).min(heatmark_ledger::ids::Height(last));
+        let to =
+            range.end().ledger().min(self.newest.height).min(heatmark_ledger::ids::Height(last));
         if from.0 == 0 || from > to {
             return Ok(Vec::new());
         }
@@ -61,7 +62,10 @@ impl Host {
             for certified in app.certified(from..=to, MAX_BLOCKS_BYTES)? {
                 let set = app.validators(certified.height)?;
                 let Some(value) = set.and_then(|set| to_engine(&certified, &set)) else {
-                    error!(height = certified.height.0, "a stored certificate does not fit its set");
+                    error!(
+                        height = certified.height.0,
+                        "a stored certificate does not fit its set"
+                    );
                     break;
                 };
                 values.push(value);

@@ -34,7 +34,8 @@ fn key() -> PublicKey {
 
 #[tokio::test]
 async fn a_precommit_verifies_as_the_ledgers_certificate_would_read_it() {
-    let signed = signer().sign_vote(vote(VoteType::Precommit, NilOrVal::Val(block(3)))).await.unwrap();
+    let signed =
+        signer().sign_vote(vote(VoteType::Precommit, NilOrVal::Val(block(3)))).await.unwrap();
     let bytes = vote_preimage(
         &NetworkId::from(NETWORK),
         VoteKind::Precommit,
@@ -98,7 +99,8 @@ async fn refuses_to_sign_for_another_validator_or_for_no_round() {
 
 #[tokio::test]
 async fn a_validator_proof_holds_for_its_peer_only() {
-    let proof = signer().sign_validator_proof(signer().address().0.to_vec(), vec![1, 2]).await.unwrap();
+    let proof =
+        signer().sign_validator_proof(signer().address().0.to_vec(), vec![1, 2]).await.unwrap();
     let verifier = LedgerVerifier { network: NetworkId::from(NETWORK) };
     assert!(verifier.verify_validator_proof(&proof).await.unwrap().is_valid());
     let stolen = ValidatorProof::new(proof.public_key.clone(), vec![1, 3], proof.signature.clone());

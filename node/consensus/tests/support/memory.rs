@@ -87,7 +87,12 @@ impl Memory {
 
     /// Puts a transaction where proposers find it.
     pub fn submit(&self, transaction: &[u8]) {
-        self.state.lock().unwrap().waiting.push(transaction.to_vec());
+        self.submit_all(&[transaction.to_vec()]);
+    }
+
+    /// Puts several there at once, so that no block has only some of them.
+    pub fn submit_all(&self, transactions: &[Vec<u8>]) {
+        self.state.lock().unwrap().waiting.extend_from_slice(transactions);
         self.wants.send_replace(true);
     }
 
@@ -121,8 +126,9 @@ impl Memory {
             Some(last) => (hash_of(&last.header).0, last.header.log_size.0, last.header.log_root),
             None => (self.network.0, 0, Hash([0; 32])),
         };
-        let parts: Vec<&[u8]> =
-            std::iter::once(root.0.as_slice()).chain(transactions.iter().map(Vec::as_slice)).collect();
+        let parts: Vec<&[u8]> = std::iter::once(root.0.as_slice())
+            .chain(transactions.iter().map(Vec::as_slice))
+            .collect();
         Header {
             network: self.network,
             version: 1,
@@ -136,7 +142,13 @@ impl Memory {
         }
     }
 
-    fn keep(&self, state: &mut State, slot: Slot, header: &Header, transactions: Vec<Vec<u8>>) -> Bytes {
+    fn keep(
+        &self,
+        state: &mut State,
+        slot: Slot,
+        header: &Header,
+        transactions: Vec<Vec<u8>>,
+    ) -> Bytes {
         let transactions = transactions.into_iter().map(Bytes::from).collect();
         let message = pb::Block { header: Some(header.to_proto()), transactions };
         let block = Bytes::from(prost::Message::encode_to_vec(&message));
@@ -247,7 +259,11 @@ impl Application for Memory {
         Ok(Committed { newest: self.newest_of(&state), transactions })
     }
 
-    fn finalize(&self, height: Height, certificate: &CommitCertificate) -> Result<(), ApplicationError> {
+    fn finalize(
+        &self,
+        height: Height,
+        certificate: &CommitCertificate,
+    ) -> Result<(), ApplicationError> {
         let mut state = self.state.lock().unwrap();
         let stored = &mut state.chain[height.0 as usize - 1];
         assert!(certificate.signatures.len() > stored.certificate.signatures.len());
