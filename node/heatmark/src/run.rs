@@ -1,0 +1,296 @@
+//! A node, put together and taken apart: store, pool, exchange, consensus, desk and API, each told
+//! only what it needs. Refuses to start on a genesis that not all founders signed, on keys that
+//! contradict the settings, and on a database of another network.
+//!
+//! ```text
+//!             api ──── desk ── vault
+//!              │         │
+//!    exchange ─┴─ intake ┴─ mempool ── chain ── consensus
+//!                   │                    │
+//!                   └────── store ───────┘
+//! ```
+
+mod chain;
+mod clock;
+mod error;
+mod evidence;
+mod peers;
+
+pub use error::RunError;
+
+use crate::config::{Config, Mode};
+use crate::keys::Keys;
+use chain::Chain;
+use heatmark_api::{ApiConfig, ApiDeps, ApiHandle, ApiLimits, ApiMetrics, PeerCounts};
+use heatmark_client::tls::Identity;
+use heatmark_consensus::{ConsensusConfig, ConsensusHandle, Role, Timeouts};
+use heatmark_desk::{Desk, DeskParts};
+use heatmark_exchange::{ExchangeConfig, ExchangeHandle, Feed};
+use heatmark_ledger::genesis::{Founder, Genesis};
+use heatmark_ledger::ids::{MemberId, UnixMillis};
+use heatmark_ledger::keys::{self as ledger_keys, PublicKey};
+use heatmark_ledger::messages::KeyAlgorithm;
+use heatmark_ledger::state::{self, StateView};
+use heatmark_mempool::{Intake, Limits, Mempool, Tip};
+use heatmark_store::{Store, StoreOptions};
+use heatmark_vault::{Vault, VaultKey};
+use libp2p::Multiaddr;
+use prometheus_client::registry::Registry;
+use std::fs;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+/// Longest that a starting validator waits for a quorum of its peers before its first round.
+const GATHER: Duration = Duration::from_secs(5);
+
+/// Largest registry entry file in bytes.
+const MAX_ENTRY_BYTES: u64 = 64 * 1024;
+
+/// Runs a node until `shutdown` resolves, then stops it in order: no new requests, the desk, the
+/// height under way, the database.
+///
+/// # Errors
+/// See [`RunError`]: what kept it from starting, or the fault that stopped it.
+pub async fn run(
+    config: &Config,
+    keys: Keys,
+    genesis: Genesis,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), RunError> {
+    genesis.require_signed()?;
+    let node = Node::start(config, &keys, &genesis).await?;
+    tracing::info!(
+        network = %genesis.network(),
+        member = %node.member,
+        height = node.store.tip().height.0,
+        grpc = %node.api.grpc_addr,
+        http = %node.api.http_addr,
+        "node is up"
+    );
+    let failed = tokio::select! {
+        () = shutdown => None,
+        outcome = node.consensus.finished() => outcome.err(),
+    };
+    let stopped = node.stop().await;
+    match failed {
+        Some(failure) => Err(failure.into()),
+        None => stopped,
+    }
+}
+
+/// Everything that runs.
+struct Node {
+    member: MemberId,
+    store: Store,
+    api: ApiHandle,
+    exchange: Arc<ExchangeHandle>,
+    consensus: Arc<ConsensusHandle>,
+    stop: watch::Sender<bool>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl Node {
+    async fn start(config: &Config, keys: &Keys, genesis: &Genesis) -> Result<Self, RunError> {
+        let store = open_store(config, genesis)?;
+        let member = own_member(config, keys, genesis, &store)?;
+        let vault_key = VaultKey::new(*keys.seed.vault_key());
+        let vault = Arc::new(Vault::open(&config.vault_dir(), &vault_key)?);
+        let mempool = Arc::new(Mempool::new(pool_limits(config)));
+        let view: Arc<dyn StateView + Send + Sync> = Arc::new(store.clone());
+        let (intake, fresh) = Intake::new(genesis.network(), Arc::clone(&mempool), view);
+        let intake = Arc::new(intake);
+        let chain = Arc::new(Chain::new(store.clone(), Arc::clone(&mempool)));
+        let mut registry = Registry::with_prefix("heatmark");
+        let (stop, stopping) = watch::channel(false);
+
+        let tip = tip_source(store.clone());
+        let exchange = heatmark_exchange::start(
+            exchange_config(config)?,
+            &keys.p2p,
+            Arc::clone(&intake),
+            Feed { fresh, tip },
+            &mut registry,
+        )
+        .await?;
+        let exchange = Arc::new(exchange);
+        let consensus_config = consensus_config(config, keys, genesis)?;
+        let app = Arc::clone(&chain);
+        let consensus = heatmark_consensus::start(consensus_config, app).await?;
+        let consensus = Arc::new(consensus);
+        let desk = Desk::new(DeskParts {
+            store: store.clone(),
+            intake: Arc::clone(&intake),
+            vault,
+            member,
+            signing: keys.signing.clone(),
+            seed: heatmark_desk::Seed::new(*keys.seed.bytes()),
+            acknowledged_through: config.vault_dir().join("acknowledged"),
+        });
+        let mut tasks = desk.start(&stopping);
+        tasks.push(tokio::spawn(peers::wake_consensus(mempool, chain, stopping.clone())));
+        let (followed, following) = (Arc::clone(&exchange), Arc::clone(&consensus));
+        let known = peers::configured(&config.consensus.peers);
+        let follow = peers::follow_registry(store.clone(), followed, following, known);
+        tasks.push(tokio::spawn(peers::until(stopping, follow)));
+        let counts = peer_counts(&exchange, &consensus);
+        let deps = ApiDeps {
+            store: store.clone(),
+            intake,
+            desk: Some(desk),
+            member,
+            validator_key: keys.consensus.as_ref().map(PublicKey::of),
+            identity: Identity::new(&keys.p2p, &member)?,
+            peers: counts,
+            metrics: ApiMetrics::register(&mut registry),
+            registry: Arc::new(registry),
+        };
+        let api = heatmark_api::serve(api_config(config)?, deps).await?;
+        Ok(Self { member, store, api, exchange, consensus, stop, tasks })
+    }
+
+    async fn stop(self) -> Result<(), RunError> {
+        tracing::info!("stopping");
+        self.api.shutdown().await;
+        self.stop.send_replace(true);
+        for task in self.tasks {
+            // A task that panicked has said so; nothing more to stop.
+            let _ = task.await;
+        }
+        let outcome = match Arc::try_unwrap(self.consensus) {
+            Ok(consensus) => consensus.shutdown().await,
+            Err(_) => Ok(()),
+        };
+        self.exchange.shutdown().await;
+        self.store.flush()?;
+        tracing::info!(height = self.store.tip().height.0, "node has stopped");
+        Ok(outcome?)
+    }
+}
+
+fn open_store(config: &Config, genesis: &Genesis) -> Result<Store, RunError> {
+    for directory in [config.log_dir(), config.wal_dir()] {
+        fs::create_dir_all(&directory)
+            .map_err(|source| RunError::Directory { path: directory, source })?;
+    }
+    let cache = usize::try_from(config.store.block_cache_bytes).unwrap_or(usize::MAX);
+    let options = StoreOptions { block_cache_bytes: cache, ..StoreOptions::default() };
+    Ok(Store::open(&config.log_dir(), genesis, &options)?)
+}
+
+/// The member whose signing key this node holds: by the registry as far as this node knows it, or
+/// by the home's own entry for a member that joined after what this node has seen.
+fn own_member(
+    config: &Config,
+    keys: &Keys,
+    genesis: &Genesis,
+    store: &Store,
+) -> Result<MemberId, RunError> {
+    let signing = PublicKey::of(&keys.signing);
+    if let Some(known) = state::key_state(store, &signing.id())? {
+        return MemberId::try_from(known.member.as_slice()).map_err(|_| RunError::NoMember);
+    }
+    let path = config.home().entry();
+    let fits = fs::metadata(&path).is_ok_and(|file| file.len() <= MAX_ENTRY_BYTES);
+    let text = if fits { fs::read(&path).unwrap_or_default() } else { Vec::new() };
+    let entry: Founder = serde_json::from_slice(&text).map_err(|_| RunError::NoMember)?;
+    if entry.keys.signing != hex::encode(signing.to_bytes()) {
+        return Err(RunError::NoMember);
+    }
+    let root = hex::decode(&entry.keys.root).map_err(|_| RunError::NoMember)?;
+    let root = ledger_keys::key_id(KeyAlgorithm::Ed25519, &root);
+    Ok(ledger_keys::member_id(&genesis.network(), &root))
+}
+
+fn pool_limits(config: &Config) -> Limits {
+    let size = |n: u32| usize::try_from(n).unwrap_or(usize::MAX);
+    Limits {
+        max_transactions: size(config.mempool.max_transactions),
+        max_bytes: usize::try_from(config.mempool.max_bytes).unwrap_or(usize::MAX),
+        max_member_transactions: size(config.mempool.max_member_transactions),
+        ..Limits::default()
+    }
+}
+
+fn tip_source(store: Store) -> heatmark_exchange::TipSource {
+    Arc::new(move || {
+        let tip = store.tip();
+        Tip { next: tip.height.next(), time: UnixMillis(tip.time.0.max(clock::now().0)) }
+    })
+}
+
+fn exchange_config(config: &Config) -> Result<ExchangeConfig, RunError> {
+    let listen = match config.exchange.listen.as_str() {
+        "" => None,
+        address => Some(multiaddr(address)?),
+    };
+    let peers = config.exchange.peers.iter().map(|peer| multiaddr(peer)).collect::<Result<_, _>>()?;
+    Ok(ExchangeConfig { listen, peers, ..ExchangeConfig::default() })
+}
+
+fn consensus_config(
+    config: &Config,
+    keys: &Keys,
+    genesis: &Genesis,
+) -> Result<ConsensusConfig, RunError> {
+    let settings = &config.consensus;
+    let role = match (settings.mode, &keys.consensus) {
+        (Mode::Observer, _) => Role::Observer,
+        (Mode::Validator, Some(key)) => Role::Validator(key.clone()),
+        (Mode::Validator, None) => return Err(RunError::NoConsensusKey),
+    };
+    let peers = settings.peers.iter().map(|peer| multiaddr(peer)).collect::<Result<_, _>>()?;
+    Ok(ConsensusConfig {
+        network: genesis.network(),
+        role,
+        identity: keys.p2p_keypair(),
+        listen: multiaddr(&settings.listen)?,
+        peers,
+        home: config.wal_dir(),
+        moniker: config.node.moniker.clone(),
+        timeouts: Timeouts {
+            propose: Duration::from_millis(settings.propose_timeout_ms),
+            vote: Duration::from_millis(settings.vote_timeout_ms),
+            increase: Duration::from_millis(settings.timeout_step_ms),
+            longest: Duration::from_millis(settings.longest_timeout_ms),
+        },
+        block_time: Duration::from_millis(settings.block_pace_ms),
+        gather: GATHER,
+    })
+}
+
+fn api_config(config: &Config) -> Result<ApiConfig, RunError> {
+    let address = |text: &str| text.parse().map_err(|_| RunError::Address(text.to_owned()));
+    let size = |n: u32| usize::try_from(n).unwrap_or(usize::MAX);
+    let limits = ApiLimits {
+        max_connections: size(config.api.max_connections),
+        max_connection_requests: size(config.api.max_requests_per_connection),
+        commit_timeout: Duration::from_millis(config.api.request_timeout_ms),
+        ..ApiLimits::default()
+    };
+    Ok(ApiConfig {
+        grpc_listen: address(&config.api.grpc_listen)?,
+        http_listen: address(&config.api.http_listen)?,
+        moniker: config.node.moniker.clone(),
+        limits,
+    })
+}
+
+fn multiaddr(text: &str) -> Result<Multiaddr, RunError> {
+    text.parse().map_err(|_| RunError::Address(text.to_owned()))
+}
+
+fn peer_counts(
+    exchange: &Arc<ExchangeHandle>,
+    consensus: &Arc<ConsensusHandle>,
+) -> Arc<dyn Fn() -> PeerCounts + Send + Sync> {
+    let (members, peers) = (exchange.connected(), consensus.peers());
+    let count = |length: usize| u32::try_from(length).unwrap_or(u32::MAX);
+    Arc::new(move || PeerCounts {
+        exchange_peers: count(members.borrow().len()),
+        consensus_peers: count(*peers.borrow()),
+        best_known_height: 0,
+    })
+}

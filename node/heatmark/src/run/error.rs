@@ -1,0 +1,61 @@
+//! Why a node does not start, or stopped, and what its operator does about it.
+
+use heatmark_api::ApiError;
+use heatmark_client::tls::TlsError;
+use heatmark_consensus::{Failure, StartError};
+use heatmark_exchange::ExchangeError;
+use heatmark_ledger::genesis::GenesisError;
+use heatmark_ledger::state::StateError;
+use heatmark_store::StoreError;
+use heatmark_vault::VaultError;
+use std::path::PathBuf;
+use thiserror::Error;
+
+/// Why a node does not run.
+#[derive(Debug, Error)]
+pub enum RunError {
+    /// The genesis is not one that all founders signed. Complete the ceremony.
+    #[error("genesis: {0}")]
+    Genesis(#[from] GenesisError),
+    /// The database cannot be used. See the reason.
+    #[error("log and state: {0}")]
+    Store(#[from] StoreError),
+    /// The state cannot be read. The database is damaged.
+    #[error("state: {0}")]
+    State(#[from] StateError),
+    /// The vault cannot be used: wrong seed, or damaged.
+    #[error("vault: {0}")]
+    Vault(#[from] VaultError),
+    /// A data directory cannot be made.
+    #[error("cannot make {path}: {source}")]
+    Directory {
+        /// The directory.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// An address in the settings is none.
+    #[error("{0:?} is not an address")]
+    Address(String),
+    /// The settings say validator, and there is no consensus key.
+    #[error("the settings say `mode = \"validator\"`, but keys/consensus.key is missing")]
+    NoConsensusKey,
+    /// Neither the registry nor entry.json knows the signing key.
+    #[error("keys/signing.key belongs to no member of this network, and entry.json does not name it")]
+    NoMember,
+    /// The exchange network cannot start.
+    #[error("exchange network: {0}")]
+    Exchange(#[from] ExchangeError),
+    /// Consensus cannot start.
+    #[error("consensus: {0}")]
+    Consensus(#[from] StartError),
+    /// Consensus stopped for good.
+    #[error("consensus stopped: {0}")]
+    ConsensusFailed(#[from] Failure),
+    /// The API cannot start.
+    #[error("{0}")]
+    Api(#[from] ApiError),
+    /// The p2p key makes no TLS identity.
+    #[error("{0}")]
+    Tls(#[from] TlsError),
+}
