@@ -12,7 +12,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_rustls::TlsAcceptor;
@@ -23,6 +23,10 @@ use tonic::transport::server::Connected;
 const ADMITTED_QUEUE: usize = 64;
 /// Pause after the system refuses a connection, as it does when descriptors run out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// How long, and how many reads of 1 KiB, a refused client is listened to.
+const GOODBYE: Duration = Duration::from_secs(1);
+const GOODBYE_READS: usize = 16;
 
 /// A connection of a member.
 pub(crate) struct Connection {
@@ -155,14 +159,37 @@ impl Acceptor {
 
     async fn admit(&self, stream: TcpStream) -> Result<Connection, &'static str> {
         stream.set_nodelay(true).map_err(|_| "broken")?;
-        let handshake =
-            tokio::time::timeout(self.limits.handshake_timeout, self.tls.accept(stream));
-        let stream = handshake.await.map_err(|_| "slow")?.map_err(|_| "refused")?;
+        let handshake = self.tls.accept(stream).into_fallible();
+        let handshake = tokio::time::timeout(self.limits.handshake_timeout, handshake);
+        let stream = match handshake.await.map_err(|_| "slow")? {
+            Ok(stream) => stream,
+            Err((_, stream)) => {
+                say_goodbye(stream).await;
+                return Err("refused");
+            }
+        };
         let key = tls::peer_key(stream.get_ref().1.peer_certificates()).ok_or("refused")?;
         let member = self.registry.member_of(&key).map_err(|_| "broken")?.ok_or("refused")?;
         let place = Places::take(&self.places, member).ok_or("full")?;
         Ok(Connection { stream, identity: PeerIdentity { member, key }, _place: place })
     }
+}
+
+/// Lets the alert arrive that says why: closing with bytes unread would make the system take it
+/// back. Bounded, since the other end is a stranger.
+async fn say_goodbye(mut stream: TcpStream) {
+    let goodbye = async {
+        stream.shutdown().await?;
+        let mut unread = [0; 1_024];
+        for _ in 0..GOODBYE_READS {
+            if stream.read(&mut unread).await? == 0 {
+                break;
+            }
+        }
+        Ok::<_, io::Error>(())
+    };
+    // However it ends, the connection is closed.
+    let _ = tokio::time::timeout(GOODBYE, goodbye).await;
 }
 
 /// How many connections there are, and whose.

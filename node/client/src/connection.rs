@@ -6,9 +6,13 @@ use crate::tls::{self, Identity};
 use heatmark_ledger::keys::PublicKey;
 use hyper_util::rt::TokioIo;
 use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 use tonic::transport::{Channel, Endpoint, Uri};
 use tower::service_fn;
 
@@ -44,8 +48,67 @@ pub(crate) async fn open(target: &Target, identity: &Identity) -> Result<Channel
             let tcp = TcpStream::connect(address).await?;
             tcp.set_nodelay(true)?;
             let stream = connector.connect(tls::server_name(), tcp).await?;
-            Ok::<_, io::Error>(TokioIo::new(stream))
+            Ok::<_, io::Error>(TokioIo::new(admitted(stream).await?))
         }
     });
     endpoint.connect_with_connector(connect).await.map_err(ClientError::from_transport)
+}
+
+/// A connection on which the server has spoken. In TLS 1.3 a client learns that its key is refused
+/// with its first read only; read here, that is an error of connecting, not of some request. An
+/// HTTP/2 server speaks first.
+struct Spoken {
+    first: Option<u8>,
+    stream: TlsStream<TcpStream>,
+}
+
+async fn admitted(mut stream: TlsStream<TcpStream>) -> io::Result<Spoken> {
+    let first = tokio::time::timeout(CONNECT_TIMEOUT, stream.read_u8()).await??;
+    Ok(Spoken { first: Some(first), stream })
+}
+
+impl AsyncRead for Spoken {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if buf.remaining() > 0
+            && let Some(first) = self.first.take()
+        {
+            buf.put_slice(&[first]);
+            return Poll::Ready(Ok(()));
+        }
+        Pin::new(&mut self.stream).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Spoken {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, buf)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
 }

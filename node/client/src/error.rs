@@ -7,7 +7,7 @@ use rustls::AlertDescription;
 use std::error::Error as StdError;
 use std::io;
 use thiserror::Error;
-use tonic::{Code, Status};
+use tonic::{Code, Status, TimeoutExpired};
 
 /// Metadata key under which a node names the stable code of a refusal.
 pub const REFUSAL_CODE: &str = "heatmark-code";
@@ -91,7 +91,7 @@ impl ClientError {
     }
 
     fn of_tls(error: &(dyn StdError + 'static)) -> Option<Self> {
-        match tls_error(error)? {
+        match find::<rustls::Error>(error)? {
             rustls::Error::AlertReceived(
                 AlertDescription::AccessDenied
                 | AlertDescription::BadCertificate
@@ -111,8 +111,10 @@ impl From<Status> for ClientError {
         }
         let code = status.metadata().get(REFUSAL_CODE).and_then(|value| value.to_str().ok());
         match (status.code(), code) {
-            (Code::DeadlineExceeded | Code::Cancelled, None) => Self::Deadline,
-            (Code::Unavailable | Code::Unknown | Code::Internal, None)
+            (Code::DeadlineExceeded, None) => Self::Deadline,
+            (Code::Cancelled, None) if find::<TimeoutExpired>(&status).is_some() => Self::Deadline,
+            // With a source it comes from this side: the connection failed under the call.
+            (Code::Cancelled | Code::Unavailable | Code::Unknown | Code::Internal, None)
                 if StdError::source(&status).is_some() =>
             {
                 Self::Unreachable(Box::new(status))
@@ -126,11 +128,11 @@ impl From<Status> for ClientError {
     }
 }
 
-/// The TLS error at the bottom of an error, if that is what it is.
-fn tls_error<'e>(error: &'e (dyn StdError + 'static)) -> Option<&'e rustls::Error> {
+/// The error of a kind within an error, if there is one.
+fn find<'e, E: StdError + 'static>(error: &'e (dyn StdError + 'static)) -> Option<&'e E> {
     let mut next = Some(error);
     while let Some(error) = next {
-        if let Some(found) = error.downcast_ref::<rustls::Error>() {
+        if let Some(found) = error.downcast_ref::<E>() {
             return Some(found);
         }
         // An I/O error's source is its inner error's source, which would pass the inner one by.

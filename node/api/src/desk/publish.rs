@@ -56,8 +56,9 @@ impl DeskApi {
             };
             let (pumped, ()) = tokio::join!(pump, tell);
             if let Err(status) = pumped {
+                let told = events.send(Err(status));
                 // Nobody may be listening any more.
-                let _ = events.try_send(Err(status));
+                let _ = tokio::time::timeout(node.limits.stall_timeout, told).await;
             }
         });
         Ok(ReceiverStream::new(stream))
