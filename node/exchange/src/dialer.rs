@@ -41,9 +41,11 @@ impl Dialer {
             if peer == own {
                 continue;
             }
-            let target = targets
-                .entry(peer)
-                .or_insert_with(|| Target { addresses: Vec::new(), next: now, failures: 0 });
+            let target = targets.entry(peer).or_insert_with(|| Target {
+                addresses: Vec::new(),
+                next: now,
+                failures: 0,
+            });
             target.addresses.push(address.clone());
         }
         Ok(Self { targets, jitter: RandomState::new() })

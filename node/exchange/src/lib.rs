@@ -23,7 +23,9 @@ mod members;
 mod metrics;
 mod network;
 mod outbox;
+mod reception;
 mod service;
+mod start;
 
 #[cfg(test)]
 mod tests;
@@ -44,4 +46,4 @@ pub use error::ExchangeError;
 pub use handle::ExchangeHandle;
 pub use libp2p::{Multiaddr, PeerId};
 pub use members::{PeerKey, member_peers, peer_id};
-pub use service::{Feed, TipSource, start};
+pub use start::{Feed, TipSource, start};

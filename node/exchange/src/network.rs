@@ -82,8 +82,7 @@ pub(crate) fn swarm(
         Err(error) => {
             tracing::warn!(%error, "no system resolver; peers can be dialled by IP address only");
             let options = dns::ResolverOpts::default();
-            let builder =
-                transport(keypair)?.with_dns_config(dns::ResolverConfig::new(), options);
+            let builder = transport(keypair)?.with_dns_config(dns::ResolverConfig::new(), options);
             finish!(builder, behaviour)
         }
     }

@@ -1,32 +1,30 @@
-//! The loop that owns the swarm. Judging runs on threads of its own, so that signatures never hold
-//! up the network. Every queue is bounded: what does not fit is dropped and counted, and comes
-//! again when it is announced again.
+//! The loop that owns the swarm: connections, whom to dial and whom to allow, what to send. Every
+//! queue is bounded: what does not fit is dropped and counted, and comes again when it is announced
+//! again.
 
 use crate::batch::{self, MAX_BATCH_BYTES};
 use crate::conduct::{Conduct, Fault};
 use crate::config::ExchangeConfig;
 use crate::dialer::Dialer;
-use crate::error::ExchangeError;
-use crate::handle::{Command, ExchangeHandle};
-use crate::judge::{self, Judgement};
+use crate::handle::Command;
+use crate::judge::Judgement;
 use crate::members::{self, PeerKey};
 use crate::metrics::Metrics;
-use crate::network::{self, Behaviour, BehaviourEvent};
+use crate::network::{Behaviour, BehaviourEvent};
 use crate::outbox::Outbox;
+use crate::reception::Received;
+use crate::start::Feed;
 use bytes::Bytes;
-use ed25519_dalek::SigningKey;
 use futures::StreamExt;
 use heatmark_ledger::ids::MemberId;
-use heatmark_ledger::transaction::Transaction;
-use heatmark_mempool::{Intake, Tip};
-use libp2p::gossipsub::{self, IdentTopic, MessageAcceptance, MessageId, PublishError};
+use heatmark_mempool::Intake;
+use libp2p::gossipsub::{self, IdentTopic, PublishError};
 use libp2p::multiaddr::Protocol;
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
 use libp2p::swarm::{ConnectionId, SwarmEvent};
-use libp2p::{PeerId, Swarm, ping};
-use prometheus_client::registry::Registry;
+use libp2p::{Multiaddr, PeerId, Swarm, ping};
 use std::collections::{BTreeSet, HashMap, VecDeque};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -34,141 +32,36 @@ use tokio::task::JoinSet;
 /// How often dialling and the end of cut-offs are looked at.
 const UPKEEP: Duration = Duration::from_millis(250);
 
-/// Bytes of all peers that may wait to be judged.
-const MAX_WAITING_BYTES: usize = 16 * 1024 * 1024;
-
 /// Transactions taken from the queue of fresh ones at a time.
 const FRESH_AT_ONCE: usize = 64;
 
-/// Tells where the chain stands now.
-pub type TipSource = Arc<dyn Fn() -> Tip + Send + Sync>;
-
-/// What the exchange lives on.
-pub struct Feed {
-    /// Freshly submitted transactions, from [`Intake::new`].
-    pub fresh: mpsc::Receiver<Arc<Transaction>>,
-    /// Where the chain stands.
-    pub tip: TipSource,
-}
-
-/// Joins the exchange network with the members that the registry names now. Returns once it
-/// listens, if it is to listen. Metrics are registered under the prefix `exchange`.
-///
-/// # Errors
-/// See [`ExchangeError`].
-pub async fn start(
-    config: ExchangeConfig,
-    key: &SigningKey,
-    intake: Arc<Intake>,
-    feed: Feed,
-    registry: &mut Registry,
-) -> Result<ExchangeHandle, ExchangeError> {
-    let now = Instant::now();
-    let topic = network::topic(&intake.network());
-    // Shorter than the time to the next announcement, or that one would pass for seen.
-    let seen_for = config.announce_again_after.mul_f32(0.9);
-    let mut swarm = network::swarm(key, &topic, seen_for)?;
-    let local = *swarm.local_peer_id();
-    let dialer = Dialer::new(local, &config.peers, now)?;
-    let members = members::member_peers(&**intake.view())?;
-    let addresses = listen(&mut swarm, &config).await?;
-    let (commands, command_queue) = mpsc::channel(16);
-    let (connected, connected_now) = watch::channel(Vec::new());
-    let (listening, listening_now) = watch::channel(addresses);
-    let mut service = Service {
-        announced_before: intake.mempool().next_sequence(),
-        announce_from: 0,
-        outbox: Outbox::new(now),
-        metrics: Metrics::register(registry),
-        members: HashMap::new(),
-        conduct: HashMap::new(),
-        subscribed: BTreeSet::new(),
-        waiting: VecDeque::new(),
-        waiting_bytes: 0,
-        judging: JoinSet::new(),
-        fresh_open: true,
-        config,
-        swarm,
-        topic,
-        intake,
-        dialer,
-        feed,
-        commands: command_queue,
-        connected,
-        listening,
-    };
-    service.set_members(&members);
-    let task = tokio::spawn(service.run());
-    Ok(ExchangeHandle {
-        local,
-        commands,
-        connected: connected_now,
-        listening: listening_now,
-        task: Mutex::new(Some(task)),
-    })
-}
-
-async fn listen(
-    swarm: &mut Swarm<Behaviour>,
-    config: &ExchangeConfig,
-) -> Result<Vec<libp2p::Multiaddr>, ExchangeError> {
-    let Some(address) = config.listen.clone() else {
-        return Ok(Vec::new());
-    };
-    let failed = |source: Box<dyn std::error::Error + Send + Sync>| ExchangeError::Listen {
-        address: address.clone(),
-        source,
-    };
-    swarm.listen_on(address.clone()).map_err(|error| failed(error.into()))?;
-    let local = *swarm.local_peer_id();
-    loop {
-        match swarm.select_next_some().await {
-            SwarmEvent::NewListenAddr { address, .. } => {
-                return Ok(vec![address.with(Protocol::P2p(local))]);
-            }
-            SwarmEvent::ListenerError { error, .. } => return Err(failed(error.into())),
-            SwarmEvent::ListenerClosed { reason: Err(error), .. } => {
-                return Err(failed(error.into()));
-            }
-            _ => {}
-        }
-    }
-}
-
-/// A batch that waits to be judged.
-struct Received {
-    id: MessageId,
-    from: PeerId,
-    transactions: Vec<Bytes>,
-    bytes: usize,
-}
-
-struct Service {
-    config: ExchangeConfig,
-    swarm: Swarm<Behaviour>,
-    topic: IdentTopic,
-    intake: Arc<Intake>,
-    feed: Feed,
-    fresh_open: bool,
-    commands: mpsc::Receiver<Command>,
-    connected: watch::Sender<Vec<MemberId>>,
-    listening: watch::Sender<Vec<libp2p::Multiaddr>>,
-    members: HashMap<PeerId, MemberId>,
-    conduct: HashMap<PeerId, Conduct>,
-    subscribed: BTreeSet<PeerId>,
-    dialer: Dialer,
-    outbox: Outbox,
-    waiting: VecDeque<Received>,
-    waiting_bytes: usize,
-    judging: JoinSet<(Received, Judgement)>,
-    metrics: Metrics,
+/// The exchange's state, owned by its one task.
+pub(crate) struct Service {
+    pub(crate) config: ExchangeConfig,
+    pub(crate) swarm: Swarm<Behaviour>,
+    pub(crate) topic: IdentTopic,
+    pub(crate) intake: Arc<Intake>,
+    pub(crate) feed: Feed,
+    pub(crate) fresh_open: bool,
+    pub(crate) commands: mpsc::Receiver<Command>,
+    pub(crate) connected: watch::Sender<Vec<MemberId>>,
+    pub(crate) listening: watch::Sender<Vec<Multiaddr>>,
+    pub(crate) members: HashMap<PeerId, MemberId>,
+    pub(crate) conduct: HashMap<PeerId, Conduct>,
+    pub(crate) subscribed: BTreeSet<PeerId>,
+    pub(crate) dialer: Dialer,
+    pub(crate) outbox: Outbox,
+    pub(crate) waiting: VecDeque<Received>,
+    pub(crate) waiting_bytes: usize,
+    pub(crate) judging: JoinSet<(Received, Judgement)>,
+    pub(crate) metrics: Metrics,
     /// What arrived before this number had its time to be decided, and is announced again.
-    announced_before: u64,
-    announce_from: u64,
+    pub(crate) announced_before: u64,
+    pub(crate) announce_from: u64,
 }
 
 impl Service {
-    async fn run(mut self) {
+    pub(crate) async fn run(mut self) {
         let mut upkeep = tokio::time::interval(UPKEEP);
         let mut again = tokio::time::interval(self.config.announce_again_after);
         upkeep.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -258,103 +151,15 @@ impl Service {
     }
 
     fn on_ping(&mut self, event: ping::Event) {
-        let dead = matches!(
-            event.result,
-            Err(ping::Failure::Timeout | ping::Failure::Other { .. })
-        );
+        let dead =
+            matches!(event.result, Err(ping::Failure::Timeout | ping::Failure::Other { .. }));
         if dead {
             let connection: ConnectionId = event.connection;
             self.swarm.close_connection(connection);
         }
     }
 
-    fn on_batch(&mut self, id: MessageId, from: PeerId, data: Bytes) {
-        let now = Instant::now();
-        let bytes = data.len();
-        self.metrics.received(bytes);
-        let transactions = match batch::decode(data) {
-            Ok(transactions) => transactions,
-            Err(error) => {
-                tracing::warn!(member = self.name(&from), %error, "a peer sent a malformed batch");
-                self.metrics.received_batch("malformed");
-                self.blame(&from, Fault::Malformed, now);
-                return self.report(&id, &from, MessageAcceptance::Reject);
-            }
-        };
-        let Some(conduct) = self.conduct.get_mut(&from) else {
-            return self.report(&id, &from, MessageAcceptance::Ignore);
-        };
-        if !conduct.admit(bytes, transactions.len(), now) {
-            self.metrics.received_batch("above_rate");
-            self.blame(&from, Fault::Rate, now);
-            return self.report(&id, &from, MessageAcceptance::Ignore);
-        }
-        let room = self.waiting_bytes.saturating_add(bytes) <= MAX_WAITING_BYTES;
-        if !room || !conduct.enqueue(bytes) {
-            self.metrics.received_batch("crowded_out");
-            return self.report(&id, &from, MessageAcceptance::Ignore);
-        }
-        self.waiting_bytes = self.waiting_bytes.saturating_add(bytes);
-        self.waiting.push_back(Received { id, from, transactions, bytes });
-        self.judge_next();
-    }
-
-    fn judge_next(&mut self) {
-        while self.judging.len() < self.config.judging_threads.max(1) {
-            let Some(received) = self.waiting.pop_front() else {
-                return;
-            };
-            let (intake, tip) = (Arc::clone(&self.intake), Arc::clone(&self.feed.tip));
-            self.judging.spawn_blocking(move || {
-                let judgement = judge::judge(&intake, &received.transactions, tip());
-                (received, judgement)
-            });
-        }
-    }
-
-    fn on_judged(&mut self, received: &Received, judgement: &Judgement) {
-        self.waiting_bytes = self.waiting_bytes.saturating_sub(received.bytes);
-        if let Some(conduct) = self.conduct.get_mut(&received.from) {
-            conduct.dequeue(received.bytes);
-        }
-        let fresh = u64::try_from(judgement.fresh.len()).unwrap_or(u64::MAX);
-        self.metrics.received_transactions("fresh", fresh);
-        self.metrics.received_transactions("known", judgement.known);
-        self.metrics.received_transactions("refused", judgement.refused);
-        self.metrics.received_transactions("no_room", judgement.no_room);
-        if let Some(error) = &judgement.broken {
-            tracing::error!(%error, "a transaction cannot be judged");
-        }
-        if let Some(refusal) = judgement.fault {
-            let (member, reason) = (self.name(&received.from), refusal.code());
-            tracing::warn!(member, reason, "a peer passed on an invalid transaction");
-            self.metrics.received_transactions("faulty", 1);
-            self.metrics.received_batch("faulty");
-            self.blame(&received.from, Fault::Transaction, Instant::now());
-            self.report(&received.id, &received.from, MessageAcceptance::Reject);
-        } else if judgement.forwards() {
-            self.metrics.received_batch("forwarded");
-            return self.report(&received.id, &received.from, MessageAcceptance::Accept);
-        } else {
-            self.metrics.received_batch("kept");
-            self.report(&received.id, &received.from, MessageAcceptance::Ignore);
-        }
-        // What was taken goes on without the rest of its batch.
-        for id in &judgement.fresh {
-            if let Some(transaction) = self.intake.mempool().get(id) {
-                self.send(transaction.bytes().clone());
-            }
-        }
-        self.flush();
-    }
-
-    fn report(&mut self, id: &MessageId, from: &PeerId, acceptance: MessageAcceptance) {
-        let gossip = &mut self.swarm.behaviour_mut().gossip;
-        // False when gossip has let go of the message meanwhile: it is not forwarded then.
-        let _ = gossip.report_message_validation_result(id, from, acceptance);
-    }
-
-    fn blame(&mut self, peer: &PeerId, fault: Fault, now: Instant) {
+    pub(crate) fn blame(&mut self, peer: &PeerId, fault: Fault, now: Instant) {
         let cut = self.conduct.get_mut(peer).is_some_and(|conduct| conduct.blame(fault, now));
         if cut {
             tracing::warn!(member = self.name(peer), "a peer is cut off for its conduct");
@@ -363,7 +168,7 @@ impl Service {
         }
     }
 
-    fn send(&mut self, transaction: Bytes) {
+    pub(crate) fn send(&mut self, transaction: Bytes) {
         if transaction.len() > MAX_BATCH_BYTES {
             return;
         }
@@ -372,7 +177,7 @@ impl Service {
         }
     }
 
-    fn flush(&mut self) {
+    pub(crate) fn flush(&mut self) {
         if let Some(batch) = self.outbox.ready(Instant::now()) {
             self.publish(batch);
         }
@@ -456,7 +261,7 @@ impl Service {
         }
     }
 
-    fn set_members(&mut self, keys: &[PeerKey]) {
+    pub(crate) fn set_members(&mut self, keys: &[PeerKey]) {
         let members = members::by_peer_id(keys);
         let now = Instant::now();
         let limits = self.config.limits;
@@ -478,11 +283,8 @@ impl Service {
     }
 
     fn set_subscribed(&mut self, peer: PeerId, subscribed: bool) {
-        let changed = if subscribed {
-            self.subscribed.insert(peer)
-        } else {
-            self.subscribed.remove(&peer)
-        };
+        let changed =
+            if subscribed { self.subscribed.insert(peer) } else { self.subscribed.remove(&peer) };
         if changed {
             self.publish_connected();
         }
@@ -496,7 +298,7 @@ impl Service {
         self.connected.send_replace(connected);
     }
 
-    fn name(&self, peer: &PeerId) -> String {
+    pub(crate) fn name(&self, peer: &PeerId) -> String {
         match self.members.get(peer) {
             Some(member) => member.to_string(),
             None => format!("none ({peer})"),

@@ -28,6 +28,9 @@ pub(crate) struct Selected {
 
 type Waiting<'p> = Values<'p, u64, Arc<Transaction>>;
 
+/// Alerts beyond the reserved space, then everything else.
+type Rest<'p> = Peekable<Chain<Peekable<Waiting<'p>>, Waiting<'p>>>;
+
 /// One member's place in the selection.
 struct Turn<'p> {
     member: MemberId,
@@ -49,7 +52,7 @@ pub(crate) fn select<'p>(
     let mut selected = Selected { transactions: Vec::new(), last_served: None };
     let alerts = turns.iter_mut().map(|turn| (turn.member, &mut turn.alerts)).collect();
     serve(alerts, space.transactions, space.reserved_bytes, &mut selected);
-    let mut rest: Vec<(MemberId, Peekable<Chain<Peekable<Waiting<'p>>, Waiting<'p>>>)> = turns
+    let mut rest: Vec<(MemberId, Rest<'p>)> = turns
         .into_iter()
         .map(|turn| (turn.member, turn.alerts.chain(turn.ordinary).peekable()))
         .collect();

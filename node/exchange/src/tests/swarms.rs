@@ -5,7 +5,7 @@ use crate::config::{ExchangeConfig, PeerLimits};
 use crate::handle::ExchangeHandle;
 use crate::members::member_peers;
 use crate::network::{self, Behaviour, BehaviourEvent};
-use crate::service::{Feed, start};
+use crate::start::{Feed, start};
 use crate::town::{NOW_MS, Town};
 use bytes::Bytes;
 use ed25519_dalek::SigningKey;
@@ -63,8 +63,7 @@ impl Node {
         let feed = Feed { fresh, tip: Arc::new(|| TIP) };
         let mut registry = Registry::default();
         let key = &town.residents[resident].p2p;
-        let exchange =
-            start(config, key, Arc::clone(&intake), feed, &mut registry).await.unwrap();
+        let exchange = start(config, key, Arc::clone(&intake), feed, &mut registry).await.unwrap();
         Self { exchange, intake, registry }
     }
 
@@ -218,12 +217,8 @@ async fn a_stranger_cannot_connect_in_either_direction() {
     let member = town.residents[1].p2p.clone();
     assert!(Rogue::dial(&town, &member, &node.address()).is_welcome().await);
 
-    let mut listener = network::swarm(
-        &stranger,
-        &network::topic(&town.network),
-        Duration::from_secs(1),
-    )
-    .unwrap();
+    let mut listener =
+        network::swarm(&stranger, &network::topic(&town.network), Duration::from_secs(1)).unwrap();
     listener.listen_on("/ip4/127.0.0.1/tcp/0".parse().unwrap()).unwrap();
     let address = loop {
         if let SwarmEvent::NewListenAddr { address, .. } = listener.select_next_some().await {
@@ -367,9 +362,10 @@ async fn five_thousand_anchors_cross_between_two_nodes() {
     second.holds(5_000).await;
     eprintln!("5,000 anchors: submitted in {submitted:?}, across in {:?}", start.elapsed());
     let start = Instant::now();
-    first.intake.mempool().remove(
-        second.intake.mempool().select(5_000, usize::MAX, 0).iter().map(|t| t.id()),
-    );
+    first
+        .intake
+        .mempool()
+        .remove(second.intake.mempool().select(5_000, usize::MAX, 0).iter().map(|t| t.id()));
     second.intake.mempool().expire(UnixMillis(u64::MAX));
     first.submit(town.anchor(0, 10_000));
     second.holds(1).await;
