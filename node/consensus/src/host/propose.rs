@@ -28,6 +28,7 @@ impl Host {
         let slot = Slot { height: height.ledger(), round: ledger_round, proposer: proposer.0 };
         let proposed = self.ask("proposing a block", move |app| app.propose(&slot)).await?;
         let block = BlockId(proposed.header_hash);
+        self.receiving.note_valid(block);
         let _ = reply.send(LocallyProposedValue::new(height, round, block));
         let heading = Heading { height, round, valid_round: Round::Nil, proposer, block };
         self.publish(&heading, &proposed.block).await

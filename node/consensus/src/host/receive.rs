@@ -38,6 +38,11 @@ pub(super) struct Receiving {
 }
 
 impl Receiving {
+    /// A block of this node's own: nobody's copy of it need be executed again.
+    pub(super) fn note_valid(&mut self, block: BlockId) {
+        self.valid.insert(block);
+    }
+
     pub(super) fn note_synced(&mut self, height: Height) {
         self.synced = Some(height);
     }
@@ -182,7 +187,7 @@ impl Host {
         let (height, round) = (heading.height.0, round.0);
         let validity = match checked {
             Checked::Valid(hash) if hash == heading.block.0 => {
-                self.receiving.valid.insert(heading.block);
+                self.receiving.note_valid(heading.block);
                 Validity::Valid
             }
             Checked::Invalid { header_hash, refusal } if header_hash == heading.block.0 => {
