@@ -13,9 +13,10 @@ pub struct Limits {
     pub max_member_transactions: usize,
     /// Most bytes of one member, alerts and acknowledgements apart.
     pub max_member_bytes: usize,
-    /// Transactions of [`Limits::max_transactions`] that only alerts and acknowledgements may use.
+    /// Transactions of [`Limits::max_transactions`] that only alerts and acknowledgements may use;
+    /// at most half.
     pub reserved_alert_transactions: usize,
-    /// Bytes of [`Limits::max_bytes`] that only alerts and acknowledgements may use.
+    /// Bytes of [`Limits::max_bytes`] that only alerts and acknowledgements may use; at most half.
     pub reserved_alert_bytes: usize,
     /// Most alerts and acknowledgements of one member.
     pub max_member_alert_transactions: usize,
@@ -74,11 +75,12 @@ impl Limits {
         Usage { transactions: self.max_transactions, bytes: self.max_bytes }
     }
 
-    /// What everything but alerts and acknowledgements may use together.
-    pub(crate) const fn ordinary(&self) -> Usage {
+    /// What everything but alerts and acknowledgements may use together: never less than half,
+    /// however small the pool.
+    pub(crate) fn ordinary(&self) -> Usage {
         self.total().minus(Usage {
-            transactions: self.reserved_alert_transactions,
-            bytes: self.reserved_alert_bytes,
+            transactions: self.reserved_alert_transactions.min(self.max_transactions / 2),
+            bytes: self.reserved_alert_bytes.min(self.max_bytes / 2),
         })
     }
 

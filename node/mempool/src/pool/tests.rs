@@ -239,6 +239,14 @@ fn lists_arrivals_oldest_first_and_bounded() {
 }
 
 #[test]
+fn a_pool_smaller_than_its_reserve_still_takes_anchors() {
+    let pool = Mempool::new(Limits { max_transactions: 10, ..Limits::default() });
+    let taken = (0..20).filter(|n| pool.insert(anchor(*n), member(*n as u8)).is_ok()).count();
+    assert_eq!(taken, 5);
+    assert_eq!(pool.insert(alert(100), member(1)), Ok(Inserted::New));
+}
+
+#[test]
 fn wakes_whoever_waits_for_work() {
     let pool = Mempool::new(SMALL);
     let mut waiting = pool.subscribe();
