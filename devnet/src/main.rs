@@ -1,0 +1,109 @@
+//! The binary `heatmark-devnet`: parses the command line, runs one command, prints what came of it.
+//! Exit codes: 0 yes, 1 no, 2 wrong usage or input.
+
+mod demo;
+mod load;
+mod output;
+mod town;
+
+use anyhow::Result;
+use clap::{Args, Parser, Subcommand};
+use std::io::{self, Write as _};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+const AFTER_HELP: &str = "\
+To see what it is about:        heatmark-devnet demo
+To try it by hand:              heatmark-devnet up     (stops with Ctrl-C)
+and in another terminal:        heatmark-devnet status
+                                heatmark log tail --home devnet-data/regulator
+To measure:                     heatmark-devnet load --clients 64 --seconds 30 --batch 1 --report load.json";
+
+/// Runs a network of organisations on this machine: real nodes, each with its own keys and data.
+#[derive(Debug, Parser)]
+#[command(name = "heatmark-devnet", version, about, after_help = AFTER_HELP, max_term_width = 100)]
+#[command(disable_help_subcommand = true, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Starts the nodes, new ones or those that were stopped here
+    Up(town::Up),
+    /// Shows where each node stands
+    Status(town::Status),
+    /// Ends a node as a power failure would
+    Kill(Named),
+    /// Starts a node that is down
+    Restart(Named),
+    /// Freezes a node
+    Pause(Named),
+    /// Lets a frozen node go on
+    Resume(Named),
+    /// Stops all nodes
+    Down(Place),
+    /// Tells the whole story in under two minutes: publish, prove, tamper, kill, recover, recall
+    Demo(demo::Demo),
+    /// Measures throughput and time to a verified receipt
+    Load(load::Load),
+}
+
+/// Where a town is.
+#[derive(Debug, Clone, Args)]
+struct Place {
+    /// The town's directory
+    #[arg(long, value_name = "DIR", default_value = "devnet-data")]
+    dir: PathBuf,
+}
+
+/// One node of a town.
+#[derive(Debug, Args)]
+struct Named {
+    #[command(flatten)]
+    place: Place,
+    /// The organisation, for example forge
+    #[arg(value_name = "NAME")]
+    name: String,
+}
+
+/// Which program the nodes run.
+#[derive(Debug, Clone, Args)]
+struct Binary {
+    /// The node's program [default: heatmark beside this program]
+    #[arg(long, value_name = "FILE")]
+    heatmark: Option<PathBuf>,
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let held = match runtime {
+        Ok(runtime) => runtime.block_on(run(cli.command)),
+        Err(error) => Err(error.into()),
+    };
+    match held {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(1),
+        Err(error) => {
+            // Nothing is left to do when standard error is gone as well.
+            let _ = writeln!(io::stderr(), "error: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+async fn run(command: Command) -> Result<bool> {
+    match command {
+        Command::Up(up) => town::up(up).await,
+        Command::Status(status) => town::status(&status).await,
+        Command::Kill(named) => town::kill(&named).await,
+        Command::Restart(named) => town::restart(&named).await,
+        Command::Pause(named) => town::pause(&named),
+        Command::Resume(named) => town::resume(&named),
+        Command::Down(place) => town::down(&place).await,
+        Command::Demo(demo) => demo::run(demo).await,
+        Command::Load(load) => load::run(load).await,
+    }
+}
