@@ -142,7 +142,7 @@ impl Node {
             desk: Some(desk),
             member,
             validator_key: keys.consensus.as_ref().map(PublicKey::of),
-            identity: Identity::new(&keys.p2p, &member)?,
+            identity: Identity::new(keys.p2p.clone(), &member)?,
             peers: counts,
             metrics: ApiMetrics::register(&mut registry),
             registry: Arc::new(registry),

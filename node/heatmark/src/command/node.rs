@@ -30,6 +30,9 @@ pub(crate) struct Run {
     passphrase: PassphraseArgs,
     #[command(flatten)]
     settings: SettingArgs,
+    /// Also stops when standard input ends, so that the node does not outlive who started it
+    #[arg(long)]
+    stop_on_stdin_close: bool,
 }
 
 pub(crate) fn run(command: Command) -> Result<Answer, Failure> {
@@ -47,7 +50,7 @@ pub(crate) fn run(command: Command) -> Result<Answer, Failure> {
         Failure::unknown("the program could not start its runtime").because(error)
     })?;
     runtime.block_on(async {
-        let shutdown = shutdown()?;
+        let shutdown = shutdown(command.stop_on_stdin_close)?;
         crate::run::run(&config, keys, genesis, shutdown).await.map_err(|error| {
             Failure::unknown("the node does not run")
                 .because(chain(&error))
@@ -71,15 +74,25 @@ fn refuse_faults(config: &config::Config) -> Result<(), Failure> {
         .next("mend them; heatmark config check shows everything"))
 }
 
-/// Resolves at the first SIGTERM or SIGINT.
-fn shutdown() -> Result<impl Future<Output = ()>, Failure> {
+/// Resolves at the first SIGTERM or SIGINT, or when standard input ends where that counts.
+fn shutdown(with_stdin: bool) -> Result<impl Future<Output = ()>, Failure> {
     let unheard = |error| Failure::unknown("signals cannot be received").because(error);
     let mut terminate = signal(SignalKind::terminate()).map_err(unheard)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(unheard)?;
+    let (ended, end) = tokio::sync::oneshot::channel::<()>();
+    if with_stdin {
+        // A thread of its own: a runtime would wait for a read that never ends before it stops.
+        std::thread::spawn(move || {
+            // An error ends the input as well; nobody listens once the node stops.
+            let _ = std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink());
+            let _ = ended.send(());
+        });
+    }
     Ok(async move {
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
+            Ok(()) = end => {}
         }
     })
 }
