@@ -174,7 +174,7 @@ pub fn signer(
     if !valid {
         return Err(Refusal::KeyNotValid.into());
     }
-    let key = PublicKey::from_bytes(&public.key).map_err(|_| StateError::Damaged("key"))?;
+    let key = PublicKey::from_registry(&public.key).map_err(|_| StateError::Damaged("key"))?;
     let member = MemberId::try_from(entry.member.as_slice())
         .map_err(|_| StateError::Damaged("key"))?;
     let standing = state::member(view, &member)?.ok_or(StateError::Damaged("member"))?.status();

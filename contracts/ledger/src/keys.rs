@@ -45,6 +45,16 @@ impl PublicKey {
         VerifyingKey::from_bytes(&bytes).map(Self).map_err(|_| KeyError::UnacceptableKey)
     }
 
+    /// Reads a key that passed [`Self::from_bytes`] when it was registered, without paying for the
+    /// subgroup check again. For bytes from the state only.
+    ///
+    /// # Errors
+    /// [`KeyError::UnacceptableKey`] when it is no point at all.
+    pub fn from_registry(bytes: &[u8]) -> Result<Self, KeyError> {
+        let bytes: [u8; 32] = bytes.try_into().map_err(|_| KeyError::UnacceptableKey)?;
+        VerifyingKey::from_bytes(&bytes).map(Self).map_err(|_| KeyError::UnacceptableKey)
+    }
+
     /// The public half of a signing key.
     #[must_use]
     pub fn of(key: &SigningKey) -> Self {
