@@ -208,7 +208,9 @@ pub struct LogConfig {
 
 impl Default for LogConfig {
     fn default() -> Self {
-        Self { filter: "info".to_owned(), format: LogFormat::Text }
+        // The engine tells every vote at info.
+        let filter = "info,arc_malachitebft=warn,libp2p=warn";
+        Self { filter: filter.to_owned(), format: LogFormat::Text }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Log lines on standard error, for people or for machines. Refuses filters that do not parse.
 
 use crate::config::{LogConfig, LogFormat};
+use std::io::IsTerminal as _;
 use thiserror::Error;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::ParseError;
@@ -24,7 +25,10 @@ pub enum LoggingError {
 pub fn init(config: &LogConfig) -> Result<(), LoggingError> {
     use tracing_subscriber::util::SubscriberInitExt as _;
     let filter: EnvFilter = config.filter.parse()?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr);
     match config.format {
         LogFormat::Text => builder.finish().try_init()?,
         LogFormat::Json => builder.json().flatten_event(true).finish().try_init()?,

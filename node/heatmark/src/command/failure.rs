@@ -143,8 +143,7 @@ impl From<GenesisError> for Failure {
 
 impl From<ClientError> for Failure {
     fn from(error: ClientError) -> Self {
-        let why = std::error::Error::source(&error)
-            .map_or_else(|| error.to_string(), |source| format!("{error} ({source})"));
+        let why = chain(&error);
         let (exit, what, next) = match &error {
             ClientError::Address => {
                 (Exit::Input, "the node's address is not one", "give it as host:port")
@@ -182,4 +181,19 @@ impl From<ClientError> for Failure {
         let code = error.refusal_code().map(str::to_owned);
         Self::new(exit, what).because(why).next(next).code(code.as_deref())
     }
+}
+
+/// An error with everything under it, each said once.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(source) = next {
+        let said = source.to_string();
+        if !text.contains(&said) {
+            text.push_str(": ");
+            text.push_str(&said);
+        }
+        next = source.source();
+    }
+    text
 }

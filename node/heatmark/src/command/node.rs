@@ -2,7 +2,7 @@
 //! start with settings that `heatmark config check` finds faulty.
 
 use super::answer::Answer;
-use super::failure::Failure;
+use super::failure::{Failure, chain};
 use super::place::{HomeArgs, PassphraseArgs, SettingArgs, read_signed_genesis};
 use crate::config::{self, Standing};
 use crate::keys::Keys;
@@ -95,19 +95,4 @@ fn shutdown(with_stdin: bool) -> Result<impl Future<Output = ()>, Failure> {
             Ok(()) = end => {}
         }
     })
-}
-
-/// An error with everything under it, each said once.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(source) = next {
-        let said = source.to_string();
-        if !text.contains(&said) {
-            text.push_str(": ");
-            text.push_str(&said);
-        }
-        next = source.source();
-    }
-    text
 }

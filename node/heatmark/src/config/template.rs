@@ -67,8 +67,9 @@ max_member_transactions = 20000
 block_cache_bytes = 67108864
 
 [log]
-# What is logged to standard error, for example "info,heatmark_consensus=debug".
-filter = "info"
+# What is logged to standard error, for example "info,heatmark_consensus=debug". The consensus
+# engine and the network library tell every message at info.
+filter = "info,arc_malachitebft=warn,libp2p=warn"
 # "text" or "json".
 format = "text"
 "#;
