@@ -59,7 +59,7 @@ fn fatal(error: impl Into<ChainError>) -> ApplicationError {
 }
 
 /// The chain as this node has it, between store and pool.
-pub struct Chain {
+pub(super) struct Chain {
     store: Store,
     mempool: Arc<Mempool>,
     /// Blocks of the height under way that this process has executed.
@@ -70,13 +70,13 @@ pub struct Chain {
 impl Chain {
     /// The chain on top of a store and a pool.
     #[must_use]
-    pub fn new(store: Store, mempool: Arc<Mempool>) -> Self {
+    pub(super) fn new(store: Store, mempool: Arc<Mempool>) -> Self {
         let wants_block = watch::Sender::new(!mempool.is_empty());
         Self { store, mempool, executed: Mutex::default(), wants_block }
     }
 
     /// Tells consensus whether something waits; to be called whenever the pool grew.
-    pub fn update_wants_block(&self) {
+    pub(super) fn update_wants_block(&self) {
         let wants = !self.mempool.is_empty();
         self.wants_block.send_if_modified(|wanted| std::mem::replace(wanted, wants) != wants);
     }
