@@ -102,7 +102,7 @@ impl Clients {
     pub(crate) async fn offered(&self, begun: Instant, limit: Duration, rate: u32) -> Vec<Outcome> {
         let mut running = JoinSet::new();
         let mut outcomes = Vec::new();
-        let interval = Duration::from_secs(1) / rate.max(1);
+        let interval = Duration::from_secs(1).checked_div(rate.max(1)).unwrap_or_default();
         let mut due = begun;
         for client in self.0.iter().cycle() {
             if due.saturating_duration_since(begun) >= limit {
