@@ -11,9 +11,9 @@ use crate::ids::{Height, TransactionId, UnixMillis};
 use crate::refusal::Refusal;
 use crate::state::{Changes, StateError, StateView};
 use crate::transaction::Transaction;
+use heatmark_merkle::MapError;
 use heatmark_merkle::map::{self, MemoryNodes, NodeReader};
 use heatmark_merkle::tree::Frontier;
-use heatmark_merkle::MapError;
 use heatmark_proto::ledger::v1 as pb;
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
@@ -173,7 +173,8 @@ impl Auditor {
     /// See [`AuditError`]. The auditor stays where it was.
     pub fn block(&mut self, certified: &pb::CertifiedBlock) -> Result<(), AuditError> {
         let message = certified.block.clone().ok_or(AuditError::Missing("block"))?;
-        let certificate = certified.certificate.as_ref().ok_or(AuditError::Missing("certificate"))?;
+        let certificate =
+            certified.certificate.as_ref().ok_or(AuditError::Missing("certificate"))?;
         let certificate = CommitCertificate::from_proto(certificate)?;
         let received = Block::from_proto(message)?;
         certificate.verify(&received.header, &self.tip.validators)?;
@@ -198,8 +199,10 @@ impl Auditor {
         let s = &mut self.summary;
         s.blocks = s.blocks.saturating_add(1);
         s.transactions = s.transactions.saturating_add(transactions);
-        s.transaction_signatures =
-            s.transaction_signatures.saturating_add(transactions).saturating_add(count(cosignatures));
+        s.transaction_signatures = s
+            .transaction_signatures
+            .saturating_add(transactions)
+            .saturating_add(count(cosignatures));
         s.certificate_signatures =
             s.certificate_signatures.saturating_add(count(certificate.signatures.len()));
         s.set_changes = s.set_changes.saturating_add(u64::from(changed));

@@ -112,10 +112,7 @@ impl CommitCertificate {
                 Some(&hash),
                 &validator.key.to_bytes(),
             );
-            validator
-                .key
-                .verify(&preimage, signature)
-                .map_err(|_| CertificateError::Signature)?;
+            validator.key.verify(&preimage, signature).map_err(|_| CertificateError::Signature)?;
             power = power.saturating_add(validator.power);
         }
         if is_quorum(power, set.total_power()) { Ok(()) } else { Err(CertificateError::Quorum) }

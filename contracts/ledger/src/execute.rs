@@ -12,8 +12,8 @@ mod alerts;
 mod governance;
 mod registry;
 
-pub(crate) use governance::{check_parameters, put_validators};
 pub use governance::required_new_keys;
+pub(crate) use governance::{check_parameters, put_validators};
 pub use registry::check_entry;
 pub(crate) use registry::{enter, member_id_of};
 
@@ -175,8 +175,8 @@ pub fn signer(
         return Err(Refusal::KeyNotValid.into());
     }
     let key = PublicKey::from_registry(&public.key).map_err(|_| StateError::Damaged("key"))?;
-    let member = MemberId::try_from(entry.member.as_slice())
-        .map_err(|_| StateError::Damaged("key"))?;
+    let member =
+        MemberId::try_from(entry.member.as_slice()).map_err(|_| StateError::Damaged("key"))?;
     let standing = state::member(view, &member)?.ok_or(StateError::Damaged("member"))?.status();
     let allowed = match standing {
         pb::MemberStatus::Active => true,

@@ -296,8 +296,7 @@ impl Genesis {
     }
 
     fn add_signature(&mut self, member: MemberId, signature: Vec<u8>) -> Result<(), GenesisError> {
-        let (entry, _) =
-            self.founders.get(&member).ok_or(GenesisError::NotAFounder(member))?;
+        let (entry, _) = self.founders.get(&member).ok_or(GenesisError::NotAFounder(member))?;
         let root = entry.keys.first().map(|key| PublicKey::from_bytes(&key.key));
         let verified: Result<(), KeyError> = match root {
             Some(Ok(root)) => root.verify(&genesis_preimage(&self.network, &member), &signature),
@@ -389,7 +388,8 @@ impl Founder {
         let founder = |reason| GenesisError::Founder { name: self.legal_name.clone(), reason };
         let mut roles = Vec::new();
         for name in &self.roles {
-            let role = role_from_name(name).ok_or_else(|| founder(Refusal::Entry("unknown role")))?;
+            let role =
+                role_from_name(name).ok_or_else(|| founder(Refusal::Entry("unknown role")))?;
             roles.push(role as i32);
         }
         roles.sort_unstable();
@@ -495,10 +495,7 @@ impl StateView for Nothing {
         Ok(None)
     }
 
-    fn contains_transaction(
-        &self,
-        _id: &crate::ids::TransactionId,
-    ) -> Result<bool, StateError> {
+    fn contains_transaction(&self, _id: &crate::ids::TransactionId) -> Result<bool, StateError> {
         Ok(false)
     }
 }

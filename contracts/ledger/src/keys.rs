@@ -36,9 +36,8 @@ impl PublicKey {
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, KeyError> {
         let bytes: [u8; 32] = bytes.try_into().map_err(|_| KeyError::UnacceptableKey)?;
         let point = CompressedEdwardsY(bytes).decompress().ok_or(KeyError::UnacceptableKey)?;
-        let acceptable = point.compress().0 == bytes
-            && !point.is_small_order()
-            && point.is_torsion_free();
+        let acceptable =
+            point.compress().0 == bytes && !point.is_small_order() && point.is_torsion_free();
         if !acceptable {
             return Err(KeyError::UnacceptableKey);
         }

@@ -124,8 +124,7 @@ impl Transaction {
         for cosignature in &self.envelope.cosignatures {
             let purpose = cosigner_tag(cosignature.purpose()).ok_or(Refusal::Cosignatures)?;
             let cosigner = PublicKey::from_bytes(&cosignature.public_key)?;
-            let message =
-                signed_preimage(purpose, network, &cosigner.id(), &self.envelope.body);
+            let message = signed_preimage(purpose, network, &cosigner.id(), &self.envelope.body);
             cosigner.verify(&message, &cosignature.signature)?;
         }
         // A second thread may have verified the same bytes meanwhile; both found the same.

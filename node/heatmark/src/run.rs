@@ -226,7 +226,8 @@ fn exchange_config(config: &Config) -> Result<ExchangeConfig, RunError> {
         "" => None,
         address => Some(multiaddr(address)?),
     };
-    let peers = config.exchange.peers.iter().map(|peer| multiaddr(peer)).collect::<Result<_, _>>()?;
+    let peers =
+        config.exchange.peers.iter().map(|peer| multiaddr(peer)).collect::<Result<_, _>>()?;
     Ok(ExchangeConfig { listen, peers, ..ExchangeConfig::default() })
 }
 

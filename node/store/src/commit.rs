@@ -3,8 +3,7 @@
 use crate::error::StoreError;
 use crate::schema::{
     ENTRIES, FORMAT, FORMAT_KEY, HEADERS, IDS, LEAVES, META, NETWORK_KEY, NODES, PROPOSED, SETS,
-    STALE, STATE, StoredHeader, TILES, UNDECIDED, VALUES, number, read_number, tile_key,
-    value_key,
+    STALE, STATE, StoredHeader, TILES, UNDECIDED, VALUES, number, read_number, tile_key, value_key,
 };
 use crate::store::{Store, StoreTip, family, synced};
 use heatmark_ledger::block::ExecutedBlock;
@@ -90,8 +89,7 @@ impl Store {
         height: Height,
         certificate: &CommitCertificate,
     ) -> Result<(), StoreError> {
-        let mut stored =
-            self.stored_header(height)?.ok_or(StoreError::NotAvailable("block"))?;
+        let mut stored = self.stored_header(height)?.ok_or(StoreError::NotAvailable("block"))?;
         let signed = |c: &heatmark_proto::ledger::v1::CommitCertificate| c.signatures.len();
         let new = certificate.to_proto();
         if stored.certificate.as_ref().is_some_and(|old| signed(old) >= signed(&new)) {

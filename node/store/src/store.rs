@@ -70,7 +70,11 @@ impl Store {
     ///
     /// # Errors
     /// When it cannot be opened, is damaged, or belongs to another network or format.
-    pub fn open(path: &Path, genesis: &Genesis, options: &StoreOptions) -> Result<Self, StoreError> {
+    pub fn open(
+        path: &Path,
+        genesis: &Genesis,
+        options: &StoreOptions,
+    ) -> Result<Self, StoreError> {
         let db = schema::open(path, options)?;
         let meta = family(&db, META)?;
         let network = genesis.network();
@@ -118,7 +122,10 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails or is damaged.
-    pub fn header(&self, height: Height) -> Result<Option<(Header, CommitCertificate)>, StoreError> {
+    pub fn header(
+        &self,
+        height: Height,
+    ) -> Result<Option<(Header, CommitCertificate)>, StoreError> {
         self.stored_header(height)?.map(|stored| parts(&stored)).transpose()
     }
 
@@ -126,7 +133,10 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails or is damaged.
-    pub fn certified_block(&self, height: Height) -> Result<Option<pb::CertifiedBlock>, StoreError> {
+    pub fn certified_block(
+        &self,
+        height: Height,
+    ) -> Result<Option<pb::CertifiedBlock>, StoreError> {
         let Some(stored) = self.stored_header(height)? else { return Ok(None) };
         let header = stored.header.ok_or(StoreError::Damaged("header"))?;
         let count = header.log_size.saturating_sub(stored.first_leaf);
@@ -396,8 +406,6 @@ impl heatmark_merkle::tree::HashReader for TileReader<'_> {
 
     fn tile(&self, tile: TileId, _width: u16) -> Result<Vec<u8>, StoreError> {
         let key = schema::tile_key(tile.level, tile.index);
-        self.db
-            .get_cf(family(self.db, TILES)?, key)?
-            .ok_or(StoreError::Damaged("log tiles"))
+        self.db.get_cf(family(self.db, TILES)?, key)?.ok_or(StoreError::Damaged("log tiles"))
     }
 }

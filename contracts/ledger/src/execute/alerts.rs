@@ -82,10 +82,8 @@ pub(super) fn acknowledge<V: StateView + ?Sized>(
     if last.is_some_and(|last| last.sequence >= acknowledge.sequence) {
         return Err(Refusal::Acknowledged.into());
     }
-    let entry = pb::AcknowledgementState {
-        sequence: acknowledge.sequence,
-        height: context.env.height.0,
-    };
+    let entry =
+        pb::AcknowledgementState { sequence: acknowledge.sequence, height: context.env.height.0 };
     state.put(key, &entry);
     Ok(())
 }

@@ -102,7 +102,8 @@ pub(super) fn vote<V: StateView + ?Sized>(
     let id = TransactionId::try_from(vote.proposal.as_slice())
         .map_err(|_| Refusal::Field("proposal"))?;
     let mut proposal: pb::ProposalState =
-        state::read(state, &state::proposal_key(&id), "proposal")?.ok_or(Refusal::ProposalNotOpen)?;
+        state::read(state, &state::proposal_key(&id), "proposal")?
+            .ok_or(Refusal::ProposalNotOpen)?;
     let open = proposal.status() == pb::ProposalStatus::Open;
     if !open || context.env.time.0 >= proposal.expires_ms {
         return Err(Refusal::ProposalNotOpen.into());
@@ -180,8 +181,9 @@ fn is_adopted(
             power = power.saturating_add(power_of(view, &entry)?);
         }
     }
-    let two_thirds =
-        |part: u64, whole: u64| u128::from(part).saturating_mul(3) >= u128::from(whole).saturating_mul(2);
+    let two_thirds = |part: u64, whole: u64| {
+        u128::from(part).saturating_mul(3) >= u128::from(whole).saturating_mul(2)
+    };
     if grave {
         let total = validators(view)?.total_power();
         return Ok(two_thirds(approving, active) && two_thirds(power, total));
@@ -377,10 +379,7 @@ pub(crate) fn check_parameters(p: &pb::Parameters) -> Result<(), Refusal> {
         ((100..=60_000).contains(&p.max_clock_skew_ms), "max_clock_skew_ms: 100 to 60,000"),
         ((1_000..=7 * DAY_MS).contains(&p.max_window_ms), "max_window_ms: 1 second to 7 days"),
         ((1..=16_777_216).contains(&p.max_batch_records), "max_batch_records: 1 to 16,777,216"),
-        (
-            (1..=100_000).contains(&p.max_block_transactions),
-            "max_block_transactions: 1 to 100,000",
-        ),
+        ((1..=100_000).contains(&p.max_block_transactions), "max_block_transactions: 1 to 100,000"),
         (
             (131_072..=largest.saturating_sub(1_048_576)).contains(&block_bytes),
             "max_block_bytes: 131,072 to 7,340,032",

@@ -50,9 +50,8 @@ fn check_identifiers(identifiers: &[pb::Identifier]) -> Result<(), Refusal> {
             ));
         }
     }
-    let order = |a: &pb::Identifier, b: &pb::Identifier| {
-        (&a.scheme, &a.value) < (&b.scheme, &b.value)
-    };
+    let order =
+        |a: &pb::Identifier, b: &pb::Identifier| (&a.scheme, &a.value) < (&b.scheme, &b.value);
     if identifiers.is_sorted_by(order) {
         Ok(())
     } else {

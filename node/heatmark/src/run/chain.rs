@@ -195,8 +195,7 @@ impl Chain {
         if let Some(block) = self.recall(hash) {
             return Ok(block);
         }
-        let stored =
-            self.store.undecided(height, hash)?.ok_or(ChainError::UnknownBlock(height))?;
+        let stored = self.store.undecided(height, hash)?.ok_or(ChainError::UnknownBlock(height))?;
         match self.execute(&self.store.tip(), &stored.block)? {
             Judged::Valid(block) => Ok(Arc::new(*block)),
             Judged::Invalid(_, error) | Judged::NoBlock(error) => Err(error.into()),

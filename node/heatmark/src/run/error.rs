@@ -41,7 +41,9 @@ pub enum RunError {
     #[error("the settings say `mode = \"validator\"`, but keys/consensus.key is missing")]
     NoConsensusKey,
     /// Neither the registry nor entry.json knows the signing key.
-    #[error("keys/signing.key belongs to no member of this network, and entry.json does not name it")]
+    #[error(
+        "keys/signing.key belongs to no member of this network, and entry.json does not name it"
+    )]
     NoMember,
     /// The exchange network cannot start.
     #[error("exchange network: {0}")]
