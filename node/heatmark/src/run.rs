@@ -103,7 +103,7 @@ impl Node {
         let (intake, fresh) = Intake::new(genesis.network(), Arc::clone(&mempool), view);
         let intake = Arc::new(intake);
         let chain = Arc::new(Chain::new(store.clone(), Arc::clone(&mempool)));
-        let mut registry = Registry::with_prefix("heatmark");
+        let mut registry = Registry::default();
         let (stop, stopping) = watch::channel(false);
 
         let tip = tip_source(store.clone());
@@ -112,7 +112,7 @@ impl Node {
             &keys.p2p,
             Arc::clone(&intake),
             Feed { fresh, tip },
-            &mut registry,
+            registry.sub_registry_with_prefix("heatmark"),
         )
         .await?;
         let exchange = Arc::new(exchange);
