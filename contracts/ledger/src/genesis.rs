@@ -222,6 +222,10 @@ impl Genesis {
             Some((document, lines)) => (format!("{document}\n"), lines),
             None => (text.to_owned(), ""),
         };
+        // Without it the text could be signed and written, and not read again.
+        if !text.ends_with('\n') {
+            return Err(GenesisError::Rule("the document must end in a line feed"));
+        }
         let mut genesis = Self::from_document(text)?;
         for line in lines.split_inclusive('\n') {
             let line = line.strip_suffix('\n').ok_or(GenesisError::SignatureLine)?;

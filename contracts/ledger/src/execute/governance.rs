@@ -39,19 +39,22 @@ pub(super) fn switch_version<V: StateView + ?Sized>(
     Ok(versions.current)
 }
 
-/// Voting power of a member's registered consensus key.
+/// Voting power of these members, ascending: that of every key of theirs in the next set, also of
+/// one they have replaced, for it keeps voting.
 pub(super) fn power_of(
     view: &(impl StateView + ?Sized),
-    entry: &pb::MemberEntry,
+    members: &[MemberId],
 ) -> Result<u64, StateError> {
-    let set = validators(view)?;
-    let power = |key: &pb::PublicKey| {
-        let bytes: [u8; 32] = key.key.as_slice().try_into().ok()?;
-        let position = set.position(&bytes)?;
-        set.validators().get(position).map(|v| v.power)
-    };
-    let consensus = entry.keys.iter().find(|key| key.role() == pb::KeyRole::Consensus);
-    Ok(consensus.and_then(power).unwrap_or(0))
+    let mut power: u64 = 0;
+    for validator in validators(view)?.validators() {
+        let key = state::key_state(view, &validator.key.id())?.ok_or(StateError::Damaged("key"))?;
+        let owner = MemberId::try_from(key.member.as_slice())
+            .map_err(|_| StateError::Damaged("key"))?;
+        if members.binary_search(&owner).is_ok() {
+            power = power.saturating_add(validator.power);
+        }
+    }
+    Ok(power)
 }
 
 /// Public keys, in order, whose holders must co-sign a proposal as `NEW_KEY`.
@@ -169,26 +172,26 @@ fn is_adopted(
     approvals: &[Vec<u8>],
     grave: bool,
 ) -> Result<bool, ExecutionError> {
-    let (mut active, mut approving, mut power) = (0_u64, 0_u64, 0_u64);
+    let (mut active, mut approving) = (0_u64, Vec::new());
     for id in state::members(view)? {
-        let (found, entry) = registry::existing(view, &id)?;
+        let (found, _) = registry::existing(view, &id)?;
         if found.status() != pb::MemberStatus::Active {
             continue;
         }
         active = active.saturating_add(1);
         if approvals.binary_search(&id.to_vec()).is_ok() {
-            approving = approving.saturating_add(1);
-            power = power.saturating_add(power_of(view, &entry)?);
+            approving.push(id);
         }
     }
     let two_thirds = |part: u64, whole: u64| {
         u128::from(part).saturating_mul(3) >= u128::from(whole).saturating_mul(2)
     };
+    let count = u64::try_from(approving.len()).unwrap_or(u64::MAX);
     if grave {
-        let total = validators(view)?.total_power();
-        return Ok(two_thirds(approving, active) && two_thirds(power, total));
+        let (power, total) = (power_of(view, &approving)?, validators(view)?.total_power());
+        return Ok(two_thirds(count, active) && two_thirds(power, total));
     }
-    Ok(approving.saturating_mul(2) > active)
+    Ok(count.saturating_mul(2) > active)
 }
 
 fn enqueue<V: StateView + ?Sized>(

@@ -282,7 +282,7 @@ pub(super) fn leave<V: StateView + ?Sized>(
     if found.status() == pb::MemberStatus::Left {
         return Err(Refusal::MemberNotActive.into());
     }
-    if super::governance::power_of(state, &entry)? > 0 {
+    if super::governance::power_of(state, &[member])? > 0 {
         return Err(Refusal::StillValidator.into());
     }
     for key in &entry.keys {
