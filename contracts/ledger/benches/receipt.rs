@@ -56,11 +56,7 @@ fn blocks(criterion: &mut Criterion) {
         bencher.iter_batched(fresh, |all| check(all).unwrap(), BatchSize::LargeInput);
     });
     criterion.bench_function("execute 1000 anchors, signatures verified before", |bencher| {
-        bencher.iter_batched(
-            || anchors.clone(),
-            |all| check(all).unwrap(),
-            BatchSize::LargeInput,
-        );
+        bencher.iter_batched(|| anchors.clone(), |all| check(all).unwrap(), BatchSize::LargeInput);
     });
 }
 

@@ -48,8 +48,8 @@ pub(super) fn power_of(
     let mut power: u64 = 0;
     for validator in validators(view)?.validators() {
         let key = state::key_state(view, &validator.key.id())?.ok_or(StateError::Damaged("key"))?;
-        let owner = MemberId::try_from(key.member.as_slice())
-            .map_err(|_| StateError::Damaged("key"))?;
+        let owner =
+            MemberId::try_from(key.member.as_slice()).map_err(|_| StateError::Damaged("key"))?;
         if members.binary_search(&owner).is_ok() {
             power = power.saturating_add(validator.power);
         }

@@ -67,7 +67,8 @@ fn the_second_verifier_says_the_same_of_mutated_evidence() {
         }
         let evidence =
             if number % 3 == 0 { Evidence::State(bytes) } else { Evidence::Receipt(bytes) };
-        let mut case = Case { name: format!("{number}"), trust: trust.clone(), evidence, expect: "" };
+        let mut case =
+            Case { name: format!("{number}"), trust: trust.clone(), evidence, expect: "" };
         case.expect = verdict(&case);
         all.push(case);
     }

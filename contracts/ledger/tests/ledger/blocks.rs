@@ -181,7 +181,9 @@ fn an_audit_refuses_tampered_missing_and_foreign_blocks_and_stays_where_it_was()
         }),
         ("a root", |b| b.block.as_mut().unwrap().header.as_mut().unwrap().state_root[0] ^= 1),
         ("a signature", |b| b.certificate.as_mut().unwrap().signatures[0].signature[0] ^= 1),
-        ("signatures short of a quorum", |b| b.certificate.as_mut().unwrap().signatures.truncate(2)),
+        ("signatures short of a quorum", |b| {
+            b.certificate.as_mut().unwrap().signatures.truncate(2)
+        }),
         ("another round", |b| b.certificate.as_mut().unwrap().round += 1),
     ];
     for (name, tamper) in tampers {

@@ -73,11 +73,7 @@ pub(crate) fn prepared() -> Prepared {
     let gone = propose(Action::AddMember(town::entry("Gone", &roles)));
     let add = town.tx_with(0, gone, &town::entry_cosigners("Gone", &roles));
     let first = [
-        town.tx_with(
-            0,
-            Payload::Alert(alert(&held, pb::AlertLevel::Hold, 1)),
-            &issuer(&held),
-        ),
+        town.tx_with(0, Payload::Alert(alert(&held, pb::AlertLevel::Hold, 1)), &issuer(&held)),
         town.tx_with(
             0,
             Payload::Alert(alert(&revoked, pb::AlertLevel::Revoke, 1)),
@@ -91,10 +87,8 @@ pub(crate) fn prepared() -> Prepared {
     let mut block = vec![add];
     block.extend(first);
     town.commit(&block);
-    let gone = heatmark_ledger::keys::member_id(
-        &town.tip.network,
-        &PublicKey::of(&key("Gone root")).id(),
-    );
+    let gone =
+        heatmark_ledger::keys::member_id(&town.tip.network, &PublicKey::of(&key("Gone root")).id());
     let leave = Payload::Leave(pb::Leave { member: gone.to_vec() });
     let leave = town.tx_with(0, leave, &[(CoSigner::Root, key("Gone root"))]);
     town.commit(&[leave]);
@@ -152,7 +146,12 @@ impl Cases {
         self.by(name, &signer, (payload, cosigners), expect);
     }
 
-    fn body(&mut self, name: &'static str, change: impl FnOnce(&mut pb::Body), expect: &'static str) {
+    fn body(
+        &mut self,
+        name: &'static str,
+        change: impl FnOnce(&mut pb::Body),
+        expect: &'static str,
+    ) {
         let mut body = self.town.body(anchor());
         change(&mut body);
         let envelope = self.town.envelope(&self.town.members[0].signing, &body, &[]);
@@ -200,7 +199,11 @@ fn encodings(cases: &mut Cases) {
     cases.envelope("no bytes", Vec::new(), "field");
     cases.envelope("an envelope cut short", sound[..sound.len() - 1].to_vec(), "malformed");
     cases.envelope("an unknown field", [sound.as_slice(), &[0x28, 1]].concat(), "not-canonical");
-    cases.envelope("a default written out", [sound.as_slice(), &[0x22, 0]].concat(), "cosignatures");
+    cases.envelope(
+        "a default written out",
+        [sound.as_slice(), &[0x22, 0]].concat(),
+        "cosignatures",
+    );
     cases.envelope("an envelope too long", vec![0x22; 65_508], "too-long");
     let mut swapped = pb::Envelope::decode(sound.as_slice()).unwrap();
     swapped.body.push(0);
@@ -211,10 +214,26 @@ fn encodings(cases: &mut Cases) {
     cases.body("a nonce of 15 bytes", |b| b.nonce.truncate(15), "field");
     cases.body("a nonce of 17 bytes", |b| b.nonce.push(0), "field");
     cases.body("no payload", |b| b.payload = None, "no-payload");
-    cases.message("an unnamed co-signer", |e| e.cosignatures.push(cosignature(0, 32, 64)), "cosignatures");
-    cases.message("an unknown co-signer", |e| e.cosignatures.push(cosignature(4, 32, 64)), "malformed");
-    cases.message("a co-signer's key of 31 bytes", |e| e.cosignatures.push(cosignature(1, 31, 64)), "field");
-    cases.message("a co-signature of 63 bytes", |e| e.cosignatures.push(cosignature(1, 32, 63)), "field");
+    cases.message(
+        "an unnamed co-signer",
+        |e| e.cosignatures.push(cosignature(0, 32, 64)),
+        "cosignatures",
+    );
+    cases.message(
+        "an unknown co-signer",
+        |e| e.cosignatures.push(cosignature(4, 32, 64)),
+        "malformed",
+    );
+    cases.message(
+        "a co-signer's key of 31 bytes",
+        |e| e.cosignatures.push(cosignature(1, 31, 64)),
+        "field",
+    );
+    cases.message(
+        "a co-signature of 63 bytes",
+        |e| e.cosignatures.push(cosignature(1, 32, 63)),
+        "field",
+    );
     cases.message(
         "nine co-signatures",
         |e| e.cosignatures = vec![cosignature(1, 32, 64); 9],
@@ -222,10 +241,14 @@ fn encodings(cases: &mut Cases) {
     );
     cases.message(
         "a co-signer's key that is the identity",
-        |e| e.cosignatures.push(pb::CoSignature { public_key: identity(), ..cosignature(1, 32, 64) }),
+        |e| {
+            e.cosignatures
+                .push(pb::CoSignature { public_key: identity(), ..cosignature(1, 32, 64) })
+        },
         "unacceptable-key",
     );
-    let unknown_level = pb::Alert { level: 6, ..alert(&key("held record"), pb::AlertLevel::Hold, 1) };
+    let unknown_level =
+        pb::Alert { level: 6, ..alert(&key("held record"), pb::AlertLevel::Hold, 1) };
     cases.plain("an unknown level", Payload::Alert(unknown_level), "malformed");
 }
 
@@ -242,14 +265,30 @@ fn cosignature(purpose: i32, key: usize, signature: usize) -> pb::CoSignature {
 fn windows(cases: &mut Cases) {
     let time = cases.time_ms;
     cases.body("a window that is empty", |b| b.not_after_ms = b.not_before_ms, "window");
-    cases.body("a window that ends before it begins", |b| b.not_after_ms = b.not_before_ms - 1, "window");
-    cases.body("a window of the longest length", |b| b.not_after_ms = b.not_before_ms + 600_000, "ok");
-    cases.body("a window too long by 1 ms", |b| b.not_after_ms = b.not_before_ms + 600_001, "window");
+    cases.body(
+        "a window that ends before it begins",
+        |b| b.not_after_ms = b.not_before_ms - 1,
+        "window",
+    );
+    cases.body(
+        "a window of the longest length",
+        |b| b.not_after_ms = b.not_before_ms + 600_000,
+        "ok",
+    );
+    cases.body(
+        "a window too long by 1 ms",
+        |b| b.not_after_ms = b.not_before_ms + 600_001,
+        "window",
+    );
     cases.body("a window that opens now", |b| b.not_before_ms = time, "ok");
     cases.body("a window that opens in 1 ms", |b| b.not_before_ms = time + 1, "too-early");
     cases.body("a window that closes in 1 ms", |b| b.not_after_ms = time + 1, "ok");
     cases.body("a window that closes now", |b| b.not_after_ms = time, "expired");
-    cases.body("a window of the first day", |b| (b.not_before_ms, b.not_after_ms) = (0, 1), "expired");
+    cases.body(
+        "a window of the first day",
+        |b| (b.not_before_ms, b.not_after_ms) = (0, 1),
+        "expired",
+    );
     cases.body(
         "a window at the end of time",
         |b| (b.not_before_ms, b.not_after_ms) = (u64::MAX - 1, u64::MAX),
@@ -283,7 +322,12 @@ fn signers(cases: &mut Cases) {
     cases.by("a suspended member's concern", &suspended, (hold, &[]), "ok");
     let seen = acknowledge(&key("held record"), Vec::new(), 1);
     cases.by("a suspended member's acknowledgement", &suspended, (seen, &[]), "ok");
-    cases.by("the key of a member that left", &key("Gone signing"), (anchor(), &[]), "key-not-valid");
+    cases.by(
+        "the key of a member that left",
+        &key("Gone signing"),
+        (anchor(), &[]),
+        "key-not-valid",
+    );
     cases.message("a signature of zeros", |e| e.signature = vec![0; 64], "bad-signature");
     cases.message("a signature with a bit flipped", |e| e.signature[0] ^= 1, "bad-signature");
     let body = cases.town.body(anchor());
@@ -361,7 +405,11 @@ fn registry(cases: &mut Cases) {
     for (name, cosigners, expect) in [
         ("a rotation without the root key", both[1..].to_vec(), "cosignatures"),
         ("a rotation without the new key", both[..1].to_vec(), "cosignatures"),
-        ("a rotation with both in the wrong order", vec![both[1].clone(), both[0].clone()], "cosignatures"),
+        (
+            "a rotation with both in the wrong order",
+            vec![both[1].clone(), both[0].clone()],
+            "cosignatures",
+        ),
         (
             "a rotation with another member's root key",
             vec![(CoSigner::Root, cases.town.members[1].root.clone()), both[1].clone()],
@@ -382,7 +430,12 @@ fn registry(cases: &mut Cases) {
     let known = cases.town.members[1].p2p.clone();
     let taken = turn(&cases.town, &known, P2p);
     let cosigners = [both[0].clone(), (CoSigner::NewKey, known)];
-    cases.cosigned("a rotation to a known key", Payload::RotateKey(taken), &cosigners, "key-in-use");
+    cases.cosigned(
+        "a rotation to a known key",
+        Payload::RotateKey(taken),
+        &cosigners,
+        "key-in-use",
+    );
     let unknown = pb::RotateKey { member: vec![5; 32], ..sound.clone() };
     cases.cosigned("a stranger's rotation", Payload::RotateKey(unknown), &both, "unknown-member");
     let short = pb::RotateKey { member: vec![5; 31], ..sound.clone() };
@@ -393,9 +446,15 @@ fn registry(cases: &mut Cases) {
     cases.cosigned("a rotation to no key", Payload::RotateKey(none), &both, "field");
     let weak = pb::PublicKey { key: identity(), ..public_key(Signing, &new) };
     let weak = pb::RotateKey { new_key: Some(weak), ..sound };
-    cases.cosigned("a rotation to the identity", Payload::RotateKey(weak), &both, "unacceptable-key");
+    cases.cosigned(
+        "a rotation to the identity",
+        Payload::RotateKey(weak),
+        &both,
+        "unacceptable-key",
+    );
 
-    let leave = |town: &Town, who: usize| Payload::Leave(pb::Leave { member: town.id(who).to_vec() });
+    let leave =
+        |town: &Town, who: usize| Payload::Leave(pb::Leave { member: town.id(who).to_vec() });
     let by_root = [(CoSigner::Root, mill)];
     let validator = leave(&cases.town, 0);
     cases.cosigned("a validator leaves", validator.clone(), &by_root, "still-validator");
@@ -458,18 +517,31 @@ fn actions(cases: &mut Cases) {
     let of = |town: &Town, who: usize| target(&town.members[who]);
     let (active, suspended) = (of(&cases.town, 2), of(&cases.town, 3));
     cases.plain("a suspension", propose(Action::Suspend(active.clone())), "ok");
-    cases.plain("a suspension of one suspended", propose(Action::Suspend(suspended.clone())), "action");
+    cases.plain(
+        "a suspension of one suspended",
+        propose(Action::Suspend(suspended.clone())),
+        "action",
+    );
     cases.plain("a reinstatement", propose(Action::Reinstate(suspended)), "ok");
-    cases.plain("a reinstatement of one active", propose(Action::Reinstate(active.clone())), "action");
+    cases.plain(
+        "a reinstatement of one active",
+        propose(Action::Reinstate(active.clone())),
+        "action",
+    );
     let unreasoned = pb::MemberAction { reason_digest: Vec::new(), ..active.clone() };
     cases.plain("a suspension without reason", propose(Action::Suspend(unreasoned)), "field");
     let stranger = pb::MemberAction { member: vec![8; 32], ..active };
     cases.plain("a stranger's suspension", propose(Action::Suspend(stranger)), "unknown-member");
 
     let member = cases.town.id(1).to_vec();
-    let set_roles = |roles: Vec<i32>| propose(Action::SetRoles(pb::SetRoles { member: member.clone(), roles }));
+    let set_roles =
+        |roles: Vec<i32>| propose(Action::SetRoles(pb::SetRoles { member: member.clone(), roles }));
     cases.plain("new roles", set_roles(vec![Assembler as i32]), "ok");
-    cases.plain("the validator's role by a vote on roles", set_roles(vec![Validator as i32]), "action");
+    cases.plain(
+        "the validator's role by a vote on roles",
+        set_roles(vec![Validator as i32]),
+        "action",
+    );
     cases.plain("no roles", set_roles(vec![]), "entry");
 
     let power = |town: &Town, who: usize, power| town::set_power(&town.members[who], power);
@@ -480,8 +552,16 @@ fn actions(cases: &mut Cases) {
     cases.plain("no power", none, "ok");
     let to_suspended = power(&cases.town, 3, 2);
     cases.plain("power for one suspended", to_suspended, "action");
-    let foreign = pb::SetValidator { member: cases.town.id(1).to_vec(), consensus_key: public(&key("x")), power: 1 };
-    cases.plain("power for an unregistered key", propose(Action::SetValidator(foreign.clone())), "action");
+    let foreign = pb::SetValidator {
+        member: cases.town.id(1).to_vec(),
+        consensus_key: public(&key("x")),
+        power: 1,
+    };
+    cases.plain(
+        "power for an unregistered key",
+        propose(Action::SetValidator(foreign.clone())),
+        "action",
+    );
     let nothing = pb::SetValidator { power: 0, ..foreign.clone() };
     cases.plain("no power for one without", propose(Action::SetValidator(nothing)), "action");
     let weak = pb::SetValidator { consensus_key: identity(), ..foreign };
@@ -491,9 +571,11 @@ fn actions(cases: &mut Cases) {
     cases.plain("the same parameters", propose(Action::Parameters(parameters)), "ok");
     let wild = pb::Parameters { max_block_bytes: 131_071, ..parameters };
     cases.plain("blocks too small", propose(Action::Parameters(wild)), "action");
-    let wild = pb::Parameters { reserved_alert_bytes: parameters.max_block_bytes / 2 + 1, ..parameters };
+    let wild =
+        pb::Parameters { reserved_alert_bytes: parameters.max_block_bytes / 2 + 1, ..parameters };
     cases.plain("too much reserved", propose(Action::Parameters(wild)), "action");
-    let schedule = |version, height| propose(Action::ScheduleVersion(pb::ScheduleVersion { version, height }));
+    let schedule =
+        |version, height| propose(Action::ScheduleVersion(pb::ScheduleVersion { version, height }));
     cases.plain("a version to come", schedule(2, 1_000), "ok");
     cases.plain("the version that runs", schedule(1, 1_000), "action");
     cases.plain("a version in the past", schedule(2, 1), "action");
@@ -515,7 +597,8 @@ fn identifier(scheme: &str, value: &str) -> pb::Identifier {
 }
 
 fn votes(cases: &mut Cases, open: &[u8], decided: &[u8]) {
-    let vote = |proposal: &[u8]| Payload::Vote(pb::Vote { proposal: proposal.to_vec(), approve: true });
+    let vote =
+        |proposal: &[u8]| Payload::Vote(pb::Vote { proposal: proposal.to_vec(), approve: true });
     let third = cases.town.members[2].signing.clone();
     cases.by("a vote", &third, (vote(open), &[]), "ok");
     cases.plain("a vote of the proposer", vote(open), "voted");

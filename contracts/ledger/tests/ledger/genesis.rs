@@ -43,14 +43,34 @@ pub(crate) fn cases() -> Vec<Case> {
         Case { name: "signed by all", text: text.clone(), parses: true, signed: true },
         Case { name: "signed by nobody", text: unsigned.clone(), parses: true, signed: false },
         with_lines("a signature missing", &lines[..3], true, false),
-        with_lines("signatures out of order", &[lines[1], lines[0], lines[2], lines[3]], false, false),
-        with_lines("a signature twice", &[lines[0], lines[0], lines[1], lines[2], lines[3]], false, false),
+        with_lines(
+            "signatures out of order",
+            &[lines[1], lines[0], lines[2], lines[3]],
+            false,
+            false,
+        ),
+        with_lines(
+            "a signature twice",
+            &[lines[0], lines[0], lines[1], lines[2], lines[3]],
+            false,
+            false,
+        ),
         with_lines("another network's signatures", &foreign, false, false),
-        with_lines("a blank line among signatures", &[lines[0], "", lines[1], lines[2], lines[3]], false, false),
+        with_lines(
+            "a blank line among signatures",
+            &[lines[0], "", lines[1], lines[2], lines[3]],
+            false,
+            false,
+        ),
         with_lines("a hyphen for a dash", &[&lines[0].replace('\u{2014}', "-")], false, false),
         with_lines("base64 without padding", &[lines[0].trim_end_matches('=')], false, false),
         with_lines("a space at a line's end", &[&format!("{} ", lines[0])], false, false),
-        with_lines("a carriage return at a line's end", &[&format!("{}\r", lines[0])], false, false),
+        with_lines(
+            "a carriage return at a line's end",
+            &[&format!("{}\r", lines[0])],
+            false,
+            false,
+        ),
         with_lines("a member id in capitals", &[&lines[0].to_uppercase()], false, false),
         Case {
             name: "a last line that does not end",
@@ -73,14 +93,28 @@ pub(crate) fn cases() -> Vec<Case> {
         Case { name: "nothing", text: String::new(), parses: false, signed: false },
         Case { name: "an array", text: "[]\n".to_owned(), parses: false, signed: false },
         Case { name: "a null", text: "null\n".to_owned(), parses: false, signed: false },
-        Case { name: "another document behind", text: format!("{unsigned}{{}}\n"), parses: false, signed: false },
-        Case { name: "a byte order mark", text: format!("\u{feff}{unsigned}"), parses: false, signed: false },
+        Case {
+            name: "another document behind",
+            text: format!("{unsigned}{{}}\n"),
+            parses: false,
+            signed: false,
+        },
+        Case {
+            name: "a byte order mark",
+            text: format!("\u{feff}{unsigned}"),
+            parses: false,
+            signed: false,
+        },
         replaced("another format", "heatmark-genesis-v1", "heatmark-genesis-v2"),
         replaced("an unknown field", "\"name\"", "\"note\": 1, \"name\""),
         replaced("a field twice", "\"name\": \"Town\"", "\"name\": \"Town\", \"name\": \"Town\""),
         replaced("a float", "\"time_ms\": 1700000000000", "\"time_ms\": 1700000000000.0"),
         replaced("a number below zero", "\"time_ms\": 1700000000000", "\"time_ms\": -1"),
-        replaced("a number as text", "\"time_ms\": 1700000000000", "\"time_ms\": \"1700000000000\""),
+        replaced(
+            "a number as text",
+            "\"time_ms\": 1700000000000",
+            "\"time_ms\": \"1700000000000\"",
+        ),
         replaced("a time beyond 64 bits", "1700000000000", "18446744073709551616"),
         replaced("a missing field", "\"power\": 1", "\"might\": 1"),
         replaced("an unknown role", "\"supplier\"", "\"miller\""),
@@ -90,13 +124,37 @@ pub(crate) fn cases() -> Vec<Case> {
         changed("a name of 64 characters", |d| d.name = "ä".repeat(64), true),
         changed("a name of 65 characters", |d| d.name = "ä".repeat(65), false),
         changed("a founder twice", |d| d.founders.push(d.founders[0].clone()), false),
-        changed("a key of two founders", |d| d.founders[0].keys.p2p = d.founders[1].keys.p2p.clone(), false),
-        changed("a key in two roles", |d| d.founders[0].keys.p2p = d.founders[0].keys.root.clone(), false),
-        changed("a key in capitals", |d| d.founders[0].keys.p2p = d.founders[0].keys.p2p.to_uppercase(), false),
+        changed(
+            "a key of two founders",
+            |d| d.founders[0].keys.p2p = d.founders[1].keys.p2p.clone(),
+            false,
+        ),
+        changed(
+            "a key in two roles",
+            |d| d.founders[0].keys.p2p = d.founders[0].keys.root.clone(),
+            false,
+        ),
+        changed(
+            "a key in capitals",
+            |d| d.founders[0].keys.p2p = d.founders[0].keys.p2p.to_uppercase(),
+            false,
+        ),
         changed("a key of 31 bytes", |d| d.founders[0].keys.p2p.truncate(62), false),
-        changed("a key that is no point", |d| d.founders[0].keys.p2p = format!("02{}", "00".repeat(31)), false),
-        changed("the identity as a key", |d| d.founders[0].keys.p2p = format!("01{}", "00".repeat(31)), false),
-        changed("an envelope key of zeros", |d| d.founders[0].keys.envelope = "00".repeat(32), false),
+        changed(
+            "a key that is no point",
+            |d| d.founders[0].keys.p2p = format!("02{}", "00".repeat(31)),
+            false,
+        ),
+        changed(
+            "the identity as a key",
+            |d| d.founders[0].keys.p2p = format!("01{}", "00".repeat(31)),
+            false,
+        ),
+        changed(
+            "an envelope key of zeros",
+            |d| d.founders[0].keys.envelope = "00".repeat(32),
+            false,
+        ),
         changed("no consensus key with power", |d| d.founders[0].keys.consensus = None, false),
         changed("a validator without power", |d| d.founders[0].power = 0, false),
         changed("power without the role", |d| drop(d.founders[0].roles.pop()), false),
@@ -109,7 +167,11 @@ pub(crate) fn cases() -> Vec<Case> {
         changed("an empty identifier", |d| d.founders[0].identifiers[0].value.clear(), false),
         changed("a window out of range", |d| d.parameters.max_window_ms = 999, false),
         changed("blocks out of range", |d| d.parameters.max_block_bytes = 7_340_033, false),
-        changed("more reserved than half", |d| d.parameters.reserved_alert_bytes = 2_097_153, false),
+        changed(
+            "more reserved than half",
+            |d| d.parameters.reserved_alert_bytes = 2_097_153,
+            false,
+        ),
     ];
     cases.extend(shapes(&unsigned));
     cases
@@ -142,7 +204,9 @@ fn shapes(text: &str) -> Vec<Case> {
             v["founders"][0]["power"] = 0.into();
         }),
         ("founders out of order", |v| v["founders"].as_array_mut().unwrap().reverse()),
-        ("a missing parameter", |v| drop(v["parameters"].as_object_mut().unwrap().remove("heartbeat_ms"))),
+        ("a missing parameter", |v| {
+            drop(v["parameters"].as_object_mut().unwrap().remove("heartbeat_ms"))
+        }),
         ("an unknown parameter", |v| v["parameters"]["speed"] = 1.into()),
     ];
     let change = |(name, change): (&'static str, Change)| {

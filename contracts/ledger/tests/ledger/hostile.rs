@@ -43,11 +43,9 @@ fn transaction(town: &mut Town, proposals: &[Vec<u8>], attempt: &Attempt) -> Arc
     let proposal = proposals.get(usize::from(number)).cloned().unwrap_or(vec![0; 32]);
     match kind {
         0 => town.anchor(who),
-        1 | 2 => town.tx_with(
-            who,
-            Payload::Alert(alert(&record, level, sequence)),
-            &issuer(&record),
-        ),
+        1 | 2 => {
+            town.tx_with(who, Payload::Alert(alert(&record, level, sequence)), &issuer(&record))
+        }
         3 => town.tx(who, concern(&record, level, sequence)),
         4 => {
             let subject = cases::subject(&record);
@@ -163,10 +161,8 @@ fn decode_all(bytes: &[u8]) {
         assert_eq!(transaction.bytes().as_ref(), bytes);
     }
     if let Ok(block) = Block::decode(bytes) {
-        let message = pb::Block {
-            header: Some(block.header.to_proto()),
-            transactions: block.transactions,
-        };
+        let message =
+            pb::Block { header: Some(block.header.to_proto()), transactions: block.transactions };
         assert_eq!(message.encode_to_vec(), bytes);
     }
     if let Ok(genesis) = Genesis::parse(bytes) {

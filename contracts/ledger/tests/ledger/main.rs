@@ -10,7 +10,8 @@
     clippy::cast_possible_truncation,
     clippy::too_many_lines,
     clippy::print_stdout,
-    reason = "tests fail loudly"
+    clippy::disallowed_methods,
+    reason = "tests fail loudly, and read and write golden files"
 )]
 
 mod agreement;

@@ -252,7 +252,11 @@ fn chains(cases: &mut Cases) {
         "set-change-order",
     );
     cases.far("a change of powers alone left out", |r| drop(r.set_changes.remove(0)), "ok");
-    cases.far("the last set change missing", |r| drop(r.set_changes.pop()), "certificate-signature");
+    cases.far(
+        "the last set change missing",
+        |r| drop(r.set_changes.pop()),
+        "certificate-signature",
+    );
     cases.far("more power in a set", |r| set_of(r, 0)[0].power += 1, "wrong-next-set");
     cases.far("a validator less in a set", |r| drop(set_of(r, 0).pop()), "wrong-next-set");
     cases.far("an empty set", |r| set_of(r, 0).clear(), "invalid-set");
@@ -273,7 +277,11 @@ fn chains(cases: &mut Cases) {
         certificate: Some(certificate.to_proto()),
         next: Some(set),
     };
-    cases.far("a set change to the same set", |r| r.set_changes.insert(0, change), "set-change-unchanged");
+    cases.far(
+        "a set change to the same set",
+        |r| r.set_changes.insert(0, change),
+        "set-change-unchanged",
+    );
 }
 
 /// The same chain, ended at height 2.
@@ -286,8 +294,16 @@ fn town_at_height_two() -> Town {
 }
 
 fn certificates(cases: &mut Cases) {
-    cases.receipt("another round", |r| r.certificate.as_mut().unwrap().round = 0, "certificate-signature");
-    cases.receipt("a flipped signature", |r| signatures(r)[2].signature[5] ^= 4, "certificate-signature");
+    cases.receipt(
+        "another round",
+        |r| r.certificate.as_mut().unwrap().round = 0,
+        "certificate-signature",
+    );
+    cases.receipt(
+        "a flipped signature",
+        |r| signatures(r)[2].signature[5] ^= 4,
+        "certificate-signature",
+    );
     cases.receipt(
         "a signature of zeros beside a quorum",
         |r| signatures(r)[0].signature = vec![0; 64],
@@ -304,8 +320,16 @@ fn certificates(cases: &mut Cases) {
         },
         "certificate-order",
     );
-    cases.receipt("a signer outside the set", |r| signatures(r)[2].validator = 3, "certificate-order");
-    cases.receipt("a signer far outside", |r| signatures(r)[2].validator = u32::MAX, "certificate-order");
+    cases.receipt(
+        "a signer outside the set",
+        |r| signatures(r)[2].validator = 3,
+        "certificate-order",
+    );
+    cases.receipt(
+        "a signer far outside",
+        |r| signatures(r)[2].validator = u32::MAX,
+        "certificate-order",
+    );
     cases.far(
         "two thirds and no more in a set change",
         |r| r.set_changes[0].certificate.as_mut().unwrap().signatures.truncate(2),
@@ -334,7 +358,12 @@ fn certificates(cases: &mut Cases) {
     let header = Header::from_proto(forged.header.as_ref().unwrap()).unwrap();
     forged.certificate = Some(certify(&strangers, &header, &set, 9).to_proto());
     let trust = cases.pinned(5);
-    cases.push("certified by strangers", trust, Evidence::Receipt(forged.encode_to_vec()), "certificate-signature");
+    cases.push(
+        "certified by strangers",
+        trust,
+        Evidence::Receipt(forged.encode_to_vec()),
+        "certificate-signature",
+    );
 }
 
 fn paths(cases: &mut Cases) {
@@ -355,7 +384,11 @@ fn paths(cases: &mut Cases) {
     cases.envelope("a log of one leaf", sound.clone(), "ok");
     cases.envelope("an empty envelope", Vec::new(), "body-not-canonical");
     cases.envelope("an envelope that is none", b"heat".to_vec(), "body-not-canonical");
-    cases.envelope("an envelope with more", [sound.as_slice(), &[0x28, 1]].concat(), "body-not-canonical");
+    cases.envelope(
+        "an envelope with more",
+        [sound.as_slice(), &[0x28, 1]].concat(),
+        "body-not-canonical",
+    );
     let mut changed = pb::Envelope::decode(sound.as_slice()).unwrap();
     changed.body.extend([0x88, 1, 1]);
     cases.envelope("a body with more", changed.encode_to_vec(), "body-not-canonical");
@@ -374,7 +407,12 @@ fn trust_roots(cases: &mut Cases) {
     let mut unsigned: Vec<&str> = text.lines().collect();
     unsigned.pop();
     let unsigned = format!("{}\n", unsigned.join("\n"));
-    cases.push("a genesis that one has not signed", Trust::Genesis(unsigned), receipt.clone(), "input");
+    cases.push(
+        "a genesis that one has not signed",
+        Trust::Genesis(unsigned),
+        receipt.clone(),
+        "input",
+    );
     let newest = cases.pinned(6);
     cases.push("from the header itself", newest, receipt.clone(), "older-than-trust");
     let late = cases.pinned(4);
@@ -426,13 +464,28 @@ fn states(cases: &mut Cases) {
     cases.state("an absent value", &absent, |p| p.value.push(1), "wrong-length");
     cases.state("another absent key", &absent, |p| p.key = state::validators_key(), "state-proof");
     cases.state("no proof", &present, |p| p.proof.clear(), "state-proof");
-    cases.state("a proof one byte short", &present, |p| p.proof.truncate(p.proof.len() - 1), "state-proof");
+    cases.state(
+        "a proof one byte short",
+        &present,
+        |p| p.proof.truncate(p.proof.len() - 1),
+        "state-proof",
+    );
     cases.state("a proof one byte long", &present, |p| p.proof.push(0), "state-proof");
     cases.state("an unknown kind", &present, |p| p.proof[0] = 3, "state-proof");
     cases.state("another number of siblings", &present, |p| p.proof[2] ^= 1, "state-proof");
     cases.state("a flipped bitmap", &present, |p| p.proof[3] ^= 0x40, "state-proof");
-    cases.state("a flipped sibling", &present, |p| *p.proof.last_mut().unwrap() ^= 1, "state-proof");
-    cases.state("another state root", &present, |p| p.header.as_mut().unwrap().state_root[0] ^= 1, "certificate-signature");
+    cases.state(
+        "a flipped sibling",
+        &present,
+        |p| *p.proof.last_mut().unwrap() ^= 1,
+        "state-proof",
+    );
+    cases.state(
+        "another state root",
+        &present,
+        |p| p.header.as_mut().unwrap().state_root[0] ^= 1,
+        "certificate-signature",
+    );
     cases.state("no header", &present, |p| p.header = None, "wrong-length");
 }
 
@@ -518,7 +571,10 @@ fn rejects_a_state_proof_with_any_bit_flipped() {
                     said.value.is_none() && said.key != key && key == b"nothing"
                 };
                 let found = receipt::verify_state_bytes(&flipped, &trust);
-                assert!(!found.is_ok_and(|said| !other_absent(said)), "bit {bit} of byte {position}");
+                assert!(
+                    !found.is_ok_and(|said| !other_absent(said)),
+                    "bit {bit} of byte {position}"
+                );
             }
         }
     }

@@ -100,7 +100,8 @@ pub(crate) fn entry_cosigners(name: &str, roles: &[pb::Role]) -> Vec<(pb::CoSign
 /// The founding document, founders in the order of [`NAMES`].
 pub(crate) fn document() -> Document {
     let hex_of = |name: &str, what: &str| hex::encode(public(&key(&format!("{name} {what}"))));
-    let mut document = Document { name: "Town".to_owned(), time_ms: START_MS, ..Document::default() };
+    let mut document =
+        Document { name: "Town".to_owned(), time_ms: START_MS, ..Document::default() };
     document.parameters.governance_delay_ms = DELAY_MS;
     document.parameters.proposal_lifetime_ms = LIFETIME_MS;
     document.founders = NAMES

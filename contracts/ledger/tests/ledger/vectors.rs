@@ -95,9 +95,7 @@ fn encodings_are_golden() {
     let at = (Height(3), Round(1));
     let vote = |kind, value| hexed(vote_preimage(&network, kind, at, value, &voter));
     let proposal = |lock| hexed(proposal_preimage(&network, at, lock, &value, &voter));
-    let set = |set: &heatmark_ledger::validators::ValidatorSet| {
-        json!({ "encoding": hexed(set.to_proto().encode_to_vec()), "hash": hexed(set.hash().0) })
-    };
+    let set = |set: &heatmark_ledger::validators::ValidatorSet| json!({ "encoding": hexed(set.to_proto().encode_to_vec()), "hash": hexed(set.hash().0) });
     let transactions: Vec<Value> = town
         .envelopes
         .iter()
@@ -139,8 +137,7 @@ fn encodings_are_golden() {
 /// The edge cases stand in the project's shared data; the answers stand here.
 #[test]
 fn ed25519_edge_cases_are_golden() {
-    let shared = vectors_directory()
-        .join("../../../shared/data/vectors/ed25519-edge-cases.json");
+    let shared = vectors_directory().join("../../../shared/data/vectors/ed25519-edge-cases.json");
     let Ok(text) = std::fs::read_to_string(&shared) else {
         println!("SKIPPED: the Ed25519 edge cases are not here");
         return;
@@ -154,10 +151,17 @@ fn ed25519_edge_cases_are_golden() {
         let signature = hex::decode(field(case, "sig")).unwrap();
         let verified =
             key.is_ok_and(|key| key.verify(field(case, "msg").as_bytes(), &signature).is_ok());
-        let flags: Vec<&str> =
-            case["flags"].as_array().map_or(vec![], |f| f.iter().filter_map(Value::as_str).collect());
-        let forbidden = ["low_order_A", "low_order_component_A", "low_order_R",
-            "non_canonical_A", "non_canonical_R", "low_order_residue"];
+        let flags: Vec<&str> = case["flags"]
+            .as_array()
+            .map_or(vec![], |f| f.iter().filter_map(Value::as_str).collect());
+        let forbidden = [
+            "low_order_A",
+            "low_order_component_A",
+            "low_order_R",
+            "non_canonical_A",
+            "non_canonical_R",
+            "low_order_residue",
+        ];
         assert!(
             !(verified && flags.iter().any(|flag| forbidden.contains(flag))),
             "case {} is accepted in spite of {flags:?}",
@@ -284,8 +288,7 @@ fn the_tree_is_golden() {
         let sound = tree::consistency_path(TreeSize(old), TreeSize(new), &tiles).unwrap();
         let (first, second) = (roots[old as usize], roots[new as usize]);
         let mut case = |old: u64, first: &Hash, second: &Hash, path: &[Hash]| {
-            let found =
-                tree::verify_consistency(TreeSize(old), first, TreeSize(new), second, path);
+            let found = tree::verify_consistency(TreeSize(old), first, TreeSize(new), second, path);
             consistency.push(json!({ "old": old, "old_root": hexed(first.0), "new": new,
                 "new_root": hexed(second.0), "path": hashes(path), "ok": result(found) }));
             found.is_ok()
