@@ -1,7 +1,7 @@
 //! The second verifier, in another language, must say the same of the golden file and of evidence
 //! mutated at random. Skipped, and said so, where no Python can import PyNaCl.
 
-use crate::receipts::{Case, Evidence, Trust, pinned, verdict};
+use crate::evidence::{Case, Evidence, Trust, pinned, verdict};
 use crate::town::Town;
 use crate::vectors::{receipts_json, vectors_directory};
 use heatmark_ledger::ids::Height;

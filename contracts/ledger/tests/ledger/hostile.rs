@@ -1,7 +1,7 @@
 //! Random transactions and random bytes: no sequence breaks an invariant, no decoder panics.
 
 use crate::cases::{self, alert, concern, issuer, propose, target};
-use crate::receipts::pinned;
+use crate::evidence::pinned;
 use crate::town::{self, Town, key, set_power};
 use heatmark_ledger::block::Block;
 use heatmark_ledger::genesis::Genesis;

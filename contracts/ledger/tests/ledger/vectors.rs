@@ -2,7 +2,7 @@
 //! language. `HEATMARK_BLESS=1` writes them anew; otherwise they must be what the rules give.
 
 use crate::cases;
-use crate::receipts::{self, Case, Evidence, Trust};
+use crate::evidence::{self, Case, Evidence, Trust};
 use crate::town::{self, Town, bytes32, hash, key, public};
 use heatmark_ledger::block::Block;
 use heatmark_ledger::certificate::{VoteKind, proposal_preimage, vote_preimage};
@@ -223,7 +223,7 @@ pub(crate) fn receipts_json(cases: &[Case], with_codes: bool) -> String {
 
 #[test]
 fn receipts_are_golden() {
-    let text = receipts_json(&receipts::cases(), true);
+    let text = receipts_json(&evidence::cases(), true);
     golden("receipts.json", &serde_json::from_str(&text).unwrap());
 }
 
