@@ -1,12 +1,14 @@
 //! Receipts and state proofs with what must be said of them: every code of the specification's
 //! section 7 at least once, sound ones beside them.
 
+mod states;
+
 use crate::town::{Town, certify, hash, key};
+use heatmark_ledger::TreeSize;
 use heatmark_ledger::header::Header;
 use heatmark_ledger::ids::Height;
 use heatmark_ledger::messages as pb;
 use heatmark_ledger::receipt::{self, ReceiptError, TrustRoot};
-use heatmark_ledger::{TreeSize, state};
 use prost::Message;
 
 /// A trust root as a vector file carries it.
@@ -159,7 +161,7 @@ pub(crate) fn cases() -> Vec<Case> {
     certificates(&mut cases);
     paths(&mut cases);
     trust_roots(&mut cases);
-    states(&mut cases);
+    states::states(&mut cases);
     flips(&mut cases);
     cases.all
 }
@@ -438,56 +440,6 @@ fn trust_roots(cases: &mut Cases) {
     cases.push("a pinned header with more", Trust::Pinned(more), receipt, "input");
 }
 
-fn states(cases: &mut Cases) {
-    let present = state::member_key(&cases.town.id(0));
-    let absent = state::member_key(&hash("nobody").into_member());
-    let validators = state::validators_key();
-    cases.state("a member", &present, |_| (), "ok");
-    cases.state("the validators", &validators, |_| (), "ok");
-    cases.state("nobody", &absent, |_| (), "ok");
-    for label in ["a", "b", "c", "d"] {
-        let key = state::member_key(&hash(label).into_member());
-        cases.state(&format!("nobody called {label}"), &key, |_| (), "ok");
-    }
-    cases.state("another value", &present, |p| p.value[3] ^= 1, "state-proof");
-    cases.state("no value", &present, |p| p.value.clear(), "state-proof");
-    cases.state("another key", &present, |p| p.key[8] ^= 1, "state-proof");
-    cases.state("the key of nobody", &present, |p| p.key = state::parameters_key(), "state-proof");
-    cases.state(
-        "presence shown as absence",
-        &present,
-        |p| (p.present, p.value) = (false, Vec::new()),
-        "state-proof",
-    );
-    cases.state("absence shown as presence", &absent, |p| p.present = true, "state-proof");
-    cases.state("an absent value", &absent, |p| p.value.push(1), "wrong-length");
-    cases.state("another absent key", &absent, |p| p.key = state::validators_key(), "state-proof");
-    cases.state("no proof", &present, |p| p.proof.clear(), "state-proof");
-    cases.state(
-        "a proof one byte short",
-        &present,
-        |p| p.proof.truncate(p.proof.len() - 1),
-        "state-proof",
-    );
-    cases.state("a proof one byte long", &present, |p| p.proof.push(0), "state-proof");
-    cases.state("an unknown kind", &present, |p| p.proof[0] = 3, "state-proof");
-    cases.state("another number of siblings", &present, |p| p.proof[2] ^= 1, "state-proof");
-    cases.state("a flipped bitmap", &present, |p| p.proof[3] ^= 0x40, "state-proof");
-    cases.state(
-        "a flipped sibling",
-        &present,
-        |p| *p.proof.last_mut().unwrap() ^= 1,
-        "state-proof",
-    );
-    cases.state(
-        "another state root",
-        &present,
-        |p| p.header.as_mut().unwrap().state_root[0] ^= 1,
-        "certificate-signature",
-    );
-    cases.state("no header", &present, |p| p.header = None, "wrong-length");
-}
-
 /// A bit of every 53rd byte, as far as that stays evidence to be refused.
 fn flips(cases: &mut Cases) {
     let sound = cases.town.receipt(4, Height(5)).encode_to_vec();
@@ -499,16 +451,6 @@ fn flips(cases: &mut Cases) {
         let found = evidence.verify(&trust.root().unwrap()).map_err(|error| error.code());
         let expect = found.expect_err("a flipped byte must be refused");
         cases.push(&format!("byte {position} flipped"), trust.clone(), evidence, expect);
-    }
-}
-
-trait IntoMember {
-    fn into_member(self) -> heatmark_ledger::ids::MemberId;
-}
-
-impl IntoMember for heatmark_ledger::Hash {
-    fn into_member(self) -> heatmark_ledger::ids::MemberId {
-        heatmark_ledger::ids::MemberId(self)
     }
 }
 
