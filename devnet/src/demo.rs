@@ -7,7 +7,7 @@ mod stage;
 mod verifier;
 
 use crate::Binary;
-use crate::output::{Ink, lasted, say};
+use crate::output::{Ink, chain, lasted, say};
 use crate::town::{Ends, directory};
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
@@ -60,7 +60,7 @@ pub(crate) async fn run(demo: Demo) -> Result<bool> {
     let held = stage.held();
     say("");
     if let Err(error) = told {
-        say(&format!("{} {error:#}", Ink::Red.paint("It did not hold:")));
+        say(&format!("{} {}", Ink::Red.paint("It did not hold:"), chain(&error)));
         let kept = temporary.map_or(place, TempDir::keep);
         say(&format!("Homes and logs are kept in {}.", kept.display()));
         return Ok(false);

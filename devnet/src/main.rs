@@ -88,7 +88,7 @@ fn main() -> ExitCode {
         Ok(false) => ExitCode::from(1),
         Err(error) => {
             // Nothing is left to do when standard error is gone as well.
-            let _ = writeln!(io::stderr(), "error: {error:#}");
+            let _ = writeln!(io::stderr(), "error: {}", crate::output::chain(&error));
             ExitCode::from(2)
         }
     }

@@ -56,7 +56,7 @@ pub struct Standing {
     pub height: Option<u64>,
     /// Leaves on its log.
     pub log_size: Option<u64>,
-    /// Its log's root, 64 hex digits.
+    /// Its log's root, 64 hex digits; none before the first block.
     pub log_root: Option<String>,
     /// Nodes that its consensus engine is connected to.
     pub consensus_peers: Option<u32>,
@@ -165,10 +165,11 @@ impl Devnet {
             status.map_err(|source| DevnetError::Client { name: node.name.clone(), source })
         };
         if let Ok(Ok(status)) = tokio::time::timeout(ASK_LIMIT, asked).await {
-            let newest = status.newest.unwrap_or_default();
+            let newest = status.newest;
+            standing.log_root = newest.as_ref().map(|header| hex::encode(&header.log_root));
+            let newest = newest.unwrap_or_default();
             standing.height = Some(newest.height);
             standing.log_size = Some(newest.log_size);
-            standing.log_root = Some(hex::encode(&newest.log_root));
             standing.consensus_peers = Some(status.consensus_peers);
             standing.exchange_peers = Some(status.exchange_peers);
         }
