@@ -44,6 +44,10 @@ pub enum StoreError {
         /// Height of the newest block.
         tip: Height,
     },
+    /// A block executed on another chain, or a certificate for another block. A defect of the
+    /// caller.
+    #[error("the block was not executed on the newest one")]
+    OtherParent,
     /// The height, leaf or header asked for is not here (yet, or any more). The asker's fault or
     /// transient: ask for another, or later.
     #[error("not available: {0}")]

@@ -3,9 +3,10 @@
 use crate::error::StoreError;
 use crate::schema::{LEAVES, number, read_number};
 use crate::store::{Store, parts};
-use heatmark_ledger::LeafIndex;
+use heatmark_ledger::header::Header;
 use heatmark_ledger::ids::Height;
-use heatmark_merkle::{map, tree};
+use heatmark_ledger::{LeafIndex, transaction};
+use heatmark_merkle::{Hash, MapError, TreeSize, map, tree};
 use heatmark_proto::ledger::v1 as pb;
 use rocksdb::{Direction, IteratorMode};
 
@@ -44,8 +45,8 @@ impl Store {
         }
         let stored = self.stored_header(height)?.ok_or(StoreError::NotAvailable("header"))?;
         let (header, _) = parts(&stored)?;
-        let path = tree::inclusion_path(leaf, header.log_size, self)?;
         let transaction = self.entry(leaf)?.ok_or(StoreError::Damaged("log entries"))?;
+        let path = self.inclusion_path(leaf, &transaction, &header)?;
         Ok(pb::Receipt {
             transaction,
             leaf_index: leaf.0,
@@ -54,6 +55,24 @@ impl Store {
             certificate: stored.certificate,
             set_changes: self.set_changes(trusted, height)?,
         })
+    }
+
+    /// The path from an entry to a header's log root, checked: a receipt that does not verify must
+    /// not leave the node, and a damaged disk must not look like fraud.
+    fn inclusion_path(
+        &self,
+        leaf: LeafIndex,
+        entry: &[u8],
+        header: &Header,
+    ) -> Result<Vec<Hash>, StoreError> {
+        let size: TreeSize = header.log_size;
+        let path = self.cached_tiles().inclusion_path(leaf, size, self)?;
+        let hash = transaction::leaf_hash(entry);
+        if tree::verify_inclusion(&hash, leaf, size, &path, &header.log_root).is_err() {
+            self.drop_cached_tiles();
+            return Err(StoreError::Damaged("an entry's path does not lead to its header"));
+        }
+        Ok(path)
     }
 
     /// Presence or absence of a state map key at a served height, the newest without `at`.
@@ -72,13 +91,7 @@ impl Store {
             return Err(StoreError::NotAvailable("a header later than the trust root"));
         }
         let stored = self.stored_header(height)?.ok_or(StoreError::NotAvailable("header"))?;
-        let (value, proof) = match map::prove(self, stored.map_version, key) {
-            Ok(proved) => proved,
-            Err(heatmark_merkle::MapError::MissingVersion { .. }) => {
-                return Err(StoreError::NotAvailable("the state of that height"));
-            }
-            Err(error) => return Err(error.into()),
-        };
+        let (value, proof) = self.prove(stored.map_version, key)?;
         Ok(pb::StateProof {
             key: key.to_vec(),
             present: value.is_some(),
@@ -88,5 +101,21 @@ impl Store {
             certificate: stored.certificate,
             set_changes: self.set_changes(trusted, height)?,
         })
+    }
+
+    fn prove(
+        &self,
+        version: u64,
+        key: &[u8],
+    ) -> Result<(Option<Vec<u8>>, map::MapProof), StoreError> {
+        let gone = StoreError::NotAvailable("the state of that height");
+        match map::prove(self, version, key) {
+            Ok(proved) => Ok(proved),
+            Err(MapError::MissingVersion { .. }) => Err(gone),
+            // A block committed meanwhile may have deleted the version below the reader; its root
+            // goes first, so a version with a root is whole or damaged.
+            Err(MapError::Corrupt) if map::root(self, version)?.is_none() => Err(gone),
+            Err(error) => Err(error.into()),
+        }
     }
 }

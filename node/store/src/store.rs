@@ -13,13 +13,13 @@ use heatmark_ledger::ids::{Height, NetworkId, TransactionId, UnixMillis};
 use heatmark_ledger::validators::ValidatorSet;
 use heatmark_ledger::{Hash, LeafIndex, TreeSize, transaction};
 use heatmark_merkle::tiles::{TileId, width_in};
-use heatmark_merkle::tree::Frontier;
+use heatmark_merkle::tree::{Frontier, TileCache};
 use heatmark_proto::ledger::v1 as pb;
 use prost::Message;
 use prost::bytes::Bytes;
 use rocksdb::{ColumnFamily, DB, Direction, IteratorMode, WriteOptions};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard};
 use tokio::sync::watch;
 
 /// Where the log ends.
@@ -52,6 +52,9 @@ impl StoreTip {
     }
 }
 
+/// Log tiles held for receipts: at most 8 MiB, enough for all upper levels and the newest leaves.
+const CACHED_TILES: usize = 512;
+
 /// The database of one node. Clones share it.
 #[derive(Clone)]
 pub struct Store {
@@ -63,6 +66,18 @@ pub(crate) struct Shared {
     pub(crate) network: NetworkId,
     pub(crate) genesis_validators: Arc<ValidatorSet>,
     pub(crate) tip: watch::Sender<StoreTip>,
+    pub(crate) writing: Mutex<Swept>,
+    pub(crate) tiles: Mutex<TileCache>,
+}
+
+/// Where deleting begins: before it everything is gone. Seeking there spares a walk over the
+/// tombstones of all earlier blocks. Zero after a start, so that the first block sweeps all.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Swept {
+    /// Height of the oldest undecided block there may be.
+    pub(crate) undecided: u64,
+    /// Version of the oldest stale entry there may be.
+    pub(crate) stale: u64,
 }
 
 impl Store {
@@ -96,7 +111,8 @@ impl Store {
         let genesis_validators = Arc::new(genesis.validators().clone());
         let tip = read_tip(&db, genesis, &genesis_validators)?;
         let (tip, _) = watch::channel(tip);
-        let shared = Arc::new(Shared { db, network, genesis_validators, tip });
+        let (writing, tiles) = (Mutex::default(), Mutex::new(TileCache::new(CACHED_TILES)));
+        let shared = Arc::new(Shared { db, network, genesis_validators, tip, writing, tiles });
         Ok(Self { shared })
     }
 
@@ -308,6 +324,28 @@ impl Store {
             self.shared.db.flush_cf(self.family(name)?)?;
         }
         Ok(())
+    }
+
+    /// Whoever writes to the log holds this, so that what is read before a write still holds in it.
+    /// A panicked writer left nothing half done: the database is written in one batch and the
+    /// bounds move after it.
+    pub(crate) fn writing(&self) -> MutexGuard<'_, Swept> {
+        self.shared.writing.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// The tiles held for receipts; dropped when a thread panicked over them.
+    pub(crate) fn cached_tiles(&self) -> MutexGuard<'_, TileCache> {
+        self.shared.tiles.lock().unwrap_or_else(|poisoned| {
+            let mut tiles = poisoned.into_inner();
+            *tiles = TileCache::new(CACHED_TILES);
+            self.shared.tiles.clear_poison();
+            tiles
+        })
+    }
+
+    /// Forgets the tiles held for receipts, so that the next one reads the database.
+    pub(crate) fn drop_cached_tiles(&self) {
+        *self.cached_tiles() = TileCache::new(CACHED_TILES);
     }
 
     pub(crate) fn stored_header(&self, height: Height) -> Result<Option<StoredHeader>, StoreError> {
