@@ -39,6 +39,13 @@ MAX_ENVELOPE_BYTES = 65_507
 MAX_VALIDATORS = 1024
 MAX_POWER = 2**40
 MAX_FOUNDERS = 1024
+DAY_MS = 24 * 60 * 60 * 1000
+PARAMETER_RANGES = {
+    "max_clock_skew_ms": (100, 60_000), "max_window_ms": (1_000, 7 * DAY_MS), "max_batch_records": (1, 2**24),
+    "max_block_transactions": (1, 100_000), "max_block_bytes": (131_072, 7_340_032), "reserved_alert_bytes": (0, 3_670_016),
+    "heartbeat_ms": (1_000, 3_600_000), "governance_delay_ms": (0, 30 * DAY_MS),
+    "proposal_lifetime_ms": (1_000, 90 * DAY_MS), "state_history_heights": (1, 1_000_000),
+}
 U32 = 2**32 - 1
 U64 = 2**64 - 1
 
@@ -600,6 +607,10 @@ def genesis(data: bytes) -> TrustRoot:
     check_keys(content["parameters"], [name for name, _ in fields], "parameters")
     for name, kind in fields:
         check_natural(content["parameters"][name], U32 if kind == "uint32" else U64, f"parameters.{name}")
+        low, high = PARAMETER_RANGES[name]
+        require(low <= content["parameters"][name] <= high, f"parameters.{name} is not between {low} and {high}")
+    require(content["parameters"]["reserved_alert_bytes"] * 2 <= content["parameters"]["max_block_bytes"],
+            "reserved_alert_bytes is more than half of max_block_bytes")
     require(isinstance(content["founders"], list) and 1 <= len(content["founders"]) <= MAX_FOUNDERS,
             f"1 to {MAX_FOUNDERS} founders")
     founders = [founder(value, f"founder {index}") for index, value in enumerate(content["founders"])]
@@ -653,8 +664,10 @@ def decode_evidence(name: str, data: bytes) -> Message:
         check_header_lengths(part["header"])
         for entry in part["certificate"]["signatures"]:
             check_length(entry["signature"], 64, "a precommit")
-        for validator in part.get("next", {"validators": []})["validators"]:
-            check_length(validator["key"], 32, "a validator's key")
+        if len(part["certificate"]["signatures"]) > MAX_VALIDATORS:
+            raise Refused("certificate-order", "more signatures than a set has validators")
+        if "next" in part:
+            validator_set(part["next"])
     for node in message.get("inclusion_path", []):
         check_length(node, 32, "a node of the inclusion path")
     return message

@@ -586,7 +586,7 @@ class Receipts(unittest.TestCase):
         many = validators([f"v{number}" for number in range(1025)])
         full = sorted(many[:1024], key=lambda pair: pair[0].public)
         self.accepts(receipt(current=full, changes=[set_change(3, FIRST, full)]))
-        self.refuses("invalid-set", receipt(current=many, changes=[set_change(3, FIRST, many)]))
+        self.refuses("certificate-order", receipt(current=many, changes=[set_change(3, FIRST, many)]))
 
     def test_refuses_signers_out_of_order_or_unknown(self):
         for order in ([1, 0, 2, 3], [0, 1, 1, 2, 3], [0, 0, 1, 2], [3, 2, 1, 0]):

@@ -100,11 +100,15 @@ impl CommitCertificate {
         if !self.signatures.is_sorted_by(|a, b| a.0 < b.0) {
             return Err(CertificateError::Order);
         }
+        let validators = set.validators();
+        let position = |index: u32| usize::try_from(index).ok().and_then(|at| validators.get(at));
+        if self.signatures.last().is_some_and(|(last, _)| position(*last).is_none()) {
+            return Err(CertificateError::Order);
+        }
         let hash = header.hash();
         let mut power: u64 = 0;
         for (index, signature) in &self.signatures {
-            let position = usize::try_from(*index).map_err(|_| CertificateError::Order)?;
-            let validator = set.validators().get(position).ok_or(CertificateError::Order)?;
+            let validator = position(*index).ok_or(CertificateError::Order)?;
             let preimage = vote_preimage(
                 &header.network,
                 VoteKind::Precommit,

@@ -135,17 +135,4 @@ impl ValidatorSet {
     pub fn position(&self, key: &[u8; 32]) -> Option<usize> {
         self.validators.binary_search_by_key(key, |v| v.key.to_bytes()).ok()
     }
-
-    /// The set with one validator's power changed; 0 removes it.
-    ///
-    /// # Errors
-    /// When nothing would be left, or a limit is passed.
-    pub fn with(&self, key: PublicKey, power: u64) -> Result<Self, SetError> {
-        let mut validators: Vec<Validator> =
-            self.validators.iter().copied().filter(|v| v.key != key).collect();
-        if power > 0 {
-            validators.push(Validator { key, power });
-        }
-        Self::new(validators)
-    }
 }

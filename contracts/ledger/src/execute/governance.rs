@@ -8,7 +8,7 @@ use crate::keys::PublicKey;
 use crate::refusal::Refusal;
 use crate::state::{self, Overlay, StateError, StateView};
 use crate::transaction::Transaction;
-use crate::validators::{MAX_POWER, ValidatorSet};
+use crate::validators::{MAX_POWER, Validator, ValidatorSet};
 use crate::wire::MAX_BLOCK_BYTES;
 use heatmark_proto::ledger::v1 as pb;
 use heatmark_proto::ledger::v1::propose::Action;
@@ -47,9 +47,7 @@ pub(super) fn power_of(
 ) -> Result<u64, StateError> {
     let mut power: u64 = 0;
     for validator in validators(view)?.validators() {
-        let key = state::key_state(view, &validator.key.id())?.ok_or(StateError::Damaged("key"))?;
-        let owner =
-            MemberId::try_from(key.member.as_slice()).map_err(|_| StateError::Damaged("key"))?;
+        let owner = owner_of(view, validator)?;
         if members.binary_search(&owner).is_ok() {
             power = power.saturating_add(validator.power);
         }
@@ -313,29 +311,51 @@ fn check_set_validator(
     set: &pb::SetValidator,
 ) -> Result<(), ExecutionError> {
     let (found, entry) = registry::existing(view, &member_field(&set.member)?)?;
-    let key = PublicKey::from_bytes(&set.consensus_key).map_err(Refusal::from)?;
-    let current = validators(view)?;
+    PublicKey::from_bytes(&set.consensus_key).map_err(Refusal::from)?;
     if set.power > MAX_POWER {
         return Err(Refusal::Action("voting power is out of range").into());
     }
-    if set.power == 0 {
-        if current.position(&key.to_bytes()).is_none() {
-            return Err(Refusal::Action("the key has no voting power").into());
-        }
-    } else {
-        let registered = entry
-            .keys
-            .iter()
-            .any(|k| k.role() == pb::KeyRole::Consensus && k.key == set.consensus_key);
-        if found.status() != pb::MemberStatus::Active || !registered {
-            let reason = "only an active member's registered consensus key can have power";
-            return Err(Refusal::Action(reason).into());
+    let registered =
+        entry.keys.iter().any(|k| k.role() == pb::KeyRole::Consensus && k.key == set.consensus_key);
+    if set.power > 0 && (found.status() != pb::MemberStatus::Active || !registered) {
+        let reason = "only an active member's registered consensus key can have power";
+        return Err(Refusal::Action(reason).into());
+    }
+    next_set(view, set).map(|_| ())
+}
+
+/// The set once a vote is applied: a key that is given power takes the place of whatever key the
+/// member has replaced, so that nobody votes twice over.
+fn next_set(
+    view: &(impl StateView + ?Sized),
+    set: &pb::SetValidator,
+) -> Result<ValidatorSet, ExecutionError> {
+    let member = member_field(&set.member)?;
+    let key = PublicKey::from_bytes(&set.consensus_key).map_err(Refusal::from)?;
+    let current = validators(view)?;
+    let mut next = Vec::new();
+    for validator in current.validators() {
+        let leaves =
+            owner_of(view, validator)? == member && (set.power > 0 || validator.key == key);
+        if !leaves {
+            next.push(*validator);
         }
     }
-    match current.with(key, set.power) {
-        Ok(_) => Ok(()),
-        Err(_) => Err(Refusal::Action("no valid validator set would be left").into()),
+    if set.power > 0 {
+        next.push(Validator { key, power: set.power });
+    } else if next.len() == current.validators().len() {
+        return Err(Refusal::Action("the key has no voting power").into());
     }
+    ValidatorSet::new(next)
+        .map_err(|_| Refusal::Action("no valid validator set would be left").into())
+}
+
+fn owner_of(
+    view: &(impl StateView + ?Sized),
+    validator: &Validator,
+) -> Result<MemberId, StateError> {
+    let key = state::key_state(view, &validator.key.id())?.ok_or(StateError::Damaged("key"))?;
+    MemberId::try_from(key.member.as_slice()).map_err(|_| StateError::Damaged("key"))
 }
 
 fn check_schedule(
@@ -427,10 +447,7 @@ fn apply_action<V: StateView + ?Sized>(
         }
         Action::SetRoles(set) => set_roles(state, set)?,
         Action::SetValidator(set) => {
-            let key = PublicKey::from_bytes(&set.consensus_key).map_err(Refusal::from)?;
-            let next = validators(state)?
-                .with(key, set.power)
-                .map_err(|_| StateError::Damaged("validators"))?;
+            let next = next_set(state, set)?;
             put_validators(state, &next);
         }
         Action::Parameters(parameters) => state.put(state::parameters_key(), parameters),
