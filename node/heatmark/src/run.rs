@@ -141,7 +141,7 @@ impl Node {
             intake,
             desk: Some(desk),
             member,
-            validator_key: keys.consensus.as_ref().map(PublicKey::of),
+            validator_key: voting_key(config, keys),
             identity: Identity::new(keys.p2p.clone(), &member)?,
             peers: counts,
             metrics: ApiMetrics::register(&mut registry),
@@ -168,6 +168,12 @@ impl Node {
         tracing::info!(height = self.store.tip().height.0, "node has stopped");
         Ok(outcome?)
     }
+}
+
+/// The key this node votes with; an observer votes with none, even where it holds one.
+fn voting_key(config: &Config, keys: &Keys) -> Option<PublicKey> {
+    let votes = config.consensus.mode == Mode::Validator;
+    keys.consensus.as_ref().filter(|_| votes).map(PublicKey::of)
 }
 
 fn open_store(config: &Config, genesis: &Genesis) -> Result<Store, RunError> {

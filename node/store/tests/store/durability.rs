@@ -126,7 +126,7 @@ fn a_flipped_byte_in_any_table_gives_an_error_or_the_right_answer_and_never_anot
     let mut tables = 0;
     for file in fs::read_dir(directory.path()).unwrap() {
         let name = file.unwrap().file_name();
-        if !Path::new(&name).extension().is_some_and(|extension| extension == "sst") {
+        if Path::new(&name).extension().is_none_or(|extension| extension != "sst") {
             continue;
         }
         tables += 1;
