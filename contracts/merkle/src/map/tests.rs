@@ -249,18 +249,25 @@ proptest! {
     #[test]
     fn verdicts_equal_those_of_jmt_on_every_key_value_and_root(history in versions()) {
         let (mut nodes, mut contents) = (MemoryNodes::new(), Contents::new());
-        let roots: Vec<Hash> = (0..).zip(&history).map(|(version, changes)| step(&mut nodes, &mut contents, version, changes)).collect();
-        let last = roots.len() as u64 - 1;
+        let mut states = Vec::new();
+        for (version, changes) in (0..).zip(&history) {
+            let root = step(&mut nodes, &mut contents, version, changes);
+            states.push((root, contents.clone()));
+        }
+        let last = states.len() as u64 - 1;
         for proven in (0..32).map(key) {
             let theirs = jmt_proof(&nodes, last, &proven);
             for asked in (0..32).step_by(5).map(key).chain([proven.clone()]) {
                 let ours = translated(&theirs, &asked);
                 for value in [None, contents.get(&asked), contents.get(&proven), Some(&Vec::new())] {
-                    for root in &roots {
+                    for (root, then) in &states {
                         let (root_hash, asked_hash) = (jmt::RootHash(root.0), jmt::KeyHash(key_hash(&asked)));
                         let verdict = theirs.verify(root_hash, asked_hash, value).is_ok();
                         let our_verdict = ours.verify(root, &asked, value.map(Vec::as_slice)).is_ok();
-                        prop_assert_eq!(our_verdict, verdict);
+                        // jmt's proof names the value's hash, ours does not: at a root where the key
+                        // had another value, on the same path, ours proves that one too.
+                        let was_so = value.is_some() && then.get(&asked) == value;
+                        prop_assert!(our_verdict == verdict || (our_verdict && was_so));
                     }
                 }
             }
