@@ -1,5 +1,6 @@
 //! Why the store cannot answer, and what to do about it.
 
+use crate::disk::DiskError;
 use heatmark_ledger::audit::AuditError;
 use heatmark_ledger::execute::ExecutionError;
 use heatmark_ledger::ids::{Height, NetworkId};
@@ -9,10 +10,10 @@ use thiserror::Error;
 /// Why the store cannot answer.
 #[derive(Debug, Error)]
 pub enum StoreError {
-    /// RocksDB failed: disk full, disk failing, damaged file, or another process holds the
+    /// The disk failed: full, failing, a damaged file, or another process holds the
     /// database. Fatal: stop, look at the disk.
     #[error("database: {0}")]
-    Database(#[from] rocksdb::Error),
+    Database(#[from] DiskError),
     /// A stored entry contradicts the rest. Fatal: restore the node or let it sync anew.
     #[error("the database is damaged: {0}")]
     Damaged(&'static str),

@@ -1,5 +1,6 @@
 //! Receipts and state proofs, made from what is stored against any header the asker can use.
 
+use crate::disk::Walk;
 use crate::error::StoreError;
 use crate::schema::{LEAVES, number, read_number};
 use crate::store::{Store, parts};
@@ -8,7 +9,6 @@ use heatmark_ledger::ids::Height;
 use heatmark_ledger::{LeafIndex, transaction};
 use heatmark_merkle::{Hash, MapError, TreeSize, map, tree};
 use heatmark_proto::ledger::v1 as pb;
-use rocksdb::{Direction, IteratorMode};
 
 impl Store {
     /// Height of the block that holds a leaf.
@@ -20,8 +20,7 @@ impl Store {
             return Err(StoreError::NotAvailable("leaf"));
         }
         let from = number(leaf.0);
-        let mode = IteratorMode::From(&from, Direction::Reverse);
-        let found = self.shared.db.iterator_cf(self.family(LEAVES)?, mode).next().transpose()?;
+        let found = self.shared.disk.walk(LEAVES, Walk::Before(&from)).next().transpose()?;
         let (_, height) = found.ok_or(StoreError::Damaged("leaf index"))?;
         read_number(&height, "leaf index").map(Height)
     }

@@ -11,13 +11,16 @@
 //! Every call may block on the disk: asynchronous callers move it off their task.
 
 mod commit;
+mod disk;
 mod error;
 mod evidence;
+mod rocks;
 mod schema;
 mod store;
 mod undecided;
 mod view;
 
+pub use disk::{Batch, Disk, DiskError, Durability, Entries, Entry, Family, Walk};
 pub use error::StoreError;
 pub use schema::StoreOptions;
 pub use store::{Store, StoreTip};

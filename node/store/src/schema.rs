@@ -1,5 +1,5 @@
-//! What stands where: column families, their keys, and how RocksDB is told to keep them. Numbers
-//! in keys are big-endian, so that order on disk is order in the log.
+//! What stands where: column families and their keys. Numbers in keys are big-endian, so that order
+//! on disk is order in the log.
 //!
 //! | family | key | value |
 //! |---|---|---|
@@ -17,32 +17,31 @@
 //! | `proposed` | height, round | header hash that this node proposed |
 //! | `evidence` | height, digest | portable evidence |
 
+use crate::disk::Family;
 use crate::error::StoreError;
 use heatmark_proto::ledger::v1 as pb;
-use rocksdb::{BlockBasedOptions, Cache, ColumnFamilyDescriptor, DB, DBCompressionType, Options};
-use std::path::Path;
 
-pub(crate) const META: &str = "meta";
-pub(crate) const HEADERS: &str = "headers";
-pub(crate) const ENTRIES: &str = "entries";
-pub(crate) const IDS: &str = "ids";
-pub(crate) const LEAVES: &str = "leaves";
-pub(crate) const TILES: &str = "tiles";
-pub(crate) const STATE: &str = "state";
-pub(crate) const NODES: &str = "nodes";
-pub(crate) const VALUES: &str = "values";
-pub(crate) const STALE: &str = "stale";
-pub(crate) const SETS: &str = "sets";
-pub(crate) const UNDECIDED: &str = "undecided";
-pub(crate) const PROPOSED: &str = "proposed";
-pub(crate) const EVIDENCE: &str = "evidence";
+pub(crate) const META: Family = Family::new("meta");
+pub(crate) const HEADERS: Family = Family::new("headers");
+pub(crate) const ENTRIES: Family = Family::new("entries");
+pub(crate) const IDS: Family = Family::new("ids");
+pub(crate) const LEAVES: Family = Family::new("leaves");
+pub(crate) const TILES: Family = Family::new("tiles");
+pub(crate) const STATE: Family = Family::new("state");
+pub(crate) const NODES: Family = Family::new("nodes");
+pub(crate) const VALUES: Family = Family::new("values");
+pub(crate) const STALE: Family = Family::new("stale");
+pub(crate) const SETS: Family = Family::new("sets");
+pub(crate) const UNDECIDED: Family = Family::new("undecided");
+pub(crate) const PROPOSED: Family = Family::new("proposed");
+pub(crate) const EVIDENCE: Family = Family::new("evidence");
 
-const FAMILIES: [&str; 14] = [
+const FAMILIES: [Family; 14] = [
     META, HEADERS, ENTRIES, IDS, LEAVES, TILES, STATE, NODES, VALUES, STALE, SETS, UNDECIDED,
     PROPOSED, EVIDENCE,
 ];
 
-pub(crate) fn families() -> [&'static str; 14] {
+pub(crate) fn families() -> [Family; 14] {
     FAMILIES
 }
 
@@ -87,39 +86,6 @@ impl Default for StoreOptions {
     fn default() -> Self {
         Self { block_cache_bytes: 64 * 1024 * 1024, write_buffer_bytes: 64 * 1024 * 1024 }
     }
-}
-
-pub(crate) fn open(path: &Path, options: &StoreOptions) -> Result<DB, StoreError> {
-    let mut db_options = Options::default();
-    db_options.create_if_missing(true);
-    db_options.create_missing_column_families(true);
-    db_options.set_paranoid_checks(true);
-    db_options.set_db_write_buffer_size(options.write_buffer_bytes);
-    db_options.set_max_total_wal_size(64 * 1024 * 1024);
-    db_options.set_max_open_files(512);
-    db_options.set_keep_log_file_num(4);
-    db_options.set_max_background_jobs(2);
-    db_options.set_bytes_per_sync(1024 * 1024);
-    let cache = Cache::new_lru_cache(options.block_cache_bytes);
-    let families =
-        FAMILIES.map(|name| ColumnFamilyDescriptor::new(name, family_options(name, &cache)));
-    Ok(DB::open_cf_descriptors(&db_options, path, families)?)
-}
-
-fn family_options(name: &str, cache: &Cache) -> Options {
-    let mut table = BlockBasedOptions::default();
-    table.set_block_cache(cache);
-    table.set_cache_index_and_filter_blocks(true);
-    table.set_pin_l0_filter_and_index_blocks_in_cache(true);
-    table.set_format_version(5);
-    if matches!(name, IDS | STATE | NODES) {
-        table.set_bloom_filter(10.0, false);
-    }
-    let mut options = Options::default();
-    options.set_block_based_table_factory(&table);
-    options.set_compression_type(DBCompressionType::Lz4);
-    options.set_write_buffer_size(16 * 1024 * 1024);
-    options
 }
 
 pub(crate) fn number(value: u64) -> [u8; 8] {

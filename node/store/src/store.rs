@@ -1,6 +1,8 @@
 //! Opening the database, following its end, and reading blocks, sets and tiles from it.
 
+use crate::disk::{Batch, Disk, Durability, Walk};
 use crate::error::StoreError;
+use crate::rocks::RocksDisk;
 use crate::schema::{
     self, ENTRIES, EVIDENCE, FORMAT, FORMAT_KEY, HEADERS, IDS, META, NETWORK_KEY, SETS,
     StoreOptions, StoredHeader, TILES, number, read_number,
@@ -17,7 +19,6 @@ use heatmark_merkle::tree::{Frontier, TileCache};
 use heatmark_proto::ledger::v1 as pb;
 use prost::Message;
 use prost::bytes::Bytes;
-use rocksdb::{ColumnFamily, DB, Direction, IteratorMode, WriteOptions};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard};
 use tokio::sync::watch;
@@ -62,7 +63,7 @@ pub struct Store {
 }
 
 pub(crate) struct Shared {
-    pub(crate) db: DB,
+    pub(crate) disk: Box<dyn Disk>,
     pub(crate) network: NetworkId,
     pub(crate) genesis_validators: Arc<ValidatorSet>,
     pub(crate) tip: watch::Sender<StoreTip>,
@@ -90,18 +91,25 @@ impl Store {
         genesis: &Genesis,
         options: &StoreOptions,
     ) -> Result<Self, StoreError> {
-        let db = schema::open(path, options)?;
-        let meta = family(&db, META)?;
+        Self::open_on(Box::new(RocksDisk::open(path, options)?), genesis)
+    }
+
+    /// Opens what is on a disk, writing the genesis state to an empty one. Nodes use
+    /// [`Store::open`]; this is for disks that fail on purpose.
+    ///
+    /// # Errors
+    /// When it is damaged, or belongs to another network or format.
+    pub fn open_on(disk: Box<dyn Disk>, genesis: &Genesis) -> Result<Self, StoreError> {
         let network = genesis.network();
-        match db.get_cf(meta, NETWORK_KEY)? {
-            None => crate::commit::write_genesis(&db, genesis)?,
+        match disk.get(META, NETWORK_KEY)? {
+            None => crate::commit::write_genesis(disk.as_ref(), genesis)?,
             Some(found) => {
                 let found = NetworkId::try_from(found.as_slice())
                     .map_err(|_| StoreError::Damaged("network"))?;
                 if found != network {
                     return Err(StoreError::OtherNetwork { found, expected: network });
                 }
-                let format = db.get_cf(meta, FORMAT_KEY)?.unwrap_or_default();
+                let format = disk.get(META, FORMAT_KEY)?.unwrap_or_default();
                 match read_number(&format, "format")? {
                     FORMAT => {}
                     other => return Err(StoreError::Format(other)),
@@ -109,10 +117,10 @@ impl Store {
             }
         }
         let genesis_validators = Arc::new(genesis.validators().clone());
-        let tip = read_tip(&db, genesis, &genesis_validators)?;
+        let tip = read_tip(disk.as_ref(), genesis, &genesis_validators)?;
         let (tip, _) = watch::channel(tip);
         let (writing, tiles) = (Mutex::default(), Mutex::new(TileCache::new(CACHED_TILES)));
-        let shared = Arc::new(Shared { db, network, genesis_validators, tip, writing, tiles });
+        let shared = Arc::new(Shared { disk, network, genesis_validators, tip, writing, tiles });
         Ok(Self { shared })
     }
 
@@ -173,9 +181,9 @@ impl Store {
         if height.0 == 0 || height > tip.height {
             return Ok(None);
         }
-        let sets = self.family(SETS)?;
-        let mode = IteratorMode::From(&number(height.0), Direction::Reverse);
-        match self.shared.db.iterator_cf(sets, mode).next() {
+        let from = number(height.0);
+        let newest = self.shared.disk.walk(SETS, Walk::Before(&from)).next();
+        match newest {
             None => Ok(Some(Arc::clone(&self.shared.genesis_validators))),
             Some(item) => Ok(Some(Arc::new(read_set(&item?.1)?))),
         }
@@ -190,12 +198,11 @@ impl Store {
         after: Height,
         before: Height,
     ) -> Result<Vec<pb::SetChange>, StoreError> {
-        let sets = self.family(SETS)?;
         // A set is stored under the first height it certifies: one above the header naming it.
         let first = after.next().next();
-        let mode = IteratorMode::From(&number(first.0), Direction::Forward);
+        let first = number(first.0);
         let mut changes = Vec::new();
-        for item in self.shared.db.iterator_cf(sets, mode) {
+        for item in self.shared.disk.walk(SETS, Walk::From(&first)) {
             let (key, value) = item?;
             let height = Height(read_number(&key, "validator sets")?).previous();
             if height >= before {
@@ -217,7 +224,7 @@ impl Store {
     /// # Errors
     /// When the database fails or is damaged.
     pub fn find(&self, id: &TransactionId) -> Result<Option<LeafIndex>, StoreError> {
-        let found = self.shared.db.get_pinned_cf(self.family(IDS)?, id.as_bytes())?;
+        let found = self.shared.disk.get(IDS, id.as_bytes())?;
         found.map(|bytes| read_number(&bytes, "transaction ids").map(LeafIndex)).transpose()
     }
 
@@ -226,7 +233,7 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub fn entry(&self, leaf: LeafIndex) -> Result<Option<Vec<u8>>, StoreError> {
-        Ok(self.shared.db.get_cf(self.family(ENTRIES)?, number(leaf.0))?)
+        Ok(self.shared.disk.get(ENTRIES, &number(leaf.0))?)
     }
 
     /// A C2SP tile, or with level `None` an entry bundle, of `width` entries; 0 asks for all 256.
@@ -262,11 +269,8 @@ impl Store {
 
     pub(crate) fn tile_hashes(&self, tile: TileId, width: u16) -> Result<Vec<u8>, StoreError> {
         let key = schema::tile_key(tile.level, tile.index);
-        let mut bytes = self
-            .shared
-            .db
-            .get_cf(self.family(TILES)?, key)?
-            .ok_or(StoreError::Damaged("log tiles"))?;
+        let mut bytes =
+            self.shared.disk.get(TILES, &key)?.ok_or(StoreError::Damaged("log tiles"))?;
         let length = usize::from(width).saturating_mul(32);
         if bytes.len() < length {
             return Err(StoreError::Damaged("log tiles"));
@@ -276,8 +280,8 @@ impl Store {
     }
 
     fn entries(&self, first: LeafIndex, count: u64) -> Result<Vec<Bytes>, StoreError> {
-        let mode = IteratorMode::From(&number(first.0), Direction::Forward);
-        let iterator = self.shared.db.iterator_cf(self.family(ENTRIES)?, mode);
+        let from = number(first.0);
+        let iterator = self.shared.disk.walk(ENTRIES, Walk::From(&from));
         let limit = usize::try_from(count).map_err(|_| StoreError::Damaged("log size"))?;
         let mut entries = Vec::new();
         for (offset, item) in (0_u64..).zip(iterator.take(limit)) {
@@ -297,8 +301,9 @@ impl Store {
     pub fn keep_evidence(&self, height: Height, evidence: &[u8]) -> Result<(), StoreError> {
         let digest = heatmark_merkle::tag::hash("evidence", &[evidence]);
         let key = schema::slot_key(height.0, &digest.0);
-        self.shared.db.put_cf_opt(self.family(EVIDENCE)?, key, evidence, &synced())?;
-        Ok(())
+        let mut batch = Batch::new();
+        batch.put(EVIDENCE, key, evidence);
+        Ok(self.shared.disk.write(batch, Durability::Synced)?)
     }
 
     /// Evidence kept, oldest height first, at most `limit` items.
@@ -307,8 +312,8 @@ impl Store {
     /// When the database fails.
     pub fn evidence(&self, limit: usize) -> Result<Vec<Vec<u8>>, StoreError> {
         self.shared
-            .db
-            .iterator_cf(self.family(EVIDENCE)?, IteratorMode::Start)
+            .disk
+            .walk(EVIDENCE, Walk::First)
             .take(limit)
             .map(|item| Ok(item?.1.into_vec()))
             .collect()
@@ -319,11 +324,7 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub fn flush(&self) -> Result<(), StoreError> {
-        self.shared.db.flush_wal(true)?;
-        for name in schema::families() {
-            self.shared.db.flush_cf(self.family(name)?)?;
-        }
-        Ok(())
+        Ok(self.shared.disk.flush()?)
     }
 
     /// Whoever writes to the log holds this, so that what is read before a write still holds in it.
@@ -349,11 +350,7 @@ impl Store {
     }
 
     pub(crate) fn stored_header(&self, height: Height) -> Result<Option<StoredHeader>, StoreError> {
-        read_header(&self.shared.db, height)
-    }
-
-    pub(crate) fn family(&self, name: &str) -> Result<&ColumnFamily, StoreError> {
-        family(&self.shared.db, name)
+        read_header(self.shared.disk.as_ref(), height)
     }
 }
 
@@ -361,16 +358,6 @@ impl std::fmt::Debug for Store {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Store(network {}, height {})", self.shared.network, self.tip().height)
     }
-}
-
-pub(crate) fn family<'d>(db: &'d DB, name: &str) -> Result<&'d ColumnFamily, StoreError> {
-    db.cf_handle(name).ok_or(StoreError::Damaged("a column family is missing"))
-}
-
-pub(crate) fn synced() -> WriteOptions {
-    let mut options = WriteOptions::default();
-    options.set_sync(true);
-    options
 }
 
 pub(crate) fn parts(stored: &StoredHeader) -> Result<(Header, CommitCertificate), StoreError> {
@@ -390,18 +377,20 @@ fn read_set(bytes: &[u8]) -> Result<ValidatorSet, StoreError> {
     ValidatorSet::from_proto(&message).map_err(|_| damaged())
 }
 
-fn read_header(db: &DB, height: Height) -> Result<Option<StoredHeader>, StoreError> {
-    db.get_pinned_cf(family(db, HEADERS)?, number(height.0))?
-        .map(|bytes| StoredHeader::decode(&*bytes).map_err(|_| StoreError::Damaged("header")))
+fn read_header(disk: &dyn Disk, height: Height) -> Result<Option<StoredHeader>, StoreError> {
+    disk.get(HEADERS, &number(height.0))?
+        .map(|bytes| {
+            StoredHeader::decode(bytes.as_slice()).map_err(|_| StoreError::Damaged("header"))
+        })
         .transpose()
 }
 
 fn read_tip(
-    db: &DB,
+    disk: &dyn Disk,
     genesis: &Genesis,
     genesis_validators: &Arc<ValidatorSet>,
 ) -> Result<StoreTip, StoreError> {
-    let newest = db.iterator_cf(family(db, HEADERS)?, IteratorMode::End).next().transpose()?;
+    let newest = disk.walk(HEADERS, Walk::Last).next().transpose()?;
     let Some((key, value)) = newest else {
         let (_, tip) = heatmark_ledger::audit::MemoryLedger::new(genesis)?;
         return Ok(StoreTip::new(tip, None));
@@ -409,12 +398,12 @@ fn read_tip(
     let height = Height(read_number(&key, "headers")?);
     let stored = StoredHeader::decode(&*value).map_err(|_| StoreError::Damaged("header"))?;
     let (header, _) = parts(&stored)?;
-    let reader = TileReader { db };
+    let reader = TileReader { disk };
     let frontier = Frontier::from_tiles(header.log_size, &reader)?;
     if header.height != height || frontier.root() != header.log_root {
         return Err(StoreError::Damaged("the log's root is not the newest header's"));
     }
-    let sets = db.iterator_cf(family(db, SETS)?, IteratorMode::End).next().transpose()?;
+    let sets = disk.walk(SETS, Walk::Last).next().transpose()?;
     let validators = match sets {
         None => Arc::clone(genesis_validators),
         Some((_, value)) => Arc::new(read_set(&value)?),
@@ -436,7 +425,7 @@ fn read_tip(
 }
 
 struct TileReader<'d> {
-    db: &'d DB,
+    disk: &'d dyn Disk,
 }
 
 impl heatmark_merkle::tree::HashReader for TileReader<'_> {
@@ -444,6 +433,6 @@ impl heatmark_merkle::tree::HashReader for TileReader<'_> {
 
     fn tile(&self, tile: TileId, _width: u16) -> Result<Vec<u8>, StoreError> {
         let key = schema::tile_key(tile.level, tile.index);
-        self.db.get_cf(family(self.db, TILES)?, key)?.ok_or(StoreError::Damaged("log tiles"))
+        self.disk.get(TILES, &key)?.ok_or(StoreError::Damaged("log tiles"))
     }
 }

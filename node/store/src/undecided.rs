@@ -1,13 +1,13 @@
 //! Blocks that are valid and not decided, and what this node proposed: synced before the engine
 //! hears of them, for its own log keeps only hashes.
 
+use crate::disk::{Batch, Durability, Walk};
 use crate::error::StoreError;
 use crate::schema::{PROPOSED, StoredBlock, UNDECIDED, slot_key};
-use crate::store::{Store, synced};
+use crate::store::Store;
 use heatmark_ledger::ids::{HeaderHash, Height, Round};
 use prost::Message;
 use prost::bytes::Bytes;
-use rocksdb::{Direction, IteratorMode, WriteBatch};
 
 /// A valid block that is not decided.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,13 +39,13 @@ impl Store {
             block: block.block.clone(),
         };
         let key = slot_key(height.0, block.header_hash.as_bytes());
-        let mut batch = WriteBatch::default();
-        batch.put_cf(self.family(UNDECIDED)?, key, stored.encode_to_vec());
+        let mut batch = Batch::new();
+        batch.put(UNDECIDED, key, stored.encode_to_vec());
         if own {
             let slot = slot_key(height.0, &block.round.0.to_be_bytes());
-            batch.put_cf(self.family(PROPOSED)?, slot, block.header_hash.as_bytes());
+            batch.put(PROPOSED, slot, block.header_hash.as_bytes());
         }
-        self.shared.db.write_opt(batch, &synced())?;
+        self.shared.disk.write(batch, Durability::Synced)?;
         Ok(())
     }
 
@@ -59,7 +59,7 @@ impl Store {
         header_hash: &HeaderHash,
     ) -> Result<Option<UndecidedBlock>, StoreError> {
         let key = slot_key(height.0, header_hash.as_bytes());
-        let found = self.shared.db.get_cf(self.family(UNDECIDED)?, key)?;
+        let found = self.shared.disk.get(UNDECIDED, &key)?;
         found.map(|bytes| read(*header_hash, &bytes)).transpose()
     }
 
@@ -73,7 +73,7 @@ impl Store {
         round: Round,
     ) -> Result<Option<UndecidedBlock>, StoreError> {
         let slot = slot_key(height.0, &round.0.to_be_bytes());
-        let Some(hash) = self.shared.db.get_cf(self.family(PROPOSED)?, slot)? else {
+        let Some(hash) = self.shared.disk.get(PROPOSED, &slot)? else {
             return Ok(None);
         };
         let hash = HeaderHash::try_from(hash.as_slice())
@@ -87,9 +87,8 @@ impl Store {
     /// When the database fails or is damaged.
     pub fn undecided_at(&self, height: Height) -> Result<Vec<UndecidedBlock>, StoreError> {
         let prefix = height.0.to_be_bytes();
-        let mode = IteratorMode::From(&prefix, Direction::Forward);
         let mut blocks = Vec::new();
-        for item in self.shared.db.iterator_cf(self.family(UNDECIDED)?, mode) {
+        for item in self.shared.disk.walk(UNDECIDED, Walk::From(&prefix)) {
             let (key, value) = item?;
             let Some(hash) = key.strip_prefix(prefix.as_slice()) else { break };
             let hash =

@@ -1,5 +1,6 @@
 //! The store as the ledger and the trees see it: newest state, map nodes, log tiles.
 
+use crate::disk::Walk;
 use crate::error::StoreError;
 use crate::schema::{NODES, STATE, VALUES, value_key};
 use crate::store::Store;
@@ -8,13 +9,11 @@ use heatmark_ledger::state::{StateError, StateView};
 use heatmark_merkle::map::NodeReader;
 use heatmark_merkle::tiles::TileId;
 use heatmark_merkle::tree::HashReader;
-use rocksdb::{Direction, IteratorMode};
 
 impl StateView for Store {
     fn value(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StateError> {
-        self.family(STATE)
-            .and_then(|family| Ok(self.shared.db.get_cf(family, key)?))
-            .map_err(|error| StateError::Store(Box::new(error)))
+        let found = self.shared.disk.get(STATE, key);
+        found.map_err(|error| StateError::Store(Box::new(StoreError::from(error))))
     }
 
     fn contains_transaction(&self, id: &TransactionId) -> Result<bool, StateError> {
@@ -28,13 +27,12 @@ impl NodeReader for Store {
     type Error = StoreError;
 
     fn node(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        Ok(self.shared.db.get_cf(self.family(NODES)?, key)?)
+        Ok(self.shared.disk.get(NODES, key)?)
     }
 
     fn value(&self, key_hash: &[u8; 32], max_version: u64) -> Result<Option<Vec<u8>>, StoreError> {
         let from = value_key(key_hash, max_version);
-        let mode = IteratorMode::From(&from, Direction::Reverse);
-        let found = self.shared.db.iterator_cf(self.family(VALUES)?, mode).next().transpose()?;
+        let found = self.shared.disk.walk(VALUES, Walk::Before(&from)).next().transpose()?;
         let Some((key, value)) = found else { return Ok(None) };
         if !key.starts_with(key_hash) {
             return Ok(None);

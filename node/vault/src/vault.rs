@@ -23,8 +23,8 @@ use std::sync::{Mutex, MutexGuard};
 
 use heatmark_records::{Opening, RecordId};
 use rocksdb::{
-    BlockBasedOptions, Cache, DB, DBCompressionType, Direction, IteratorMode, Options, WriteBatch,
-    WriteOptions,
+    BlockBasedOptions, Cache, DB, DBCompressionType, DBRecoveryMode, Direction, IteratorMode,
+    Options, WriteBatch, WriteOptions,
 };
 
 use crate::rows::{hash32, record_id};
@@ -362,5 +362,8 @@ fn options() -> Options {
     options.set_keep_log_file_num(2);
     options.set_max_total_wal_size(16 << 20);
     options.set_paranoid_checks(true);
+    // RocksDB's own choice would end the log at the first damaged record, and forget the openings
+    // after it without a word. Only an incomplete record at the end is what a crash leaves.
+    options.set_wal_recovery_mode(DBRecoveryMode::TolerateCorruptedTailRecords);
     options
 }

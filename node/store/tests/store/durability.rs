@@ -27,6 +27,14 @@ fn assert_same_end(left: &Store, right: &Store) {
     assert_eq!(left.chain.map_version, right.chain.map_version);
 }
 
+/// The write-ahead log written last.
+fn newest_log(at: &Path) -> PathBuf {
+    let mut logs: Vec<PathBuf> = fs::read_dir(at).unwrap().map(|f| f.unwrap().path()).collect();
+    logs.retain(|path| path.extension().is_some_and(|extension| extension == "log"));
+    logs.sort();
+    logs.pop().unwrap()
+}
+
 /// The files as a power cut leaves them: no clean close, only what was written.
 fn copy_files(from: &Path, to: &Path) {
     for file in fs::read_dir(from).unwrap() {
@@ -85,18 +93,12 @@ fn a_write_ahead_log_torn_anywhere_opens_at_a_whole_block() {
     for count in [1, 3, 2] {
         ends.push(world.commit_anchors(count).chain.hash);
     }
-    let newest = |at: &Path| -> PathBuf {
-        let mut logs: Vec<PathBuf> = fs::read_dir(at).unwrap().map(|f| f.unwrap().path()).collect();
-        logs.retain(|path| path.extension().is_some_and(|extension| extension == "log"));
-        logs.sort();
-        logs.pop().unwrap()
-    };
-    let length = fs::metadata(newest(directory.path())).unwrap().len();
+    let length = fs::metadata(newest_log(directory.path())).unwrap().len();
     let mut reached = Vec::new();
     for tenth in 0..=10 {
         let crashed = tempdir().unwrap();
         copy_files(directory.path(), crashed.path());
-        let log = fs::OpenOptions::new().write(true).open(newest(crashed.path())).unwrap();
+        let log = fs::OpenOptions::new().write(true).open(newest_log(crashed.path())).unwrap();
         log.set_len(length * tenth / 10).unwrap();
         drop(log);
         let recovered = Store::open(crashed.path(), &world.genesis, &options()).unwrap();
@@ -106,6 +108,31 @@ fn a_write_ahead_log_torn_anywhere_opens_at_a_whole_block() {
     }
     assert!(reached.is_sorted());
     assert_eq!((reached.first(), reached.last()), (Some(&0), Some(&3)));
+}
+
+#[test]
+fn a_flipped_byte_in_the_write_ahead_log_never_undoes_a_block() {
+    let directory = tempdir().unwrap();
+    let mut world = World::new(directory.path(), 1_000);
+    for count in [1, 3, 2] {
+        world.commit_anchors(count);
+    }
+    let length = fs::metadata(newest_log(directory.path())).unwrap().len();
+    let mut refused = 0;
+    for tenth in 1..10 {
+        let damaged = tempdir().unwrap();
+        copy_files(directory.path(), damaged.path());
+        let log = newest_log(damaged.path());
+        let mut bytes = fs::read(&log).unwrap();
+        bytes[(length * tenth / 10) as usize] ^= 1;
+        fs::write(&log, bytes).unwrap();
+        match Store::open(damaged.path(), &world.genesis, &options()) {
+            Ok(opened) => assert_same_end(&opened, &world.store),
+            Err(StoreError::Database(_)) => refused += 1,
+            Err(other) => panic!("{tenth} tenths: {other}"),
+        }
+    }
+    assert!(refused >= 5, "{refused} of 9 refused");
 }
 
 #[test]

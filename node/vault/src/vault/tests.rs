@@ -263,6 +263,43 @@ fn refuses_values_changed_or_moved_on_disk() {
 }
 
 #[test]
+fn a_flipped_byte_in_the_write_ahead_log_never_forgets_an_opening() {
+    let dir = TempDir::new().unwrap();
+    let records: Vec<NewRecord> = (0..20).map(record).collect();
+    let vault = open(dir.path());
+    for record in &records {
+        vault.put_pending(std::slice::from_ref(record)).unwrap();
+    }
+    drop(vault);
+    let is_log = |path: &std::path::PathBuf| path.extension().is_some_and(|e| e == "log");
+    let paths = std::fs::read_dir(dir.path()).unwrap().map(|file| file.unwrap().path());
+    let log = paths.filter(is_log).max().unwrap();
+    let whole = std::fs::read(&log).unwrap();
+    let mut refused = 0;
+    for tenth in 1..10 {
+        let damaged = TempDir::new().unwrap();
+        for file in std::fs::read_dir(dir.path()).unwrap() {
+            let file = file.unwrap();
+            if file.file_name() != "LOCK" {
+                std::fs::copy(file.path(), damaged.path().join(file.file_name())).unwrap();
+            }
+        }
+        let mut bytes = whole.clone();
+        bytes[whole.len() * tenth / 10] ^= 1;
+        std::fs::write(damaged.path().join(log.file_name().unwrap()), bytes).unwrap();
+        match Vault::open(damaged.path(), &vault_key(1)) {
+            Ok(opened) => {
+                for record in &records {
+                    assert!(opened.record(&record.id).unwrap().is_some(), "{tenth} tenths");
+                }
+            }
+            Err(_) => refused += 1,
+        }
+    }
+    assert!(refused >= 5, "{refused} of 9 refused");
+}
+
+#[test]
 fn only_this_user_may_read_the_directory() {
     use std::os::unix::fs::PermissionsExt;
     let dir = TempDir::new().unwrap();
