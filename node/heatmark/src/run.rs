@@ -16,11 +16,11 @@ mod error;
 mod evidence;
 mod peers;
 
+pub use chain::{Chain, Clock};
 pub use error::RunError;
 
 use crate::config::{Config, Mode};
 use crate::keys::Keys;
-use chain::Chain;
 use heatmark_api::{ApiConfig, ApiDeps, ApiHandle, ApiLimits, ApiMetrics, PeerCounts};
 use heatmark_client::tls::Identity;
 use heatmark_consensus::{ConsensusConfig, ConsensusHandle, Role, Timeouts};
@@ -102,7 +102,7 @@ impl Node {
         let view: Arc<dyn StateView + Send + Sync> = Arc::new(store.clone());
         let (intake, fresh) = Intake::new(genesis.network(), Arc::clone(&mempool), view);
         let intake = Arc::new(intake);
-        let chain = Arc::new(Chain::new(store.clone(), Arc::clone(&mempool)));
+        let chain = Arc::new(Chain::new(store.clone(), Arc::clone(&mempool), Arc::new(clock::now)));
         let mut registry = Registry::default();
         let (stop, stopping) = watch::channel(false);
 

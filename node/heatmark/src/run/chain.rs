@@ -2,7 +2,6 @@
 //! synced before the engine hears of them, and committed in one write. Refuses what
 //! [`heatmark_ledger::block`] refuses. Specification: `proto/README.md`, section 6.
 
-use super::clock;
 use super::evidence;
 use heatmark_consensus::{
     Application, ApplicationError, Certified, Checked, Committed, Evidence, Freshness, Newest,
@@ -54,14 +53,18 @@ impl From<ChainError> for ApplicationError {
     }
 }
 
+/// Where the present comes from: the wall clock, or a simulated one.
+pub type Clock = Arc<dyn Fn() -> UnixMillis + Send + Sync>;
+
 fn fatal(error: impl Into<ChainError>) -> ApplicationError {
     ApplicationError::from(error.into())
 }
 
 /// The chain as this node has it, between store and pool.
-pub(super) struct Chain {
+pub struct Chain {
     store: Store,
     mempool: Arc<Mempool>,
+    clock: Clock,
     /// Blocks of the height under way that this process has executed.
     executed: Mutex<BTreeMap<HeaderHash, Arc<ExecutedBlock>>>,
     wants_block: watch::Sender<bool>,
@@ -70,13 +73,13 @@ pub(super) struct Chain {
 impl Chain {
     /// The chain on top of a store and a pool.
     #[must_use]
-    pub(super) fn new(store: Store, mempool: Arc<Mempool>) -> Self {
+    pub fn new(store: Store, mempool: Arc<Mempool>, clock: Clock) -> Self {
         let wants_block = watch::Sender::new(!mempool.is_empty());
-        Self { store, mempool, executed: Mutex::default(), wants_block }
+        Self { store, mempool, clock, executed: Mutex::default(), wants_block }
     }
 
     /// Tells consensus whether something waits; to be called whenever the pool grew.
-    pub(super) fn update_wants_block(&self) {
+    pub fn update_wants_block(&self) {
         let wants = !self.mempool.is_empty();
         self.wants_block.send_if_modified(|wanted| std::mem::replace(wanted, wants) != wants);
     }
@@ -99,7 +102,7 @@ impl Chain {
             size(parameters.max_block_bytes),
             size(parameters.reserved_alert_bytes),
         );
-        let proposal = block::propose(&self.store, &tip.chain, clock::now(), candidates)?;
+        let proposal = block::propose(&self.store, &tip.chain, (self.clock)(), candidates)?;
         for (id, refusal) in &proposal.refused {
             if *refusal != Refusal::TooEarly {
                 tracing::debug!(transaction = %id, reason = refusal.code(), "dropped from the pool");
@@ -181,7 +184,7 @@ impl Chain {
 
     fn is_in_time(&self, header: &Header, freshness: Freshness) -> Result<bool, ChainError> {
         let skew = state::parameters(&self.store)?.max_clock_skew_ms;
-        let UnixMillis(now) = clock::now();
+        let UnixMillis(now) = (self.clock)();
         let ahead = header.time.0.saturating_sub(now);
         let behind = now.saturating_sub(header.time.0);
         Ok(match freshness {
