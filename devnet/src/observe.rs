@@ -133,6 +133,23 @@ impl Devnet {
         LedgerClient::connect(&self.target(name)?, &identity, trust).await.map_err(failed)
     }
 
+    /// As [`Self::client`], sharing what `first` has verified: many clients in one process verify a
+    /// block's certificate once.
+    ///
+    /// # Errors
+    /// [`DevnetError::Client`].
+    pub async fn another_client(
+        &self,
+        name: &str,
+        first: &LedgerClient,
+    ) -> Result<LedgerClient, DevnetError> {
+        let failed = |source| DevnetError::Client { name: name.to_owned(), source };
+        let p2p = self.key(name, KeyKind::P2p)?;
+        let identity = Identity::new(p2p, &self.member(name)?);
+        let identity = identity.map_err(|error| failed(ClientError::from(error)))?;
+        first.connect_another(&self.target(name)?, &identity).await.map_err(failed)
+    }
+
     /// Where all nodes stand; a node that does not answer within seconds has no height.
     pub async fn standings(&self) -> Vec<Standing> {
         let all = self.nodes().iter().map(|node| self.standing(node));

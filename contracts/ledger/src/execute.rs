@@ -18,7 +18,7 @@ pub use registry::check_entry;
 pub(crate) use registry::{enter, member_id_of};
 
 use crate::ids::{AlertSubject, Height, MemberId, NetworkId, TransactionId, UnixMillis};
-use crate::keys::PublicKey;
+use crate::keys::{PublicKey, RegisteredKey};
 use crate::refusal::Refusal;
 use crate::state::{self, Changes, Overlay, StateError, StateView};
 use crate::transaction::Transaction;
@@ -165,7 +165,7 @@ pub fn signer(
     view: &(impl StateView + ?Sized),
     transaction: &Transaction,
     height: Height,
-) -> Result<(MemberId, PublicKey), ExecutionError> {
+) -> Result<(MemberId, RegisteredKey), ExecutionError> {
     let entry = state::key_state(view, &transaction.signer())?.ok_or(Refusal::UnknownKey)?;
     let public = entry.key.as_ref().ok_or(StateError::Damaged("key"))?;
     let valid = public.role() == pb::KeyRole::Signing
@@ -174,7 +174,7 @@ pub fn signer(
     if !valid {
         return Err(Refusal::KeyNotValid.into());
     }
-    let key = PublicKey::from_registry(&public.key).map_err(|_| StateError::Damaged("key"))?;
+    let key = RegisteredKey::from_state(&public.key).ok_or(StateError::Damaged("key"))?;
     let member =
         MemberId::try_from(entry.member.as_slice()).map_err(|_| StateError::Damaged("key"))?;
     let standing = state::member(view, &member)?.ok_or(StateError::Damaged("member"))?.status();

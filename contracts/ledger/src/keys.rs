@@ -44,16 +44,6 @@ impl PublicKey {
         VerifyingKey::from_bytes(&bytes).map(Self).map_err(|_| KeyError::UnacceptableKey)
     }
 
-    /// Reads a key that passed [`Self::from_bytes`] when it was registered, without paying for the
-    /// subgroup check again. For bytes from the state only.
-    ///
-    /// # Errors
-    /// [`KeyError::UnacceptableKey`] when it is no point at all.
-    pub fn from_registry(bytes: &[u8]) -> Result<Self, KeyError> {
-        let bytes: [u8; 32] = bytes.try_into().map_err(|_| KeyError::UnacceptableKey)?;
-        VerifyingKey::from_bytes(&bytes).map(Self).map_err(|_| KeyError::UnacceptableKey)
-    }
-
     /// The public half of a signing key.
     #[must_use]
     pub fn of(key: &SigningKey) -> Self {
@@ -85,6 +75,40 @@ impl PublicKey {
     pub fn verify(&self, message: &[u8], signature: &[u8]) -> Result<(), KeyError> {
         let signature = Signature::from_slice(signature).map_err(|_| KeyError::BadSignature)?;
         self.0.verify_strict(message, &signature).map_err(|_| KeyError::BadSignature)
+    }
+}
+
+/// The bytes of a key that passed [`PublicKey::from_bytes`] when it was registered: the subgroup
+/// check is not paid for again, and the point is computed only when a signature is to be verified.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RegisteredKey([u8; 32]);
+
+impl RegisteredKey {
+    /// For bytes from the state only; none when there are not 32.
+    #[must_use]
+    pub fn from_state(bytes: &[u8]) -> Option<Self> {
+        bytes.try_into().ok().map(Self)
+    }
+
+    /// The 32 bytes.
+    #[must_use]
+    pub fn to_bytes(self) -> [u8; 32] {
+        self.0
+    }
+
+    /// The id under which the registry knows this key.
+    #[must_use]
+    pub fn id(&self) -> KeyId {
+        key_id(KeyAlgorithm::Ed25519, &self.0)
+    }
+
+    /// Verifies a signature with the one predicate of the network.
+    ///
+    /// # Errors
+    /// [`KeyError::UnacceptableKey`] when the bytes are no point, [`KeyError::BadSignature`].
+    pub fn verify(&self, message: &[u8], signature: &[u8]) -> Result<(), KeyError> {
+        let key = VerifyingKey::from_bytes(&self.0).map_err(|_| KeyError::UnacceptableKey)?;
+        PublicKey(key).verify(message, signature)
     }
 }
 

@@ -259,6 +259,19 @@ pub fn verify_bytes(bytes: &[u8], trust: &TrustRoot) -> Result<Verified, Receipt
 /// # Errors
 /// See [`ReceiptError`].
 pub fn verify(receipt: &pb::Receipt, trust: &TrustRoot) -> Result<Verified, ReceiptError> {
+    verify_with(receipt, trust, |certified| trust.verify_header(certified))
+}
+
+/// As [`verify`], with another way to be sure of the header: a verifier of many receipts need not
+/// check the same header with the same certificate again for each of them.
+///
+/// # Errors
+/// What `certify` says of header, certificate and set changes, and see [`ReceiptError`].
+pub fn verify_with(
+    receipt: &pb::Receipt,
+    trust: &TrustRoot,
+    certify: impl FnOnce(&CertifiedHeader) -> Result<(), ReceiptError>,
+) -> Result<Verified, ReceiptError> {
     let certified = CertifiedHeader::from_proto(
         receipt.header.as_ref(),
         receipt.certificate.as_ref(),
@@ -271,7 +284,7 @@ pub fn verify(receipt: &pb::Receipt, trust: &TrustRoot) -> Result<Verified, Rece
             Hash::try_from(hash.as_slice()).map_err(|_| ReceiptError::Field("inclusion_path"))
         })
         .collect::<Result<Vec<_>, _>>()?;
-    trust.verify_header(&certified)?;
+    certify(&certified)?;
     let header = certified.header;
     let leaf = transaction::leaf_hash(&receipt.transaction);
     let leaf_index = LeafIndex(receipt.leaf_index);

@@ -3,7 +3,7 @@
 //! is looked at. Specification: `proto/README.md`, sections 1 to 3.
 
 use crate::ids::{KeyId, NetworkId, TransactionId};
-use crate::keys::{self, PublicKey, SIGNATURE_BYTES};
+use crate::keys::{self, PublicKey, RegisteredKey, SIGNATURE_BYTES};
 use crate::refusal::Refusal;
 use crate::wire;
 use ed25519_dalek::SigningKey;
@@ -107,12 +107,18 @@ impl Transaction {
         leaf_hash(&self.bytes)
     }
 
+    /// Whether [`Self::verify`] has succeeded with some key.
+    #[must_use]
+    pub fn is_verified(&self) -> bool {
+        self.verified_with.get().is_some()
+    }
+
     /// Verifies the carrier's signature with `key` and every co-signature with its own key. The
     /// answer for a key is remembered, so a transaction costs its signatures once a node.
     ///
     /// # Errors
     /// [`Refusal::Key`]; [`Refusal::UnknownKey`] when `key` is not the signer's.
-    pub fn verify(&self, network: &NetworkId, key: &PublicKey) -> Result<(), Refusal> {
+    pub fn verify(&self, network: &NetworkId, key: &RegisteredKey) -> Result<(), Refusal> {
         if self.verified_with.get() == Some(&key.to_bytes()) {
             return Ok(());
         }

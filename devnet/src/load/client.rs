@@ -57,10 +57,14 @@ impl Clients {
             .map(|node| node.name.as_str())
             .collect();
         let complained = Arc::new(AtomicBool::new(false));
-        let mut clients = Vec::new();
+        let mut clients: Vec<Arc<One>> = Vec::new();
         for name in names.iter().cycle().take(usize::try_from(count)?) {
+            let ledger = match clients.first() {
+                None => devnet.client(name).await?,
+                Some(first) => devnet.another_client(name, &first.ledger).await?,
+            };
             clients.push(Arc::new(One {
-                ledger: devnet.client(name).await?,
+                ledger,
                 key: devnet.key(name, KeyKind::Signing)?,
                 network,
                 batch,

@@ -2,6 +2,7 @@
 //! Refuses evidence that does not verify, and true evidence about something else than was asked.
 
 use crate::blocks::BlockVerifier;
+use crate::certified::CertifiedHeaders;
 use crate::connection::{self, Target};
 use crate::error::ClientError;
 use crate::tls::Identity;
@@ -71,6 +72,7 @@ impl VerifiedHeader {
 pub struct LedgerClient {
     service: LedgerServiceClient<Channel>,
     trust: TrustRoot,
+    certified: CertifiedHeaders,
 }
 
 impl LedgerClient {
@@ -83,11 +85,33 @@ impl LedgerClient {
         identity: &Identity,
         trust: TrustRoot,
     ) -> Result<Self, ClientError> {
+        Self::connect_knowing(target, identity, trust, CertifiedHeaders::default()).await
+    }
+
+    /// A further connection, to the same node or another, that starts from the same trust root and
+    /// shares what this one has verified.
+    ///
+    /// # Errors
+    /// As [`Self::connect`].
+    pub async fn connect_another(
+        &self,
+        target: &Target,
+        identity: &Identity,
+    ) -> Result<Self, ClientError> {
+        Self::connect_knowing(target, identity, self.trust.clone(), self.certified.clone()).await
+    }
+
+    async fn connect_knowing(
+        target: &Target,
+        identity: &Identity,
+        trust: TrustRoot,
+        certified: CertifiedHeaders,
+    ) -> Result<Self, ClientError> {
         let channel = connection::open(target, identity).await?;
         let service = LedgerServiceClient::new(channel)
             .max_decoding_message_size(MAX_ANSWER_BYTES)
             .max_encoding_message_size(MAX_ANSWER_BYTES);
-        let client = Self { service, trust };
+        let client = Self { service, trust, certified };
         let status = client.status().await?;
         if status.network != client.trust.network.to_vec() {
             return Err(ClientError::OtherNetwork);
@@ -328,7 +352,7 @@ impl LedgerClient {
     }
 
     fn prove(&self, receipt: pb::Receipt, of: ReceiptOf) -> Result<Proven, ClientError> {
-        let verified = receipt::verify(&receipt, &self.trust)?;
+        let verified = self.certified.verify(&receipt, &self.trust)?;
         let asked = match of {
             ReceiptOf::Transaction(id) => id == verified.transaction_id,
             ReceiptOf::Leaf(index) => index == verified.leaf_index,

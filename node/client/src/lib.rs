@@ -13,6 +13,7 @@
 //! one. Specification: `proto/README.md`, sections 7 and 8.
 
 mod blocks;
+mod certified;
 mod connection;
 mod desk;
 mod error;

@@ -140,6 +140,16 @@ pub trait Application: Send + Sync + 'static {
     /// When the store cannot be read.
     fn validators(&self, height: Height) -> Result<Option<ValidatorSet>, ApplicationError>;
 
+    /// The block that [`Self::propose`] is going to persist for this slot, or `None` when that is
+    /// not known ahead. Its parts are sent while it is being persisted, and nothing is signed for it
+    /// before: whoever crashes in between may propose another block, and has not proposed two.
+    ///
+    /// # Errors
+    /// When it cannot be built.
+    fn prepare(&self, _slot: &Slot) -> Result<Option<Proposed>, ApplicationError> {
+        Ok(None)
+    }
+
     /// Builds and executes a block for the height after the newest one. It is persisted and
     /// synced before this returns, and the same slot gives the same block for ever, restarts
     /// included: this is what keeps a validator from proposing two.

@@ -154,7 +154,7 @@ impl Host {
     }
 
     fn params(&self) -> HeightParams<Heatmark> {
-        let target = Some(self.settings.block_time);
+        let target = Some(self.pace.block_time(self.settings.block_time));
         HeightParams::new(self.set.clone(), self.settings.timeouts, target)
     }
 

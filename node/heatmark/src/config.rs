@@ -107,7 +107,7 @@ impl Default for ConsensusConfig {
             vote_timeout_ms: 300,
             timeout_step_ms: 250,
             longest_timeout_ms: 20_000,
-            block_pace_ms: 50,
+            block_pace_ms: 20,
         }
     }
 }

@@ -7,6 +7,7 @@ use crate::schema::{
     STALE, STATE, StoredHeader, TILES, UNDECIDED, VALUES, number, read_number, tile_key, value_key,
 };
 use crate::store::{Store, StoreTip, Swept};
+use heatmark_ledger::LeafIndex;
 use heatmark_ledger::block::ExecutedBlock;
 use heatmark_ledger::certificate::CommitCertificate;
 use heatmark_ledger::genesis::Genesis;
@@ -15,6 +16,7 @@ use heatmark_ledger::state::{self, Changes};
 use heatmark_merkle::map::{self, MemoryNodes, Update};
 use heatmark_merkle::tiles;
 use prost::Message;
+use std::sync::atomic::Ordering;
 
 /// Stale map entries deleted with one block, so that pruning never makes a block slow.
 const PRUNED_PER_BLOCK: usize = 4_096;
@@ -67,6 +69,7 @@ impl Store {
         if block.tip.validators.hash() != before.next_validators.hash() {
             let set = block.tip.validators.to_proto().encode_to_vec();
             batch.put(SETS, number(height.next().0), set);
+            self.shared.newest_set.store(height.next().0, Ordering::Release);
         }
         let stored = StoredHeader {
             header: Some(block.header.to_proto()),
@@ -78,8 +81,11 @@ impl Store {
         self.sweep(&mut batch, swept.undecided, height)?;
         disk.write(batch, Durability::Synced)?;
         *swept = next;
+        *self.newest() = Some((height, stored));
         let tip = StoreTip::new(block.tip.clone(), Some(block.header));
         self.shared.tip.send_replace(tip.clone());
+        let leaves = (before.log_size.0..).map(LeafIndex);
+        self.shared.awaited.committed(leaves.zip(block.transactions.iter().map(|t| t.id())));
         Ok(tip)
     }
 
@@ -104,6 +110,10 @@ impl Store {
         let mut batch = Batch::new();
         batch.put(HEADERS, number(height.0), stored.encode_to_vec());
         self.shared.disk.write(batch, Durability::Buffered)?;
+        let mut newest = self.newest();
+        if newest.as_ref().is_some_and(|(newest, _)| *newest == height) {
+            *newest = Some((height, stored));
+        }
         Ok(())
     }
 

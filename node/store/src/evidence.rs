@@ -19,6 +19,11 @@ impl Store {
         if leaf.0 >= self.tip().log_size.0 {
             return Err(StoreError::NotAvailable("leaf"));
         }
+        if let Some((newest, stored)) = &*self.newest()
+            && stored.first_leaf <= leaf.0
+        {
+            return Ok(*newest);
+        }
         let from = number(leaf.0);
         let found = self.shared.disk.walk(LEAVES, Walk::Before(&from)).next().transpose()?;
         let (_, height) = found.ok_or(StoreError::Damaged("leaf index"))?;

@@ -10,6 +10,7 @@
 //!
 //! Every call may block on the disk: asynchronous callers move it off their task.
 
+mod awaited;
 mod commit;
 mod disk;
 mod error;
@@ -20,6 +21,7 @@ mod store;
 mod undecided;
 mod view;
 
+pub use awaited::Awaiting;
 pub use disk::{Batch, Disk, DiskError, Durability, Entries, Entry, Family, Walk};
 pub use error::StoreError;
 pub use schema::StoreOptions;

@@ -1,5 +1,6 @@
 //! Opening the database, following its end, and reading blocks, sets and tiles from it.
 
+use crate::awaited::Awaited;
 use crate::disk::{Batch, Disk, Durability, Walk};
 use crate::error::StoreError;
 use crate::rocks::RocksDisk;
@@ -20,6 +21,7 @@ use heatmark_proto::ledger::v1 as pb;
 use prost::Message;
 use prost::bytes::Bytes;
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use tokio::sync::watch;
 
@@ -69,6 +71,11 @@ pub(crate) struct Shared {
     pub(crate) tip: watch::Sender<StoreTip>,
     pub(crate) writing: Mutex<Swept>,
     pub(crate) tiles: Mutex<TileCache>,
+    pub(crate) awaited: Awaited,
+    /// The newest block's header as it is stored: what most receipts are made against.
+    pub(crate) newest: Mutex<Option<(Height, StoredHeader)>>,
+    /// First height of the newest set that was ever voted for; 0 while it is that of genesis.
+    pub(crate) newest_set: AtomicU64,
 }
 
 /// Where deleting begins: before it everything is gone. Seeking there spares a walk over the
@@ -120,7 +127,23 @@ impl Store {
         let tip = read_tip(disk.as_ref(), genesis, &genesis_validators)?;
         let (tip, _) = watch::channel(tip);
         let (writing, tiles) = (Mutex::default(), Mutex::new(TileCache::new(CACHED_TILES)));
-        let shared = Arc::new(Shared { disk, network, genesis_validators, tip, writing, tiles });
+        let newest_set = match disk.walk(SETS, Walk::Last).next().transpose()? {
+            None => AtomicU64::new(0),
+            Some((first, _)) => AtomicU64::new(read_number(&first, "validator sets")?),
+        };
+        let (awaited, newest) = (Awaited::default(), Mutex::default());
+        let shared = Shared {
+            disk,
+            network,
+            genesis_validators,
+            tip,
+            writing,
+            tiles,
+            awaited,
+            newest,
+            newest_set,
+        };
+        let shared = Arc::new(shared);
         Ok(Self { shared })
     }
 
@@ -200,6 +223,9 @@ impl Store {
     ) -> Result<Vec<pb::SetChange>, StoreError> {
         // A set is stored under the first height it certifies: one above the header naming it.
         let first = after.next().next();
+        if first.0 > self.shared.newest_set.load(Ordering::Acquire) {
+            return Ok(Vec::new());
+        }
         let first = number(first.0);
         let mut changes = Vec::new();
         for item in self.shared.disk.walk(SETS, Walk::From(&first)) {
@@ -344,12 +370,22 @@ impl Store {
         })
     }
 
+    pub(crate) fn newest(&self) -> MutexGuard<'_, Option<(Height, StoredHeader)>> {
+        // Replaced whole, never changed.
+        self.shared.newest.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
     /// Forgets the tiles held for receipts, so that the next one reads the database.
     pub(crate) fn drop_cached_tiles(&self) {
         *self.cached_tiles() = TileCache::new(CACHED_TILES);
     }
 
     pub(crate) fn stored_header(&self, height: Height) -> Result<Option<StoredHeader>, StoreError> {
+        if let Some((newest, stored)) = &*self.newest()
+            && *newest == height
+        {
+            return Ok(Some(stored.clone()));
+        }
         read_header(self.shared.disk.as_ref(), height)
     }
 }

@@ -3,19 +3,19 @@
 
 use super::Ledger;
 use crate::refusal::{of_intake, of_refusal, of_store, pending, stopping};
+use heatmark_ledger::LeafIndex;
 use heatmark_ledger::ids::{Height, TransactionId, UnixMillis};
 use heatmark_ledger::messages as pb;
 use heatmark_ledger::refusal::Refusal;
 use heatmark_ledger::transaction::Transaction;
 use heatmark_mempool::{Accepted, IntakeError, Tip};
-use heatmark_store::StoreError;
 use prost::bytes::Bytes;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::time::Instant;
 use tonic::Status;
 
-/// How often a transaction that waits is looked for in the pool.
-const LOOK_INTERVAL: Duration = Duration::from_secs(5);
+/// How often a transaction that waits is looked for in the pool, and its window at the log's time.
+const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 
 impl Ledger {
     pub(super) async fn submit_transaction(
@@ -52,16 +52,24 @@ impl Ledger {
         let (id, not_after) = (transaction.id(), UnixMillis(transaction.body().not_after_ms));
         let (begun, patience) = (Instant::now(), self.node.limits.commit_timeout);
         let mut looked = begun;
-        let mut tip = self.node.store.subscribe();
+        let mut awaiting = self.node.store.await_transaction(id);
         let mut stop = self.node.stop.clone();
+        // It may stand on the log since before the waiting began.
+        let mut leaf = self.node.store.find(&id).map_err(of_store)?;
         loop {
-            // The time is read first: a block that takes the transaction in between is found.
-            let reached = tip.borrow_and_update().time;
-            if let Some(answer) = self.committed(&id, trusted).await? {
-                return Ok(answer);
+            if let Some(leaf) = leaf {
+                return self
+                    .receipt(id, leaf, trusted, patience.saturating_sub(begun.elapsed()))
+                    .await;
             }
+            // The time is read first: a block that takes the transaction in between is found.
+            let reached = self.node.store.tip().time;
             if reached >= not_after {
-                return Err(of_refusal(&Refusal::Expired));
+                leaf = self.node.store.find(&id).map_err(of_store)?;
+                if leaf.is_none() {
+                    return Err(of_refusal(&Refusal::Expired));
+                }
+                continue;
             }
             if begun.elapsed() >= patience {
                 return Err(pending());
@@ -70,14 +78,34 @@ impl Ledger {
                 self.look_after(&id, &envelope).await?;
                 looked = Instant::now();
             }
-            let until_look = LOOK_INTERVAL.saturating_sub(looked.elapsed());
-            let pause = until_look.min(patience.saturating_sub(begun.elapsed()));
+            let pause = LOOK_INTERVAL.min(patience.saturating_sub(begun.elapsed()));
             tokio::select! {
-                changed = tip.changed() => changed.map_err(|_| stopping())?,
+                committed = awaiting.committed() => leaf = Some(committed),
                 () = tokio::time::sleep(pause) => {}
                 _ = stop.wait_for(|stop| *stop) => return Err(stopping()),
             }
         }
+    }
+
+    /// The receipt of a committed transaction, as soon as there is a header after the trust root.
+    async fn receipt(
+        &self,
+        id: TransactionId,
+        leaf: LeafIndex,
+        trusted: Height,
+        patience: Duration,
+    ) -> Result<pb::SubmitResponse, Status> {
+        let later = async {
+            let mut tip = self.node.store.subscribe();
+            tip.wait_for(|tip| tip.height > trusted).await.map(|_| ())
+        };
+        match tokio::time::timeout(patience, later).await {
+            Ok(reached) => reached.map_err(|_| stopping())?,
+            Err(_) => return Err(pending()),
+        }
+        let store = self.node.store.clone();
+        let receipt = self.node.read(move || store.receipt(leaf, trusted, None)).await?;
+        Ok(answer(id, Some(receipt)))
     }
 
     /// A transaction that left the pool without reaching the log was refused by a proposer: the
@@ -90,23 +118,6 @@ impl Ledger {
             Ok(_) | Err(IntakeError::Refused(Refusal::Replayed) | IntakeError::Pool(_)) => Ok(()),
             Err(error) => Err(of_intake(error)),
         }
-    }
-
-    async fn committed(
-        &self,
-        id: &TransactionId,
-        trusted: Height,
-    ) -> Result<Option<pb::SubmitResponse>, Status> {
-        // A point read, made by every waiting request at every block: cheaper here than moved.
-        let Some(leaf) = self.node.store.find(id).map_err(of_store)? else { return Ok(None) };
-        let store = self.node.store.clone();
-        let receipt = self.node.read(move || match store.receipt(leaf, trusted, None) {
-            Ok(receipt) => Ok(Some(receipt)),
-            // The header after the trust root is not there yet.
-            Err(StoreError::NotAvailable(_)) => Ok(None),
-            Err(error) => Err(error),
-        });
-        Ok(receipt.await?.map(|receipt| answer(*id, Some(receipt))))
     }
 }
 

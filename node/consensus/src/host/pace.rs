@@ -14,6 +14,14 @@ const FRUITLESS_TURNS: usize = 2;
 /// Heights above the newest whose voters are counted.
 const HEIGHTS_AHEAD: u64 = 2;
 
+/// Transactions in a block for which the least time between blocks is kept. Every further so many
+/// add as much again: a block costs all validators its messages and syncs whatever is in it, so
+/// that under load fewer and larger blocks carry more.
+const TRANSACTIONS_PER_BLOCK_TIME: u32 = 64;
+
+/// Longest time between blocks while transactions wait, as a multiple of the least.
+const LONGEST_BLOCK_TIMES: u32 = 8;
+
 /// What speaks for starting the next height.
 pub(super) struct Pace {
     heartbeat_due: Instant,
@@ -23,6 +31,8 @@ pub(super) struct Pace {
     others_went_on: bool,
     /// Empty blocks since the last transaction.
     empty_blocks: usize,
+    /// Transactions in the newest block.
+    transactions: usize,
     /// Who voted in heights that are not decided here.
     voters: BTreeMap<Height, BTreeSet<Address>>,
 }
@@ -34,6 +44,7 @@ impl Pace {
             catching_up: false,
             others_went_on: false,
             empty_blocks: 0,
+            transactions: 0,
             voters: BTreeMap::new(),
         }
     }
@@ -43,7 +54,16 @@ impl Pace {
         self.catching_up = false;
         self.others_went_on = false;
         self.empty_blocks = if transactions == 0 { self.empty_blocks.saturating_add(1) } else { 0 };
+        self.transactions = transactions;
         self.voters.retain(|at, _| *at > height);
+    }
+
+    /// Least time that the next height takes, where blocks of few transactions take `least`.
+    pub(super) fn block_time(&self, least: Duration) -> Duration {
+        let transactions = u32::try_from(self.transactions).unwrap_or(u32::MAX);
+        let full = least.saturating_mul(LONGEST_BLOCK_TIMES);
+        let share = least.checked_div(TRANSACTIONS_PER_BLOCK_TIME).unwrap_or_default();
+        share.saturating_mul(transactions).clamp(least, full)
     }
 
     pub(super) fn synced(&mut self) {

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use tracing::{debug, warn};
 
 use super::Host;
-use crate::application::Slot;
+use crate::application::{Proposed, Slot};
 use crate::context::{BlockId, Heatmark, Height};
 use crate::error::Failure;
 use crate::parts::{Heading, divide};
@@ -26,12 +26,23 @@ impl Host {
             return Err(Failure::OutOfOrder { height: height.0, newest: self.newest.height.0 });
         };
         let slot = Slot { height: height.ledger(), round: ledger_round, proposer: proposer.0 };
+        let heading = |block: &Proposed| {
+            let block = BlockId(block.header_hash);
+            Heading { height, round, valid_round: Round::Nil, proposer, block }
+        };
+        // The others execute the block while it goes to this node's disk.
+        let sent = self.ask("building a block", move |app| app.prepare(&slot)).await?;
+        if let Some(prepared) = &sent {
+            self.publish(&heading(prepared), &prepared.block).await?;
+        }
         let proposed = self.ask("proposing a block", move |app| app.propose(&slot)).await?;
         let block = BlockId(proposed.header_hash);
         self.receiving.note_valid(block);
         let _ = reply.send(LocallyProposedValue::new(height, round, block));
-        let heading = Heading { height, round, valid_round: Round::Nil, proposer, block };
-        self.publish(&heading, &proposed.block).await
+        if sent.is_none_or(|sent| sent.header_hash != proposed.header_hash) {
+            self.publish(&heading(&proposed), &proposed.block).await?;
+        }
+        Ok(())
     }
 
     /// Sends a block again that got a quorum of prevotes in an earlier round.

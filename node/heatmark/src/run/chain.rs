@@ -23,7 +23,7 @@ use prost::Message;
 use prost::bytes::Bytes;
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 use thiserror::Error;
@@ -67,6 +67,8 @@ pub struct Chain {
     clock: Clock,
     /// Blocks of the height under way that this process has executed.
     executed: Mutex<BTreeMap<HeaderHash, Arc<ExecutedBlock>>>,
+    /// The block built for a slot and not persisted yet.
+    prepared: Mutex<Option<(Slot, UndecidedBlock)>>,
     wants_block: watch::Sender<bool>,
 }
 
@@ -75,13 +77,27 @@ impl Chain {
     #[must_use]
     pub fn new(store: Store, mempool: Arc<Mempool>, clock: Clock) -> Self {
         let wants_block = watch::Sender::new(!mempool.is_empty());
-        Self { store, mempool, clock, executed: Mutex::default(), wants_block }
+        let (executed, prepared) = (Mutex::default(), Mutex::default());
+        Self { store, mempool, clock, executed, prepared, wants_block }
     }
 
     /// Tells consensus whether something waits; to be called whenever the pool grew.
     pub fn update_wants_block(&self) {
         let wants = !self.mempool.is_empty();
         self.wants_block.send_if_modified(|wanted| std::mem::replace(wanted, wants) != wants);
+    }
+
+    /// What this node proposed in a slot of the next height before.
+    fn kept_proposal(&self, slot: &Slot) -> Result<Option<UndecidedBlock>, ChainError> {
+        let tip = self.store.tip().height;
+        if slot.height != tip.next() {
+            return Err(ChainError::NotNext { given: slot.height, tip });
+        }
+        Ok(self.store.proposed(slot.height, slot.round)?)
+    }
+
+    fn prepared(&self) -> MutexGuard<'_, Option<(Slot, UndecidedBlock)>> {
+        self.prepared.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn remember(&self, hash: HeaderHash, block: ExecutedBlock) {
@@ -154,13 +170,16 @@ impl Chain {
     /// found again, and refused, where it is executed.
     fn verify_ahead(&self, transactions: &[Arc<Transaction>], height: Height) {
         let threads = thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        if transactions.len() < VERIFIED_AHEAD_FROM || threads < 2 {
+        // Those that came through the door are verified already.
+        let unverified: Vec<&Arc<Transaction>> =
+            transactions.iter().filter(|transaction| !transaction.is_verified()).collect();
+        if unverified.len() < VERIFIED_AHEAD_FROM || threads < 2 {
             return;
         }
         let network = self.store.network();
-        let share = transactions.len().div_ceil(threads);
+        let share = unverified.len().div_ceil(threads);
         thread::scope(|scope| {
-            for part in transactions.chunks(share) {
+            for part in unverified.chunks(share) {
                 scope.spawn(move || {
                     for transaction in part {
                         if let Ok((_, key)) = execute::signer(&self.store, transaction, height) {
@@ -238,16 +257,25 @@ impl Application for Chain {
         Ok(set.map(|set| (*set).clone()))
     }
 
+    fn prepare(&self, slot: &Slot) -> Result<Option<Proposed>, ApplicationError> {
+        let block = match self.kept_proposal(slot)? {
+            Some(block) => block,
+            None => self.build(slot, &self.store.tip())?,
+        };
+        let proposed = Proposed { header_hash: block.header_hash, block: block.block.clone() };
+        *self.prepared() = Some((*slot, block));
+        Ok(Some(proposed))
+    }
+
     fn propose(&self, slot: &Slot) -> Result<Proposed, ApplicationError> {
-        let tip = self.store.tip();
-        if slot.height != tip.height.next() {
-            return Err(ChainError::NotNext { given: slot.height, tip: tip.height }.into());
-        }
-        let proposed = self.store.proposed(slot.height, slot.round).map_err(fatal)?;
-        let block = match proposed {
+        let block = match self.kept_proposal(slot)? {
             Some(block) => block,
             None => {
-                let block = self.build(slot, &tip)?;
+                let prepared = self.prepared().take().filter(|(at, _)| at == slot);
+                let block = match prepared {
+                    Some((_, block)) => block,
+                    None => self.build(slot, &self.store.tip())?,
+                };
                 self.store.put_undecided(slot.height, &block, true).map_err(fatal)?;
                 block
             }
