@@ -117,19 +117,22 @@ impl Builder<'_, '_> {
         progress: &mut dyn FnMut(Progress),
     ) -> Result<(), RepairError> {
         let last = self.old.last_height();
-        let known = last.max(options.reached);
+        let known = last.unwrap_or_default().max(options.reached);
+        // What this node once had and lost as a whole comes back when it runs.
+        let left = last.filter(|_| self.old.is_whole());
         loop {
             let tip = self.store.tip();
             let height = tip.height.next();
-            let own = if height <= last { self.old.block(height) } else { None };
-            if self.take(&tip, own)? {
+            if self.take(&tip, self.old.block(height))? {
                 self.kept = self.kept.saturating_add(1);
-            } else if height > known {
+            } else if height > known && last.is_some() {
                 return Ok(());
             } else if self.fetch(&tip, height)? {
                 self.fetched = self.fetched.saturating_add(1);
-            } else if height > last || options.catch_up {
-                // What this node once had and lost comes back when it runs.
+            } else if options.catch_up
+                || left.is_some_and(|left| height > left)
+                || (height > known && self.fetched > 0)
+            {
                 return Ok(());
             } else {
                 return Err(RepairError::Missing(height));
@@ -182,7 +185,7 @@ impl Builder<'_, '_> {
     fn copy_rest(&self, options: RepairOptions) -> Result<bool, RepairError> {
         let tip = self.store.tip().height;
         let mut whole = self.old.is_whole();
-        whole &= tip >= self.old.last_height().max(options.reached);
+        whole &= self.old.last_height().is_some_and(|last| tip >= last.max(options.reached));
         let from = number(tip.next().0);
         whole &= self.copy(UNDECIDED, Some(&from), rest::is_undecided)?;
         whole &=
@@ -266,9 +269,11 @@ impl Disk for Unsynced {
     }
 }
 
-fn last_height(disk: &dyn Disk) -> Height {
+/// Height of the newest header; none when it cannot be told.
+fn last_height(disk: &dyn Disk) -> Option<Height> {
     match disk.walk(HEADERS, Walk::Last).next() {
-        Some(Ok((key, _))) => Height(read_number(&key, "headers").unwrap_or(0)),
-        _ => Height(0),
+        Some(Ok((key, _))) => read_number(&key, "headers").ok().map(Height),
+        Some(Err(_)) => None,
+        None => Some(Height(0)),
     }
 }

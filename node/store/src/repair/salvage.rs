@@ -65,8 +65,9 @@ impl Salvage {
         self.how == How::Whole
     }
 
-    pub(super) fn last_height(&self) -> Height {
-        self.disk().map_or(Height(0), last_height)
+    /// Height of the newest header; none when it cannot be told.
+    pub(super) fn last_height(&self) -> Option<Height> {
+        self.disk().and_then(last_height)
     }
 
     /// A block, if it can be read; nothing in it is verified.

@@ -378,8 +378,7 @@ fn peers_that_lie_are_believed_in_nothing_and_without_a_sound_one_all_stays_as_i
         let rebuilt = repair(&written.path(), &written.genesis, options, &mut fetch, &mut |_| {});
         match rebuilt {
             Err(RepairError::Missing(height)) => assert!(height.0 >= at, "{height}"),
-            Ok(rebuilt) => assert!(rebuilt.height.0 < 3 && !rebuilt.votes_known, "{rebuilt:?}"),
-            Err(other) => panic!("{other}"),
+            other => panic!("{other:?}"),
         }
     }
     for (path, bytes) in before {
