@@ -10,7 +10,7 @@ use std::fs::{self, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// What an operator reads at the node's HTTP port; none while nobody answers.
@@ -44,28 +44,41 @@ fn flip(path: &Path, at: u64) {
     file.sync_all().unwrap();
 }
 
+/// How a program ended.
+struct Ended {
+    code: Option<i32>,
+    /// Its errors and logs.
+    said: String,
+}
+
 /// Runs a node that is expected to end by itself.
-fn run_to_its_end(town: &Town, name: &str, extra: &[&str]) -> Output {
+fn run_to_its_end(town: &Town, name: &str, extra: &[&str]) -> Ended {
     let mut command = town.devnet.program().command();
     command.args(["node", "run", "--home", name]).args(extra);
     ended(command)
 }
 
-fn ended(mut command: Command) -> Output {
-    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+fn ended(mut command: Command) -> Ended {
+    // A file, since nobody empties a pipe meanwhile.
+    let mut errors = tempfile::tempfile().unwrap();
+    command.stdin(Stdio::null()).stdout(Stdio::null());
+    let mut child = command.stderr(errors.try_clone().unwrap()).spawn().unwrap();
     let begun = Instant::now();
-    while child.try_wait().unwrap().is_none() {
+    let status = loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            break status;
+        }
         if begun.elapsed() > LONG {
             child.kill().unwrap();
+            child.wait().unwrap();
             panic!("the node goes on running");
         }
         std::thread::sleep(Duration::from_millis(50));
-    }
-    child.wait_with_output().unwrap()
-}
-
-fn said(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    let mut said = String::new();
+    errors.seek(SeekFrom::Start(0)).unwrap();
+    errors.read_to_string(&mut said).unwrap();
+    Ended { code: status.code(), said }
 }
 
 fn grpc(town: &Town, name: &str) -> String {
@@ -163,8 +176,8 @@ async fn a_damaged_database_is_refused_found_and_repaired_from_peers() {
     let tables = files(&log_dir(&town, "lab"), "sst");
     tables.iter().for_each(|table| flip(table, 20));
     let refused = run_to_its_end(&town, "lab", &[]);
-    let message = said(&refused);
-    assert_eq!(refused.status.code(), Some(5), "{message}");
+    let message = &refused.said;
+    assert_eq!(refused.code, Some(5), "{message}");
     assert!(message.contains(".sst") && message.contains("heatmark store check"), "{message}");
     let found = town.command(1, &["store", "check", "--home", "lab"]);
     assert!(!found["damages"].as_array().unwrap().is_empty());
@@ -193,8 +206,8 @@ async fn a_flipped_byte_in_the_write_ahead_log_never_costs_an_acknowledged_block
     let log = files(&log_dir(&town, "lab"), "log").pop().unwrap();
     flip(&log, fs::metadata(&log).unwrap().len() / 2);
     let refused = run_to_its_end(&town, "lab", &[]);
-    assert_eq!(refused.status.code(), Some(5), "{}", said(&refused));
-    assert!(said(&refused).contains(".log"), "{}", said(&refused));
+    assert_eq!(refused.code, Some(5), "{}", refused.said);
+    assert!(refused.said.contains(".log"), "{}", refused.said);
     town.command(1, &["store", "check", "--home", "lab", "--quick"]);
     let mill = grpc(&town, "mill");
     let repaired = town.command(0, &["store", "repair", "--home", "lab", "--from", &mill]);
@@ -252,8 +265,8 @@ async fn a_full_disk_stops_a_validator_with_a_message_and_nothing_is_lost() {
     town.commit("lab").await.unwrap();
     town.devnet.stop("lab").await.unwrap();
     let refused = run_to_its_end(&town, "lab", &["--set", "store.min_free_bytes=9000000000000000"]);
-    assert_eq!(refused.status.code(), Some(4), "{}", said(&refused));
-    assert!(said(&refused).contains("min_free_bytes"), "{}", said(&refused));
+    assert_eq!(refused.code, Some(4), "{}", refused.said);
+    assert!(refused.said.contains("min_free_bytes"), "{}", refused.said);
     // No file may grow beyond 256 KiB: the write-ahead log meets that as it would a full disk. The
     // signal that comes with it is ignored, as it never comes from a disk.
     let mut command = Command::new("sh");
@@ -270,8 +283,8 @@ async fn a_full_disk_stops_a_validator_with_a_message_and_nothing_is_lost() {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     let full = limited.join().unwrap();
-    assert_eq!(full.status.code(), Some(4), "{}", said(&full));
-    assert!(said(&full).contains("its disk is full"), "{}", said(&full));
+    assert_eq!(full.code, Some(4), "{}", full.said);
+    assert!(full.said.contains("its disk is full"), "{}", full.said);
     town.command(0, &["store", "check", "--home", "lab"]);
     town.devnet.restart("lab").await.unwrap();
     town.commit("lab").await.unwrap();

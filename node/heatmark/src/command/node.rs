@@ -11,7 +11,7 @@ use crate::logging;
 use crate::run::{RunError, Trouble, describe};
 use crate::voting::{self, Past};
 use clap::{Args, Subcommand};
-use heatmark_consensus::begin_journal;
+use heatmark_consensus::{Failure as StopReason, begin_journal};
 use heatmark_ledger::keys::PublicKey;
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
@@ -92,6 +92,9 @@ fn failed(error: &RunError, home: &Home) -> Failure {
     let exit = if trouble == Trouble::Damaged { Exit::Damaged } else { Exit::Disk };
     let next = if trouble == Trouble::Damaged && matches!(error, RunError::Vault(_)) {
         "restore data/vault from its backup; the log is not affected".to_owned()
+    } else if matches!(error, RunError::ConsensusFailed(StopReason::Log(_))) {
+        "start the node again: it follows the log, and votes again by itself once that is safe"
+            .to_owned()
     } else {
         trouble.next(&home.path().display().to_string())
     };

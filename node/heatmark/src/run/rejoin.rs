@@ -165,3 +165,6 @@ pub(super) fn guarded(
     let oldest = UnixMillis(clock::now().0.saturating_sub(young));
     Arc::new(super::first_block::FirstBlock::new(app, oldest))
 }
+
+#[cfg(test)]
+mod tests;
