@@ -187,15 +187,16 @@ impl Node {
         })
     }
 
-    async fn stop(mut self) -> Result<(), RunError> {
+    async fn stop(self) -> Result<(), RunError> {
         tracing::info!("stopping");
-        self.api.shutdown().await;
+        let Self { api, mut follows, mut consensus, .. } = self;
+        api.shutdown().await;
         self.stop.send_replace(true);
-        for task in std::mem::take(&mut self.tasks) {
+        for task in self.tasks {
             // A task that panicked has said so; nothing more to stop.
             let _ = task.await;
         }
-        let outcome = self.stop_consensus().await;
+        let outcome = stand::end(&mut follows, &mut consensus).await;
         self.exchange.shutdown().await;
         self.store.flush()?;
         tracing::info!(height = self.store.tip().height.0, "node has stopped");

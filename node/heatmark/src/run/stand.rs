@@ -7,7 +7,7 @@ use super::rejoin::{self, Voice};
 use super::{Node, consensus_config, follow};
 use crate::config::Config;
 use crate::keys::Keys;
-use heatmark_consensus::{Failure, StartError};
+use heatmark_consensus::{ConsensusHandle, Failure, StartError};
 use heatmark_ledger::genesis::Genesis;
 use heatmark_ledger::ids::Height;
 use std::convert::Infallible;
@@ -15,6 +15,7 @@ use std::error::Error;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::task::JoinHandle;
 
 /// How long `/healthz` still tells of a fault before the node ends.
 const LINGER: Duration = Duration::from_secs(2);
@@ -52,7 +53,7 @@ impl Node {
                 Turn::Consensus(Ok(())) => return Ok(()),
                 Turn::Marked(height) => {
                     tracing::info!(height = height.0, "the mark is on the log: voting again");
-                    self.stop_consensus().await?;
+                    end(&mut self.follows, &mut self.consensus).await?;
                     rejoin::may_vote_again(config, keys)?;
                     self.restart(config, keys, genesis, Voice::Votes).await?;
                     continue;
@@ -135,27 +136,12 @@ impl Node {
         tokio::time::sleep(LINGER).await;
     }
 
-    /// Ends consensus in order, after the height under way.
-    pub(super) async fn stop_consensus(&mut self) -> Result<(), RunError> {
-        self.stop_following().await;
-        match self.consensus.take().map(Arc::try_unwrap) {
-            Some(Ok(consensus)) => Ok(consensus.shutdown().await?),
-            _ => Ok(()),
-        }
-    }
-
     /// Ends consensus as a crash would.
     async fn drop_consensus(&mut self) {
-        self.stop_following().await;
+        stop_following(&mut self.follows).await;
         if let Some(Ok(consensus)) = self.consensus.take().map(Arc::try_unwrap) {
             consensus.kill().await;
         }
-    }
-
-    async fn stop_following(&mut self) {
-        self.follows.abort();
-        // It holds consensus until it has ended; that it was cancelled is no news.
-        let _ = (&mut self.follows).await;
     }
 
     async fn restart(
@@ -181,6 +167,27 @@ impl Node {
         self.consensus = Some(consensus);
         Ok(())
     }
+}
+
+/// Ends consensus in order, after the height under way.
+pub(super) async fn end(
+    follows: &mut JoinHandle<()>,
+    consensus: &mut Option<Arc<ConsensusHandle>>,
+) -> Result<(), RunError> {
+    stop_following(follows).await;
+    match consensus.take().map(Arc::try_unwrap) {
+        Some(Ok(consensus)) => Ok(consensus.shutdown().await?),
+        _ => Ok(()),
+    }
+}
+
+async fn stop_following(follows: &mut JoinHandle<()>) {
+    if follows.is_finished() {
+        return;
+    }
+    follows.abort();
+    // It holds consensus until it has ended; that it was cancelled is no news.
+    let _ = follows.await;
 }
 
 fn is_not_new(failure: &Failure) -> bool {
