@@ -12,6 +12,7 @@
     reason = "tests fail loudly"
 )]
 
+mod disk;
 mod faults;
 mod members;
 mod spine;

@@ -11,6 +11,7 @@ mod memory;
 mod node;
 mod proof;
 mod storage;
+mod whole;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,6 +26,7 @@ use storage::{JmtHasher, Nodes, encoded_key, encoded_node};
 
 pub use memory::MemoryNodes;
 pub use proof::{MAX_PROOF_LEN, MAX_SIBLINGS, MapProof};
+pub use whole::check_whole;
 
 /// Storage key of a node: u64be version, u8 number of nibbles, the nibbles two a byte, the last byte padded with zero bits.
 pub type NodeKeyBytes = Vec<u8>;

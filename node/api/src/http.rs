@@ -43,6 +43,9 @@ pub(crate) fn router(node: Arc<Node>, metrics: ApiMetrics, registry: Arc<Registr
 }
 
 async fn healthz(State(operators): State<Operators>) -> Response {
+    if let Some(trouble) = operators.node.notices.borrow().trouble.as_deref() {
+        return (StatusCode::SERVICE_UNAVAILABLE, format!("{trouble}\n")).into_response();
+    }
     match state::versions(&operators.node.store) {
         Ok(_) => (StatusCode::OK, "ok\n").into_response(),
         Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "the store cannot be read\n").into_response(),
@@ -54,10 +57,13 @@ async fn readyz(State(operators): State<Operators>) -> Response {
     let height = node.store.tip().height.0;
     let best = (node.peers)().best_known_height.max(height);
     let lag = best.saturating_sub(height);
-    let ready = lag <= node.limits.ready_lag_heights && !*node.stop.borrow();
+    let notices = node.notices.borrow().clone();
+    let waits_for = notices.trouble.or(notices.waits_for);
+    let near = lag <= node.limits.ready_lag_heights;
+    let ready = near && waits_for.is_none() && !*node.stop.borrow();
     let code = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let body = serde_json::json!({
-        "ready": ready, "height": height, "best_known_height": best,
+        "ready": ready, "height": height, "best_known_height": best, "waits_for": waits_for,
     });
     (code, Json(body)).into_response()
 }

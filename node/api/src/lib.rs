@@ -28,4 +28,4 @@ mod tests;
 pub use config::{ApiConfig, ApiLimits};
 pub use metrics::ApiMetrics;
 pub use registry::StoreRegistry;
-pub use server::{ApiDeps, ApiError, ApiHandle, PeerCounts, serve};
+pub use server::{ApiDeps, ApiError, ApiHandle, Notices, PeerCounts, serve};

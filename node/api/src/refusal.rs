@@ -80,6 +80,11 @@ pub(crate) fn of_store(error: StoreError) -> Status {
         StoreError::NotAvailable(what) => {
             not_found("not-available", format!("not available: {what}"))
         }
+        StoreError::Database(_) | StoreError::Damaged(_) => {
+            tracing::error!(%error, "a request met a damaged database or a failing disk");
+            let message = "this node's database is damaged or its disk fails; ask another node";
+            refuse(Code::DataLoss, "store-damaged", message)
+        }
         error => broken("the store failed", &error),
     }
 }

@@ -69,6 +69,15 @@ pub struct PeerCounts {
     pub best_known_height: u64,
 }
 
+/// What the rest of the node has to say to its operators.
+#[derive(Debug, Clone, Default)]
+pub struct Notices {
+    /// Why the node is about to end.
+    pub trouble: Option<String>,
+    /// What it waits for before it takes its full part.
+    pub waits_for: Option<String>,
+}
+
 /// What the API serves from.
 pub struct ApiDeps {
     /// The log.
@@ -77,6 +86,8 @@ pub struct ApiDeps {
     pub intake: Arc<Intake>,
     /// The desk; without one the desk service is not served.
     pub desk: Option<Desk>,
+    /// Told at `/healthz` and `/readyz`.
+    pub notices: watch::Receiver<Notices>,
     /// The member whose node this is.
     pub member: MemberId,
     /// Its consensus key, where it runs a validator.
@@ -96,6 +107,7 @@ pub(crate) struct Node {
     pub(crate) store: Store,
     pub(crate) intake: Arc<Intake>,
     pub(crate) registry: Arc<dyn Registry>,
+    pub(crate) notices: watch::Receiver<Notices>,
     pub(crate) member: MemberId,
     pub(crate) validator_key: Option<PublicKey>,
     pub(crate) moniker: String,
@@ -112,7 +124,8 @@ impl Node {
         &self,
         read: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, Status> {
-        tokio::task::spawn_blocking(read).await.map_err(|_| stopping())?.map_err(of_store)
+        let answer = tokio::task::spawn_blocking(read).await.map_err(|_| stopping())?;
+        answer.inspect_err(|error| self.store.note_fault(error)).map_err(of_store)
     }
 }
 
@@ -167,6 +180,7 @@ pub async fn serve(config: ApiConfig, deps: ApiDeps) -> Result<ApiHandle, ApiErr
         store: deps.store,
         intake: deps.intake,
         registry: Arc::clone(&registry),
+        notices: deps.notices,
         member: deps.member,
         validator_key: deps.validator_key,
         moniker: config.moniker,

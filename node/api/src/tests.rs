@@ -54,6 +54,7 @@ async fn start(members: u8, limits: ApiLimits) -> Server {
         store: chain.store.clone(),
         intake: Arc::clone(&chain.intake),
         desk: Some(desk),
+        notices: tokio::sync::watch::Sender::default().subscribe(),
         member: own.id,
         validator_key: Some(PublicKey::of(&chain.consensus)),
         identity: Identity::new(own.p2p.clone(), &own.id).unwrap(),

@@ -115,7 +115,7 @@ pub fn pinned_peer(address: &Multiaddr) -> Result<PeerId, StartError> {
 
 impl ConsensusConfig {
     pub(crate) fn wal_path(&self) -> PathBuf {
-        self.home.join("consensus.wal")
+        self.home.join(crate::journal::FILE)
     }
 
     pub(crate) fn check(&self) -> Result<(), StartError> {

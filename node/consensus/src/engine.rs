@@ -3,7 +3,6 @@
 
 use arc_malachitebft_app_channel::app::engine::network::PersistentPeersOp;
 use arc_malachitebft_app_channel::app::types::codec::Codec;
-use arc_malachitebft_app_channel::app::wal;
 use arc_malachitebft_app_channel::{
     Channels, ConsensusContext, ConsensusRequestError, EngineHandle, NetworkContext,
     NetworkIdentity, NetworkRequest, RequestContext, SyncContext, WalContext, start_engine,
@@ -25,6 +24,7 @@ use crate::config::{ConsensusConfig, Role, pinned_peer};
 use crate::context::{Address, Heatmark};
 use crate::error::{Failure, StartError};
 use crate::host::{Ends, Host, Settings};
+use crate::journal::{self, Journal};
 use crate::signing::{LedgerSigner, LedgerVerifier};
 
 /// Requests of this process that may wait for the engine.
@@ -180,7 +180,7 @@ pub async fn start(
         .unwrap_or_else(|panic| Err(crate::application::ApplicationError::new(panic)))?;
     let wal_path = config.wal_path();
     if matches!(config.role, Role::Validator(_)) {
-        check_log(&wal_path, newest.height)?;
+        check_log(&config.home, newest.height)?;
     }
     let height = watch::channel(newest.height);
     let settings = |address| Settings {
@@ -265,20 +265,17 @@ async fn participant(
 }
 
 /// Compares the log of what was signed with the store.
-fn check_log(path: &Path, store: Height) -> Result<(), StartError> {
-    if !path.exists() {
-        if store.0 > 0 {
-            return Err(StartError::LogMissing { path: path.to_owned(), store: store.0 });
+fn check_log(home: &Path, store: Height) -> Result<(), StartError> {
+    let path = home.join(journal::FILE);
+    let read = journal::journal(home);
+    match read.map_err(|source| StartError::Log { path: path.clone(), source })? {
+        Journal::Missing if store.0 > 0 => Err(StartError::LogMissing { path, store: store.0 }),
+        Journal::Damaged(why) => Err(StartError::LogDamaged { path, why }),
+        Journal::Sound { height: log } if log > store.next().0 => {
+            Err(StartError::StoreBehindLog { path, log, store: store.0 })
         }
-        return Ok(());
+        Journal::Missing | Journal::Sound { .. } => Ok(()),
     }
-    let log = wal::Log::open(path)
-        .map_err(|source| StartError::Log { path: path.to_owned(), source })?
-        .sequence();
-    if log > store.next().0 {
-        return Err(StartError::StoreBehindLog { path: path.to_owned(), log, store: store.0 });
-    }
-    Ok(())
 }
 
 /// Runs the host to its end, then ends the engine.

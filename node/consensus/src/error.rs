@@ -28,6 +28,17 @@ pub enum StartError {
         /// What happened.
         source: io::Error,
     },
+    /// Bytes of the engine's log changed, so that what was signed is not known.
+    #[error(
+        "the consensus log {path} is damaged ({why}): what this validator signed last is unknown, \
+         and it must not vote until later heights are decided"
+    )]
+    LogDamaged {
+        /// Where it is.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: &'static str,
+    },
     /// The store lost blocks that this validator voted after, or the log is from elsewhere.
     #[error(
         "the consensus log {path} is at height {log}, the store at height {store}: a validator \

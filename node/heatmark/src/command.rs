@@ -14,19 +14,22 @@ mod network;
 mod node;
 mod place;
 mod receipt;
+mod store;
 mod vote;
 mod words;
 
 use answer::{Answer, Exit};
 use clap::{CommandFactory, Parser, Subcommand};
 use failure::Failure;
+pub(crate) use failure::chain;
 use serde_json::json;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
 const AFTER_HELP: &str = "\
 Result on standard output, progress and logs on standard error.
-Exit codes: 0 yes, 1 no (refused, revoked, does not match), 2 wrong usage or input, 3 cannot tell.
+Exit codes: 0 yes, 1 no (refused, revoked, does not match), 2 wrong usage or input, 3 cannot tell,
+4 the node's disk is full or fails, 5 data on it are damaged.
 
 To join a network:
   heatmark keys generate --home mill --legal-name 'Norra AB' --country SE --role supplier --validator
@@ -64,6 +67,9 @@ enum Command {
     /// Runs this organisation's node
     #[command(subcommand)]
     Node(node::Command),
+    /// Checks and repairs the database of a stopped node
+    #[command(subcommand)]
+    Store(store::Command),
     /// Publishes mill certificates and lists what was published
     #[command(subcommand)]
     Cert(cert::Command),
@@ -112,6 +118,7 @@ fn dispatch(command: Command, json: bool) -> Result<Answer, Failure> {
         Command::Network(command) => network::run(command),
         Command::Config(command) => config::run(command),
         Command::Node(command) => node::run(command),
+        Command::Store(command) => store::run(command),
         Command::Cert(command) => cert::run(command),
         Command::Receipt(command) => receipt::run(command),
         Command::Log(command) => log::run(command, json),

@@ -178,11 +178,13 @@ impl Default for MempoolConfig {
 pub struct StoreConfig {
     /// Bytes of the database's block cache.
     pub block_cache_bytes: u64,
+    /// The node stops, and does not start, while a disk under its data has fewer bytes free.
+    pub min_free_bytes: u64,
 }
 
 impl Default for StoreConfig {
     fn default() -> Self {
-        Self { block_cache_bytes: 64 * 1024 * 1024 }
+        Self { block_cache_bytes: 64 * 1024 * 1024, min_free_bytes: 256 * 1024 * 1024 }
     }
 }
 

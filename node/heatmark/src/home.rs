@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 ///     genesis.note      the network's founding document
 ///     entry.json        this organisation's registry entry
 ///     keys/*.key        key files, mode 0600
+///     voting.json       what is known of the consensus key's votes
 ///     data/log          blocks, state and tiles
 ///     data/wal          the consensus engine's journal
 ///     data/vault        openings of what this node published
@@ -40,6 +41,12 @@ impl Home {
     #[must_use]
     pub fn entry(&self) -> PathBuf {
         self.0.join("entry.json")
+    }
+
+    /// What is remembered of the consensus key's votes.
+    #[must_use]
+    pub fn voting(&self) -> PathBuf {
+        self.0.join("voting.json")
     }
 
     /// The directory of key files.

@@ -12,18 +12,26 @@
 
 mod chain;
 mod clock;
+mod disk;
 mod error;
 mod evidence;
+mod first_block;
 mod peers;
+mod rejoin;
+mod stand;
+mod trouble;
 
 pub use chain::{Chain, Clock};
+pub use disk::DiskError;
 pub use error::RunError;
+pub use trouble::{Trouble, describe};
 
 use crate::config::{Config, Mode};
 use crate::keys::Keys;
-use heatmark_api::{ApiConfig, ApiDeps, ApiHandle, ApiLimits, ApiMetrics, PeerCounts};
+use disk::Disks;
+use heatmark_api::{ApiConfig, ApiDeps, ApiHandle, ApiLimits, ApiMetrics, Notices, PeerCounts};
 use heatmark_client::tls::Identity;
-use heatmark_consensus::{ConsensusConfig, ConsensusHandle, Role, Timeouts};
+use heatmark_consensus::{ConsensusConfig, ConsensusHandle, Timeouts};
 use heatmark_desk::{Desk, DeskParts};
 use heatmark_exchange::{ExchangeConfig, ExchangeHandle, Feed};
 use heatmark_ledger::genesis::{Founder, Genesis};
@@ -36,6 +44,7 @@ use heatmark_store::{Store, StoreOptions};
 use heatmark_vault::{Vault, VaultKey};
 use libp2p::Multiaddr;
 use prometheus_client::registry::Registry;
+use rejoin::Voice;
 use std::fs;
 use std::future::Future;
 use std::sync::Arc;
@@ -61,7 +70,7 @@ pub async fn run(
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), RunError> {
     genesis.require_signed()?;
-    let node = Node::start(config, &keys, &genesis).await?;
+    let mut node = Node::start(config, &keys, &genesis).await?;
     tracing::info!(
         network = %genesis.network(),
         member = %node.member,
@@ -70,14 +79,11 @@ pub async fn run(
         http = %node.api.http_addr,
         "node is up"
     );
-    let failed = tokio::select! {
-        () = shutdown => None,
-        outcome = node.consensus.finished() => outcome.err(),
-    };
+    let failed = node.stand(config, &keys, &genesis, shutdown).await;
     let stopped = node.stop().await;
     match failed {
-        Some(failure) => Err(failure.into()),
-        None => stopped,
+        Err(failure) => Err(failure),
+        Ok(()) => stopped,
     }
 }
 
@@ -87,14 +93,27 @@ struct Node {
     store: Store,
     api: ApiHandle,
     exchange: Arc<ExchangeHandle>,
-    consensus: Arc<ConsensusHandle>,
+    consensus: Option<Arc<ConsensusHandle>>,
+    /// What consensus stands on, to start it again.
+    chain: Arc<Chain>,
+    desk: Desk,
+    voice: Voice,
+    /// Follows the registry on behalf of consensus.
+    follows: JoinHandle<()>,
+    consensus_peers: watch::Sender<usize>,
+    disks: Disks,
+    notices: watch::Sender<Notices>,
     stop: watch::Sender<bool>,
     tasks: Vec<JoinHandle<()>>,
 }
 
 impl Node {
     async fn start(config: &Config, keys: &Keys, genesis: &Genesis) -> Result<Self, RunError> {
+        make_directories(config)?;
+        let disks = Disks::new(config);
+        disks.try_all()?;
         let store = open_store(config, genesis)?;
+        let voice = rejoin::decide(config, keys, store.tip().height)?;
         let member = own_member(config, keys, genesis, &store)?;
         let vault_key = VaultKey::new(*keys.seed.vault_key());
         let vault = Arc::new(Vault::open(&config.vault_dir(), &vault_key)?);
@@ -116,8 +135,9 @@ impl Node {
         )
         .await?;
         let exchange = Arc::new(exchange);
-        let consensus_config = consensus_config(config, keys, genesis)?;
-        let app = Arc::clone(&chain);
+        disks.register(&mut registry);
+        let consensus_config = consensus_config(config, keys, genesis, voice)?;
+        let app = rejoin::guarded(Arc::clone(&chain) as _, voice, store.tip().height);
         let consensus = heatmark_consensus::start(consensus_config, app).await?;
         let consensus = Arc::new(consensus);
         let desk = Desk::new(DeskParts {
@@ -130,16 +150,17 @@ impl Node {
             acknowledged_through: config.vault_dir().join("acknowledged"),
         });
         let mut tasks = desk.start(&stopping);
-        tasks.push(tokio::spawn(peers::wake_consensus(mempool, chain, stopping.clone())));
-        let (followed, following) = (Arc::clone(&exchange), Arc::clone(&consensus));
-        let known = peers::configured(&config.consensus.peers);
-        let follow = peers::follow_registry(store.clone(), followed, following, known);
-        tasks.push(tokio::spawn(peers::until(stopping, follow)));
-        let counts = peer_counts(&exchange, &consensus);
+        let wake = peers::wake_consensus(mempool, Arc::clone(&chain), stopping.clone());
+        tasks.push(tokio::spawn(wake));
+        let follows = follow(config, &store, &exchange, &consensus);
+        let (consensus_peers, counted) = watch::channel(0);
+        let counts = peer_counts(&exchange, counted);
+        let notices = watch::Sender::default();
         let deps = ApiDeps {
             store: store.clone(),
             intake,
-            desk: Some(desk),
+            desk: Some(desk.clone()),
+            notices: notices.subscribe(),
             member,
             validator_key: voting_key(config, keys),
             identity: Identity::new(keys.p2p.clone(), &member)?,
@@ -148,26 +169,51 @@ impl Node {
             registry: Arc::new(registry),
         };
         let api = heatmark_api::serve(api_config(config)?, deps).await?;
-        Ok(Self { member, store, api, exchange, consensus, stop, tasks })
+        Ok(Self {
+            member,
+            store,
+            api,
+            exchange,
+            consensus: Some(consensus),
+            chain,
+            desk,
+            voice,
+            follows,
+            consensus_peers,
+            disks,
+            notices,
+            stop,
+            tasks,
+        })
     }
 
     async fn stop(self) -> Result<(), RunError> {
         tracing::info!("stopping");
-        self.api.shutdown().await;
+        let Self { api, mut follows, mut consensus, .. } = self;
+        api.shutdown().await;
         self.stop.send_replace(true);
         for task in self.tasks {
             // A task that panicked has said so; nothing more to stop.
             let _ = task.await;
         }
-        let outcome = match Arc::try_unwrap(self.consensus) {
-            Ok(consensus) => consensus.shutdown().await,
-            Err(_) => Ok(()),
-        };
+        let outcome = stand::end(&mut follows, &mut consensus).await;
         self.exchange.shutdown().await;
         self.store.flush()?;
         tracing::info!(height = self.store.tip().height.0, "node has stopped");
-        Ok(outcome?)
+        outcome
     }
+}
+
+/// Has the registry followed on behalf of both networks.
+fn follow(
+    config: &Config,
+    store: &Store,
+    exchange: &Arc<ExchangeHandle>,
+    consensus: &Arc<ConsensusHandle>,
+) -> JoinHandle<()> {
+    let known = peers::configured(&config.consensus.peers);
+    let (exchange, consensus) = (Arc::clone(exchange), Arc::clone(consensus));
+    tokio::spawn(peers::follow_registry(store.clone(), exchange, consensus, known))
 }
 
 /// The key this node votes with; an observer votes with none, even where it holds one.
@@ -176,11 +222,15 @@ fn voting_key(config: &Config, keys: &Keys) -> Option<PublicKey> {
     keys.consensus.as_ref().filter(|_| votes).map(PublicKey::of)
 }
 
-fn open_store(config: &Config, genesis: &Genesis) -> Result<Store, RunError> {
+fn make_directories(config: &Config) -> Result<(), RunError> {
     for directory in [config.log_dir(), config.wal_dir()] {
         fs::create_dir_all(&directory)
             .map_err(|source| RunError::Directory { path: directory, source })?;
     }
+    Ok(())
+}
+
+fn open_store(config: &Config, genesis: &Genesis) -> Result<Store, RunError> {
     let cache = usize::try_from(config.store.block_cache_bytes).unwrap_or(usize::MAX);
     let options = StoreOptions { block_cache_bytes: cache, ..StoreOptions::default() };
     Ok(Store::open(&config.log_dir(), genesis, &options)?)
@@ -241,13 +291,10 @@ fn consensus_config(
     config: &Config,
     keys: &Keys,
     genesis: &Genesis,
+    voice: Voice,
 ) -> Result<ConsensusConfig, RunError> {
     let settings = &config.consensus;
-    let role = match (settings.mode, &keys.consensus) {
-        (Mode::Observer, _) => Role::Observer,
-        (Mode::Validator, Some(key)) => Role::Validator(key.clone()),
-        (Mode::Validator, None) => return Err(RunError::NoConsensusKey),
-    };
+    let role = rejoin::role(voice, keys);
     let peers = settings.peers.iter().map(|peer| multiaddr(peer)).collect::<Result<_, _>>()?;
     Ok(ConsensusConfig {
         network: genesis.network(),
@@ -291,9 +338,9 @@ fn multiaddr(text: &str) -> Result<Multiaddr, RunError> {
 
 fn peer_counts(
     exchange: &Arc<ExchangeHandle>,
-    consensus: &Arc<ConsensusHandle>,
+    peers: watch::Receiver<usize>,
 ) -> Arc<dyn Fn() -> PeerCounts + Send + Sync> {
-    let (members, peers) = (exchange.connected(), consensus.peers());
+    let members = exchange.connected();
     let count = |length: usize| u32::try_from(length).unwrap_or(u32::MAX);
     Arc::new(move || PeerCounts {
         exchange_peers: count(members.borrow().len()),

@@ -11,19 +11,25 @@
 //! Every call may block on the disk: asynchronous callers move it off their task.
 
 mod awaited;
+mod check;
 mod commit;
 mod disk;
 mod error;
 mod evidence;
+mod fault;
+mod repair;
 mod rocks;
 mod schema;
 mod store;
 mod undecided;
 mod view;
+mod wal;
 
 pub use awaited::Awaiting;
+pub use check::{CheckOptions, Damage, Held, Place, Progress, Remedy, Report, check, check_disk};
 pub use disk::{Batch, Disk, DiskError, Durability, Entries, Entry, Family, Walk};
 pub use error::StoreError;
+pub use repair::{Fetch, Rebuilt, RepairError, RepairOptions, repair};
 pub use schema::StoreOptions;
 pub use store::{Store, StoreTip};
 pub use undecided::UndecidedBlock;

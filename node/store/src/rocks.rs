@@ -1,6 +1,7 @@
 //! The disk of a node: RocksDB. Refuses to open a database whose write-ahead log is damaged before
 //! its end, because going on from there would silently undo what was acknowledged and signed.
 
+use crate::check::damaged_log_file;
 use crate::disk::{Batch, Disk, DiskError, Durability, Entries, Family, Walk};
 use crate::schema::{IDS, NODES, STATE, StoreOptions, families};
 use rocksdb::{
@@ -21,24 +22,25 @@ impl From<rocksdb::Error> for DiskError {
 
 impl RocksDisk {
     pub(crate) fn open(path: &Path, options: &StoreOptions) -> Result<Self, DiskError> {
-        let mut db_options = Options::default();
+        refuse_changed_log(path)?;
+        let mut db_options = db_options(DBRecoveryMode::TolerateCorruptedTailRecords);
         db_options.create_if_missing(true);
         db_options.create_missing_column_families(true);
-        db_options.set_paranoid_checks(true);
-        // RocksDB's own choice would end the log at the first damaged record and say nothing. Only
-        // an incomplete record at the end is what a crash leaves.
-        db_options.set_wal_recovery_mode(DBRecoveryMode::TolerateCorruptedTailRecords);
         db_options.set_db_write_buffer_size(options.write_buffer_bytes);
         db_options.set_max_total_wal_size(64 * 1024 * 1024);
-        db_options.set_max_open_files(512);
         db_options.set_keep_log_file_num(4);
         db_options.set_max_background_jobs(2);
         db_options.set_bytes_per_sync(1024 * 1024);
-        let cache = Cache::new_lru_cache(options.block_cache_bytes);
-        let families = families().map(|family| {
-            ColumnFamilyDescriptor::new(family.name(), family_options(family, &cache))
-        });
+        let families = descriptors(options);
         Ok(Self { db: DB::open_cf_descriptors(&db_options, path, families)? })
+    }
+
+    /// Opens a database without changing anything in it.
+    pub(crate) fn open_to_read(path: &Path, recovery: DBRecoveryMode) -> Result<Self, DiskError> {
+        let families = descriptors(&StoreOptions::default());
+        let db_options = db_options(recovery);
+        let opened = DB::open_cf_descriptors_read_only(&db_options, path, families, false);
+        Ok(Self { db: opened? })
     }
 
     fn handle(&self, family: Family) -> Result<&ColumnFamily, DiskError> {
@@ -87,6 +89,39 @@ impl Disk for RocksDisk {
             self.db.flush_cf(self.handle(family)?)?;
         }
         Ok(())
+    }
+}
+
+fn db_options(recovery: DBRecoveryMode) -> Options {
+    let mut options = Options::default();
+    options.set_paranoid_checks(true);
+    // RocksDB's own choice would end the log at the first damaged record and say nothing. Only
+    // an incomplete record at the end is what a crash leaves.
+    options.set_wal_recovery_mode(recovery);
+    options.set_max_open_files(512);
+    options
+}
+
+fn descriptors(options: &StoreOptions) -> Vec<ColumnFamilyDescriptor> {
+    let cache = Cache::new_lru_cache(options.block_cache_bytes);
+    families()
+        .map(|family| ColumnFamilyDescriptor::new(family.name(), family_options(family, &cache)))
+        .into_iter()
+        .collect()
+}
+
+/// RocksDB would drop the end of a log in which a length was changed, as if a crash had cut it.
+fn refuse_changed_log(path: &Path) -> Result<(), DiskError> {
+    if !path.exists() {
+        return Ok(());
+    }
+    match damaged_log_file(path).map_err(DiskError::new)? {
+        None => Ok(()),
+        Some((file, offset)) => {
+            let file = file.display();
+            let what = "the write-ahead log was changed after it was synced";
+            Err(DiskError::new(format!("Corruption: {what}, in {file} offset {offset}")))
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::awaited::Awaited;
 use crate::disk::{Batch, Disk, Durability, Walk};
 use crate::error::StoreError;
+use crate::fault::Noticing;
 use crate::rocks::RocksDisk;
 use crate::schema::{
     self, ENTRIES, EVIDENCE, FORMAT, FORMAT_KEY, HEADERS, IDS, META, NETWORK_KEY, SETS,
@@ -66,6 +67,7 @@ pub struct Store {
 
 pub(crate) struct Shared {
     pub(crate) disk: Box<dyn Disk>,
+    pub(crate) faults: watch::Sender<Option<String>>,
     pub(crate) network: NetworkId,
     pub(crate) genesis_validators: Arc<ValidatorSet>,
     pub(crate) tip: watch::Sender<StoreTip>,
@@ -107,6 +109,8 @@ impl Store {
     /// # Errors
     /// When it is damaged, or belongs to another network or format.
     pub fn open_on(disk: Box<dyn Disk>, genesis: &Genesis) -> Result<Self, StoreError> {
+        let faults = watch::Sender::new(None);
+        let disk: Box<dyn Disk> = Box::new(Noticing::new(disk, faults.clone()));
         let network = genesis.network();
         match disk.get(META, NETWORK_KEY)? {
             None => crate::commit::write_genesis(disk.as_ref(), genesis)?,
@@ -134,6 +138,7 @@ impl Store {
         let (awaited, newest) = (Awaited::default(), Mutex::default());
         let shared = Shared {
             disk,
+            faults,
             network,
             genesis_validators,
             tip,
@@ -407,7 +412,7 @@ pub(crate) fn parts(stored: &StoredHeader) -> Result<(Header, CommitCertificate)
     }
 }
 
-fn read_set(bytes: &[u8]) -> Result<ValidatorSet, StoreError> {
+pub(crate) fn read_set(bytes: &[u8]) -> Result<ValidatorSet, StoreError> {
     let damaged = || StoreError::Damaged("validator sets");
     let message = pb::ValidatorSet::decode(bytes).map_err(|_| damaged())?;
     ValidatorSet::from_proto(&message).map_err(|_| damaged())

@@ -1,6 +1,6 @@
 //! The store as the ledger and the trees see it: newest state, map nodes, log tiles.
 
-use crate::disk::Walk;
+use crate::disk::{Disk, Walk};
 use crate::error::StoreError;
 use crate::schema::{NODES, STATE, VALUES, value_key};
 use crate::store::Store;
@@ -31,17 +31,7 @@ impl NodeReader for Store {
     }
 
     fn value(&self, key_hash: &[u8; 32], max_version: u64) -> Result<Option<Vec<u8>>, StoreError> {
-        let from = value_key(key_hash, max_version);
-        let found = self.shared.disk.walk(VALUES, Walk::Before(&from)).next().transpose()?;
-        let Some((key, value)) = found else { return Ok(None) };
-        if !key.starts_with(key_hash) {
-            return Ok(None);
-        }
-        match value.split_first() {
-            Some((1, value)) => Ok(Some(value.to_vec())),
-            Some((0, [])) => Ok(None),
-            _ => Err(StoreError::Damaged("state values")),
-        }
+        value_at(self.shared.disk.as_ref(), key_hash, max_version)
     }
 }
 
@@ -50,5 +40,24 @@ impl HashReader for Store {
 
     fn tile(&self, tile: TileId, width: u16) -> Result<Vec<u8>, StoreError> {
         self.tile_hashes(tile, width)
+    }
+}
+
+/// The value under a key's hash as of a map version.
+pub(crate) fn value_at(
+    disk: &dyn Disk,
+    key_hash: &[u8; 32],
+    max_version: u64,
+) -> Result<Option<Vec<u8>>, StoreError> {
+    let from = value_key(key_hash, max_version);
+    let found = disk.walk(VALUES, Walk::Before(&from)).next().transpose()?;
+    let Some((key, value)) = found else { return Ok(None) };
+    if !key.starts_with(key_hash) {
+        return Ok(None);
+    }
+    match value.split_first() {
+        Some((1, value)) => Ok(Some(value.to_vec())),
+        Some((0, [])) => Ok(None),
+        _ => Err(StoreError::Damaged("state values")),
     }
 }

@@ -164,6 +164,14 @@ impl Inner {
         Ok(Self(children))
     }
 
+    /// Place, version and hash of each child.
+    pub(crate) fn children(&self) -> impl Iterator<Item = (u8, u64, Hash)> {
+        let placed = (0_u8..).zip(&self.0);
+        placed.filter_map(|(nibble, child)| {
+            child.as_ref().map(|child| (nibble, child.version, child.hash))
+        })
+    }
+
     /// Steps towards the place `nibble`: adds the siblings passed, root first, and returns the child that stands
     /// there, or the only leaf in its stead, with its version; nothing if the place lies in an empty subtree.
     pub(crate) fn descend(&self, nibble: u8, siblings: &mut Vec<Hash>) -> Option<(u8, u64)> {

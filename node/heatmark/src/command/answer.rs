@@ -3,7 +3,7 @@
 use serde_json::Value;
 use std::process::ExitCode;
 
-/// The four ways in which a command ends.
+/// The ways in which a command ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Exit {
     /// Done, or the answer is yes.
@@ -14,6 +14,10 @@ pub(crate) enum Exit {
     Input,
     /// It cannot be told: unreachable, stale.
     Unknown,
+    /// A disk is full or fails.
+    Disk,
+    /// Data on a disk are damaged.
+    Damaged,
 }
 
 impl From<Exit> for ExitCode {
@@ -23,6 +27,8 @@ impl From<Exit> for ExitCode {
             Exit::No => 1,
             Exit::Input => 2,
             Exit::Unknown => 3,
+            Exit::Disk => 4,
+            Exit::Damaged => 5,
         })
     }
 }

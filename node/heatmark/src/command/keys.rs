@@ -7,8 +7,10 @@ use super::place::{HomeArgs, PassphraseArgs};
 use crate::files;
 use crate::home::Home;
 use crate::keys::{self, KeyKind, KeysError, PassphraseSource, SecretKey};
+use crate::voting::{self, Past};
 use clap::{Args, Subcommand};
 use heatmark_ledger::genesis::{Founder, FounderIdentifier, FounderKeys};
+use heatmark_ledger::keys::PublicKey;
 use serde_json::{Value, json};
 use std::path::PathBuf;
 
@@ -136,6 +138,7 @@ fn generate(command: &Generate) -> Result<Answer, Failure> {
     }
     let sealed = keys::write_all(&home, &made, &mut passphrase)?;
     files::create(&home.entry(), entry.as_bytes(), files::PUBLIC)?;
+    remember_new(&home, &made)?;
     let peer_id = peer_id_of(&made);
     let json = json!({
         "home": home.path(),
@@ -146,6 +149,16 @@ fn generate(command: &Generate) -> Result<Answer, Failure> {
         "founder": founder,
     });
     Ok(Answer::yes(json, generated_text(&home, &made, sealed, &peer_id)))
+}
+
+/// A consensus key made now has voted nowhere, which nothing but this can tell later.
+fn remember_new(home: &Home, made: &[SecretKey]) -> Result<(), Failure> {
+    let consensus = made.iter().find(|key| key.kind() == KeyKind::Consensus);
+    let public = consensus.and_then(SecretKey::public);
+    if let Some(key) = public.and_then(|public| PublicKey::from_bytes(&public).ok()) {
+        voting::remember(home, &key, Past::NeverVoted)?;
+    }
+    Ok(())
 }
 
 fn generated_text(home: &Home, made: &[SecretKey], sealed: bool, peer_id: &str) -> String {

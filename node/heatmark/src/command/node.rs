@@ -1,13 +1,18 @@
 //! `heatmark node run`: the node itself, in the foreground, until it is told to stop. Refuses to
 //! start with settings that `heatmark config check` finds faulty.
 
-use super::answer::Answer;
-use super::failure::{Failure, chain};
+use super::answer::{Answer, Exit};
+use super::failure::Failure;
 use super::place::{HomeArgs, PassphraseArgs, SettingArgs, read_signed_genesis};
 use crate::config::{self, Standing};
-use crate::keys::Keys;
+use crate::home::Home;
+use crate::keys::{self, KeyKind, Keys};
 use crate::logging;
+use crate::run::{RunError, Trouble, describe};
+use crate::voting::{self, Past};
 use clap::{Args, Subcommand};
+use heatmark_consensus::{Failure as StopReason, begin_journal};
+use heatmark_ledger::keys::PublicKey;
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -19,6 +24,23 @@ pub(crate) enum Command {
         after_help = "Example:\n  heatmark node run --home mill\n  heatmark node run --home mill --set log.format=json --set log.filter=info\nStops in order: no new requests, the block under way, the database."
     )]
     Run(Run),
+    /// Lets a validator that lost its data vote at once, where too few others are left to go on
+    #[command(
+        after_help = "Example:\n  heatmark node resume-voting --home mill --accept-risk\nA validator that lost its data follows the log and votes again by itself. Where a third or more of the votes did\nat once, the network cannot go on without them: then, and only then, their operators may agree to this."
+    )]
+    ResumeVoting(ResumeVoting),
+}
+
+/// `node resume-voting`.
+#[derive(Debug, Args)]
+pub(crate) struct ResumeVoting {
+    #[command(flatten)]
+    home: HomeArgs,
+    #[command(flatten)]
+    settings: SettingArgs,
+    /// Says that you accept that this key may sign twice
+    #[arg(long)]
+    accept_risk: bool,
 }
 
 /// `node run`.
@@ -36,7 +58,10 @@ pub(crate) struct Run {
 }
 
 pub(crate) fn run(command: Command) -> Result<Answer, Failure> {
-    let Command::Run(command) = command;
+    let command = match command {
+        Command::Run(command) => command,
+        Command::ResumeVoting(command) => return resume_voting(&command),
+    };
     let home = command.home.home()?;
     let config = command.settings.load(&home)?;
     refuse_faults(&config)?;
@@ -51,14 +76,61 @@ pub(crate) fn run(command: Command) -> Result<Answer, Failure> {
     })?;
     runtime.block_on(async {
         let shutdown = shutdown(command.stop_on_stdin_close)?;
-        crate::run::run(&config, keys, genesis, shutdown).await.map_err(|error| {
-            Failure::unknown("the node does not run")
-                .because(chain(&error))
-                .next("mend what the reason names; `heatmark config check` may tell more")
-        })
+        let ran = crate::run::run(&config, keys, genesis, shutdown).await;
+        ran.map_err(|error| failed(&error, &home))
     })?;
     Ok(Answer::yes(json!({ "stopped": true }), ""))
 }
+
+fn failed(error: &RunError, home: &Home) -> Failure {
+    let why = describe(error);
+    let Some(trouble) = Trouble::of(&why) else {
+        return Failure::unknown("the node does not run")
+            .because(why)
+            .next("mend what the reason names; `heatmark config check` may tell more");
+    };
+    let exit = if trouble == Trouble::Damaged { Exit::Damaged } else { Exit::Disk };
+    let next = if trouble == Trouble::Damaged && matches!(error, RunError::Vault(_)) {
+        "restore data/vault from its backup; the log is not affected".to_owned()
+    } else if matches!(error, RunError::ConsensusFailed(StopReason::Log(_))) {
+        "start the node again: it follows the log, and votes again by itself once that is safe"
+            .to_owned()
+    } else {
+        trouble.next(&home.path().display().to_string())
+    };
+    Failure::new(exit, trouble.what()).because(why).next(next)
+}
+
+/// Lets a validator vote whose earlier votes are forgotten, on its operator's word.
+fn resume_voting(command: &ResumeVoting) -> Result<Answer, Failure> {
+    let home = command.home.home()?;
+    let config = command.settings.load(&home)?;
+    if !command.accept_risk {
+        return Err(Failure::input("this is not done without --accept-risk")
+            .because(RISK)
+            .next("let the node rejoin by itself; only where too few others are left, run it again with --accept-risk"));
+    }
+    let described = keys::describe(&keys::key_path(&home, KeyKind::Consensus))?;
+    let key = described.public.and_then(|public| PublicKey::from_bytes(&public).ok());
+    let key = key.ok_or_else(|| Failure::input("keys/consensus.key has no public key"))?;
+    std::fs::create_dir_all(config.wal_dir())
+        .and_then(|()| begin_journal(&config.wal_dir()).map(|_| ()))
+        .map_err(|error| {
+            Failure::input("the consensus journal cannot be begun anew")
+                .because(error)
+                .next("stop the node first, then run this again")
+        })?;
+    voting::remember(&home, &key, Past::Voted)?;
+    Ok(Answer::yes(
+        json!({ "ok": true, "votes": true }),
+        format!("The node of {} votes from its next start on.\n{RISK}\n", home.path().display()),
+    ))
+}
+
+const RISK: &str = "What this key signed before is forgotten. Should it now sign another block of \
+                    the same height and round, others keep that as proof of fraud, and a block \
+                    that was acknowledged may be undone. It is for a network that cannot go on \
+                    otherwise, after its members agreed on it.";
 
 fn refuse_faults(config: &config::Config) -> Result<(), Failure> {
     let faults: Vec<String> = config::check(config)

@@ -235,7 +235,7 @@ fn graver(a: Exit, b: Exit) -> Exit {
     let weight = |exit| match exit {
         Exit::Yes => 0_u8,
         Exit::Unknown => 1,
-        Exit::Input => 2,
+        Exit::Input | Exit::Disk | Exit::Damaged => 2,
         Exit::No => 3,
     };
     if weight(b) > weight(a) { b } else { a }

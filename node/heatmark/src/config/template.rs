@@ -66,6 +66,8 @@ max_member_transactions = 20000
 [store]
 # Memory of the database's cache. Every block is synced to disk before it counts.
 block_cache_bytes = 67108864
+# The node stops voting and ends, and does not start, while a disk under its data has fewer bytes free.
+min_free_bytes = 268435456
 
 [log]
 # What is logged to standard error, for example "info,heatmark_consensus=debug". The consensus

@@ -1,5 +1,7 @@
 //! Why a node does not start, or stopped, and what its operator does about it.
 
+use super::disk::DiskError;
+use crate::files::FileError;
 use heatmark_api::ApiError;
 use heatmark_client::tls::TlsError;
 use heatmark_consensus::{Failure, StartError};
@@ -34,6 +36,23 @@ pub enum RunError {
         /// Why.
         source: std::io::Error,
     },
+    /// A disk is full or fails.
+    #[error("disk: {0}")]
+    Disk(#[from] DiskError),
+    /// The database gave an error while the node ran.
+    #[error("log and state: {0}")]
+    StoreFault(String),
+    /// The consensus journal cannot be used.
+    #[error("consensus journal in {path}: {source}")]
+    Journal {
+        /// Its directory.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// What is known of the consensus key's votes cannot be read or written.
+    #[error("{0}")]
+    Voting(#[from] FileError),
     /// An address in the settings is none.
     #[error("{0:?} is not an address")]
     Address(String),

@@ -13,4 +13,5 @@
 
 mod durability;
 mod evidence;
+mod repair;
 mod world;

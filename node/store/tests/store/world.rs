@@ -82,6 +82,11 @@ impl World {
         Self { genesis, store, envelopes: Vec::new(), nonce: 0 }
     }
 
+    /// On a store that is open already.
+    pub fn on(genesis: Genesis, store: Store) -> Self {
+        Self { genesis, store, envelopes: Vec::new(), nonce: 0 }
+    }
+
     /// Closes the database and opens it again.
     pub fn reopen(self, directory: &Path) -> Self {
         let Self { genesis, store, envelopes, nonce } = self;
