@@ -32,6 +32,6 @@ pub use error::DevnetError;
 pub use observe::{Agreement, Standing, State};
 pub use organisation::{Organisation, cast};
 pub use ports::{HeldPorts, NodePorts};
-pub use process::ProcessId;
+pub use process::{ProcessId, processor_time};
 pub use program::{Program, Ran};
 pub use record::{NodeRecord, Record};

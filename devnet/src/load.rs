@@ -18,13 +18,22 @@ use crate::town::{Ends, directory};
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use client::{Clients, Outcome};
-use heatmark_devnet::{Devnet, Keeping, Plan, Program};
+use heatmark_devnet::{Devnet, Keeping, Plan, Program, processor_time};
 use report::Report;
 use std::fs;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 const SETTLE_LIMIT: Duration = Duration::from_secs(60);
+
+/// What is submitted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum What {
+    /// Roots of records: they write no state.
+    Anchors,
+    /// First concerns, each about a subject of its own: a new key of the state map each.
+    Alerts,
+}
 
 /// `load`.
 #[derive(Debug, Clone, Args)]
@@ -40,6 +49,9 @@ pub(crate) struct Load {
     /// Record roots an anchor
     #[arg(long, value_name = "B", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     batch: u32,
+    /// What each transaction is: an anchor, or an alert, which also writes state
+    #[arg(long, value_name = "WHAT", value_enum, default_value_t = What::Anchors)]
+    what: What,
     /// Offers so many transactions a second, whether or not earlier ones are committed; without
     /// it, each client submits as soon as its last one is
     #[arg(long, value_name = "R", value_parser = clap::value_parser!(u32).range(1..=100_000))]
@@ -99,16 +111,16 @@ async fn measure(load: &Load) -> Result<Report> {
 }
 
 async fn drive(load: &Load, devnet: &Devnet) -> Result<Report> {
-    let clients = Clients::connect(devnet, load.clients, load.batch).await?;
+    let clients = Clients::connect(devnet, load).await?;
     // One commit a client before anything counts: connections are warm, sessions set up.
     clients.warm_up().await?;
-    let begun = Instant::now();
+    let (begun, spent) = (Instant::now(), Spent::so_far(devnet));
     let limit = Duration::from_secs(load.seconds);
     let outcomes = match load.rate {
         None => clients.closed_loop(begun, limit).await,
         Some(rate) => clients.offered(begun, limit, rate).await,
     };
-    let elapsed = begun.elapsed();
+    let (elapsed, spent) = (begun.elapsed(), Spent::so_far(devnet).since(&spent));
     let mut report = Report {
         validators: devnet.nodes().iter().filter(|node| node.validator).count(),
         clients: load.clients,
@@ -117,6 +129,8 @@ async fn drive(load: &Load, devnet: &Devnet) -> Result<Report> {
         transactions: 0,
         commits: Vec::new(),
         errors: 0,
+        what: load.what,
+        spent,
         disk_bytes: None,
         rss_bytes_max: peak_memory(devnet),
     };
@@ -130,6 +144,30 @@ async fn drive(load: &Load, devnet: &Devnet) -> Result<Report> {
         }
     }
     Ok(report)
+}
+
+/// Processor time: nodes, and this process with all its clients.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Spent {
+    pub(crate) nodes: Duration,
+    pub(crate) clients: Duration,
+}
+
+impl Spent {
+    fn so_far(devnet: &Devnet) -> Self {
+        let nodes = devnet.nodes().iter().filter_map(|node| node.process);
+        Self {
+            nodes: nodes.map(|process| processor_time(process.pid)).sum(),
+            clients: processor_time(std::process::id()),
+        }
+    }
+
+    fn since(self, before: &Self) -> Self {
+        Self {
+            nodes: self.nodes.saturating_sub(before.nodes),
+            clients: self.clients.saturating_sub(before.clients),
+        }
+    }
 }
 
 async fn down(devnet: &mut Devnet) -> Result<()> {

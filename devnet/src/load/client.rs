@@ -1,5 +1,6 @@
 //! Clients that submit anchors of their members and verify every receipt.
 
+use super::{Load, What};
 use anyhow::{Context as _, Result};
 use ed25519_dalek::SigningKey;
 use heatmark::keys::KeyKind;
@@ -38,6 +39,7 @@ struct One {
     ledger: LedgerClient,
     key: SigningKey,
     network: NetworkId,
+    what: What,
     batch: u32,
     /// The first error of a run is printed; the others are only counted.
     complained: Arc<AtomicBool>,
@@ -48,7 +50,7 @@ pub(crate) struct Clients(Vec<Arc<One>>);
 
 impl Clients {
     /// Connects clients to the validators in turn, each as the member whose node it is.
-    pub(crate) async fn connect(devnet: &Devnet, count: u32, batch: u32) -> Result<Self> {
+    pub(crate) async fn connect(devnet: &Devnet, load: &Load) -> Result<Self> {
         let network = devnet.genesis()?.network();
         let names: Vec<&str> = devnet
             .nodes()
@@ -58,7 +60,7 @@ impl Clients {
             .collect();
         let complained = Arc::new(AtomicBool::new(false));
         let mut clients: Vec<Arc<One>> = Vec::new();
-        for name in names.iter().cycle().take(usize::try_from(count)?) {
+        for name in names.iter().cycle().take(usize::try_from(load.clients)?) {
             let ledger = match clients.first() {
                 None => devnet.client(name).await?,
                 Some(first) => devnet.another_client(name, &first.ledger).await?,
@@ -67,7 +69,8 @@ impl Clients {
                 ledger,
                 key: devnet.key(name, KeyKind::Signing)?,
                 network,
-                batch,
+                what: load.what,
+                batch: load.batch,
                 complained: Arc::clone(&complained),
             }));
         }
@@ -147,12 +150,24 @@ impl One {
     async fn commit(&self) -> Result<(), ClientError> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let now_ms = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
-        let anchor = pb::Anchor { root: rand::random::<[u8; 32]>().to_vec(), records: self.batch };
+        let payload = match self.what {
+            What::Anchors => pb::body::Payload::Anchor(pb::Anchor {
+                root: rand::random::<[u8; 32]>().to_vec(),
+                records: self.batch,
+            }),
+            What::Alerts => pb::body::Payload::Alert(pb::Alert {
+                subject: rand::random::<[u8; 32]>().to_vec(),
+                level: pb::AlertLevel::Hold.into(),
+                sequence: 1,
+                reason_digest: rand::random::<[u8; 32]>().to_vec(),
+                concern: true,
+            }),
+        };
         let body = pb::Body {
             not_before_ms: now_ms.saturating_sub(EARLY_MS),
             not_after_ms: now_ms.saturating_add(LATE_MS),
             nonce: rand::random::<[u8; NONCE_BYTES]>().to_vec(),
-            payload: Some(pb::body::Payload::Anchor(anchor)),
+            payload: Some(payload),
         };
         let envelope = transaction::sign(&self.network, &self.key, &body, Vec::new());
         self.ledger.submit_and_wait(envelope, COMMIT_LIMIT).await.map(|_| ())

@@ -1,6 +1,7 @@
 //! The figures of a run, for machines.
 
 use super::percentiles::Percentiles;
+use super::{Spent, What};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -16,6 +17,8 @@ pub(crate) struct Report {
     pub(crate) transactions: u64,
     pub(crate) commits: Vec<Duration>,
     pub(crate) errors: u64,
+    pub(crate) what: What,
+    pub(crate) spent: Spent,
     /// By how much the data of the node that grew most have grown; none when nobody stopped it.
     pub(crate) disk_bytes: Option<u64>,
     pub(crate) rss_bytes_max: u64,
@@ -32,7 +35,9 @@ impl Report {
         // The transactions of the warm-up lie on disk as well, one a client.
         let stored = transactions + f64::from(self.clients);
         let disk = self.disk_bytes.filter(|_| self.transactions > 0).map(float);
+        let each = |spent: Duration| rounded(spent.as_secs_f64() * 1e6 / transactions.max(1.0));
         json!({
+            "what": match self.what { What::Anchors => "anchors", What::Alerts => "alerts" },
             "validators": self.validators,
             "clients": self.clients,
             "batch": self.batch,
@@ -47,6 +52,10 @@ impl Report {
                 "max": ms(commit.max),
             },
             "errors": self.errors,
+            "cpu_us_per_tx": {
+                "nodes": each(self.spent.nodes),
+                "clients": each(self.spent.clients),
+            },
             "disk_bytes_per_tx": disk.map(|bytes| rounded(bytes / stored)),
             "disk_bytes_per_record": disk.map(|bytes| rounded(bytes / (stored * f64::from(self.batch)))),
             "rss_bytes_max": self.rss_bytes_max,

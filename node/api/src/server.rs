@@ -115,6 +115,8 @@ pub(crate) struct Node {
     pub(crate) limits: ApiLimits,
     pub(crate) block_streams: Arc<Semaphore>,
     pub(crate) publications: Arc<Semaphore>,
+    /// Transactions judged at a time.
+    pub(crate) judging: Semaphore,
     pub(crate) stop: watch::Receiver<bool>,
 }
 
@@ -188,6 +190,7 @@ pub async fn serve(config: ApiConfig, deps: ApiDeps) -> Result<ApiHandle, ApiErr
         limits,
         block_streams: Arc::new(Semaphore::new(limits.max_block_streams)),
         publications: Arc::new(Semaphore::new(limits.max_publications)),
+        judging: Semaphore::new(cores()),
         stop: stopped,
     });
     let tls = TlsAcceptor::from(tls::server_config(&deps.identity, Arc::clone(&registry))?);
@@ -264,6 +267,10 @@ fn serve_grpc(
             tracing::error!(%error, "the gRPC server failed");
         }
     }))
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
 async fn until_stopped(mut stop: watch::Receiver<bool>) {

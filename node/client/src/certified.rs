@@ -2,6 +2,9 @@
 //! certificate once: equal header, certificate and set changes need not be checked again against
 //! the same trust root. Anything else, if only by a byte, is checked in full.
 
+#[cfg(test)]
+mod tests;
+
 use heatmark_ledger::Hash;
 use heatmark_ledger::messages as pb;
 use heatmark_ledger::receipt::{self, ReceiptError, TrustRoot, Verified};

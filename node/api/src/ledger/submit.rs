@@ -34,9 +34,12 @@ impl Ledger {
         }
     }
 
-    /// Verifying signatures and reading the state does not belong on the threads of the runtime.
+    /// Verifying signatures and reading the state does not belong on the threads of the runtime,
+    /// nor on more threads than there are cores.
     async fn put(&self, envelope: Bytes) -> Result<Accepted, IntakeError> {
         let node = std::sync::Arc::clone(&self.node);
+        // Never closed.
+        let _turn = self.node.judging.acquire().await;
         let put = tokio::task::spawn_blocking(move || {
             let tip = node.store.tip();
             let time = UnixMillis(tip.time.0.max(clock_ms()));

@@ -105,7 +105,7 @@ pub(super) fn check(
                 break;
             }
         }
-        if walker.height.0 % TELL_EVERY == 0 {
+        if walker.height.0.is_multiple_of(TELL_EVERY) {
             progress(Progress { blocks: walker.height.0, of: of.max(walker.height.0) });
         }
     }

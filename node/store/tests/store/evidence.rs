@@ -266,3 +266,53 @@ fn a_transaction_is_found_on_its_leaf_and_an_unknown_one_nowhere() {
     assert_eq!(world.store.height_of(LeafIndex(2)).unwrap(), Height(1));
     assert_eq!(world.store.height_of(LeafIndex(4)).unwrap(), Height(2));
 }
+
+#[test]
+fn whoever_waits_is_told_the_leaf_by_the_commit_and_nobody_else_is_kept() {
+    let directory = tempdir().unwrap();
+    let mut world = World::new(directory.path(), 1_000);
+    world.commit_anchors(3);
+    let anchors = world.anchors(2);
+    let mut first = world.store.await_transaction(anchors[1].id());
+    let mut second = world.store.await_transaction(anchors[1].id());
+    let gone = world.store.await_transaction(anchors[0].id());
+    let other = world.anchors(1);
+    let mut never = world.store.await_transaction(other[0].id());
+    drop(gone);
+    assert_eq!(world.store.awaited_transactions(), 2);
+    world.commit(&anchors);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    runtime.block_on(async {
+        assert_eq!(first.committed().await, LeafIndex(4));
+        assert_eq!(second.committed().await, LeafIndex(4));
+        let silence = std::time::Duration::from_millis(20);
+        assert!(tokio::time::timeout(silence, first.committed()).await.is_err());
+        assert!(tokio::time::timeout(silence, never.committed()).await.is_err());
+    });
+    drop((first, second));
+    assert_eq!(world.store.awaited_transactions(), 1);
+    drop(never);
+    assert_eq!(world.store.awaited_transactions(), 0);
+}
+
+#[test]
+fn what_is_kept_of_the_newest_block_is_what_the_disk_has() {
+    let directory = tempdir().unwrap();
+    let mut world = World::new(directory.path(), 1_000);
+    world.varied_chain();
+    let leaves = world.store.tip().log_size.0;
+    let receipts = |store: &heatmark_store::Store| -> Vec<_> {
+        let trusted = (0..9).map(Height);
+        let of = |leaf| trusted.clone().map(move |height| (LeafIndex(leaf), height));
+        (0..leaves)
+            .flat_map(of)
+            .map(|(leaf, trusted)| store.receipt(leaf, trusted, None).unwrap())
+            .collect()
+    };
+    let warm = receipts(&world.store);
+    let genesis = world.genesis.clone();
+    drop(world);
+    let options = heatmark_store::StoreOptions::default();
+    let store = heatmark_store::Store::open(directory.path(), &genesis, &options).unwrap();
+    assert_eq!(warm, receipts(&store));
+}

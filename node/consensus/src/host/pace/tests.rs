@@ -82,3 +82,19 @@ fn what_no_proposer_can_use_is_left_to_the_heartbeat() {
     pace.committed(Height(14), 1, now + HEARTBEAT);
     assert!(pace.go(now, Height(14), &four(), true));
 }
+
+#[test]
+fn blocks_take_longer_the_more_is_in_them_and_never_more_than_eight_times() {
+    let (now, least) = (Instant::now(), Duration::from_millis(20));
+    let after = |transactions| {
+        let mut pace = Pace::new(now, HEARTBEAT);
+        pace.committed(Height(5), transactions, now + HEARTBEAT);
+        pace.block_time(least)
+    };
+    assert_eq!(Pace::new(now, HEARTBEAT).block_time(least), least);
+    assert_eq!(after(0), least);
+    assert_eq!(after(64), least);
+    assert_eq!(after(128), 2 * least);
+    assert_eq!(after(512), 8 * least);
+    assert_eq!(after(usize::MAX), 8 * least);
+}
