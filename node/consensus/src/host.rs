@@ -139,7 +139,7 @@ impl Host {
                         return Ok(());
                     }
                 }
-                () = tokio::time::sleep_until(deadline.into()), if stopping || self.held.is_some() => {
+                () = tokio::time::sleep_until(deadline.into()), if stopping || (self.held.is_some() && !self.newest.halted) => {
                     if stopping {
                         debug!("stopping within an undecided height");
                         return Ok(());
@@ -161,6 +161,9 @@ impl Host {
     fn start_next_height(&mut self) {
         let newest = self.newest.height.into();
         let wanted = *self.wants.borrow_and_update();
+        if self.newest.halted {
+            return;
+        }
         if self.held.is_none() || !self.pace.go(Instant::now(), newest, &self.set, wanted) {
             return;
         }

@@ -9,7 +9,7 @@ use heatmark_consensus::{
 };
 use heatmark_ledger::block::{self, Block, BlockError, ExecutedBlock};
 use heatmark_ledger::certificate::CommitCertificate;
-use heatmark_ledger::execute;
+use heatmark_ledger::execute::{self, ExecutionError};
 use heatmark_ledger::header::Header;
 use heatmark_ledger::ids::{HeaderHash, Height, UnixMillis};
 use heatmark_ledger::messages as pb;
@@ -41,6 +41,8 @@ enum ChainError {
     State(#[from] StateError),
     #[error("{0}")]
     Block(#[from] BlockError),
+    #[error("{0}")]
+    Version(#[from] ExecutionError),
     #[error("height {0} was decided, but its block is not on this disk")]
     UnknownBlock(Height),
     #[error("slot {given} does not follow height {tip}")]
@@ -193,11 +195,23 @@ impl Chain {
     }
 
     fn newest_of(&self, tip: &StoreTip) -> Result<Newest, ChainError> {
+        // Asked before the height begins, so that a program too old for it never votes on it.
+        let halted = match execute::check_version(&self.store, tip.height.next()) {
+            Err(ExecutionError::VersionTooNew { version, height }) => {
+                tracing::error!(version, %height, "this program is too old to go on");
+                true
+            }
+            other => {
+                other?;
+                false
+            }
+        };
         let parameters = state::parameters(&self.store)?;
         Ok(Newest {
             height: tip.height,
             next_validators: (*tip.next_validators).clone(),
             heartbeat: Duration::from_millis(parameters.heartbeat_ms),
+            halted,
         })
     }
 
