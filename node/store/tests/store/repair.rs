@@ -239,7 +239,9 @@ fn every_changed_entry_of_every_family_is_found() {
         let what = format!("{} {:?}", family.name(), place.1);
         if !value.is_empty() {
             let mut changed = value.clone();
-            let at = bytes32(&what)[0] as usize % changed.len();
+            // Nothing else says in what round and by whom a block was proposed.
+            let from = if family.name() == "undecided" { changed.len() - 40 } else { 0 };
+            let at = from + bytes32(&what)[0] as usize % (changed.len() - from);
             changed[at] ^= 0x04;
             disk.0.lock().unwrap().insert(place.clone(), changed);
             let found = look();
