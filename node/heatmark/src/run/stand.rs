@@ -19,6 +19,11 @@ use tokio::task::JoinHandle;
 /// How long `/healthz` still tells of a fault before the node ends.
 const LINGER: Duration = Duration::from_secs(2);
 
+/// Between one engine and the next. A peer that still holds a connection of the old one takes the
+/// new one's for a further connection of the same, and never tells it what it subscribes to: the
+/// new engine then publishes votes that nobody hears.
+const ENGINES_APART: Duration = Duration::from_secs(3);
+
 /// How long the engine's address may stay taken after the engine has ended.
 const ADDRESS_FREED: Duration = Duration::from_secs(15);
 const ADDRESS_POLL: Duration = Duration::from_millis(250);
@@ -149,6 +154,7 @@ impl Node {
         voice: Voice,
     ) -> Result<(), RunError> {
         self.voice = voice;
+        tokio::time::sleep(ENGINES_APART).await;
         let begun = tokio::time::Instant::now();
         let consensus = loop {
             let settings = consensus_config(config, keys, &self.store, voice)?;
