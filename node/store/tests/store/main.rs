@@ -13,5 +13,6 @@
 
 mod durability;
 mod evidence;
+mod misbehaviour;
 mod repair;
 mod world;
