@@ -14,6 +14,7 @@
 
 mod disk;
 mod faults;
+mod liars;
 mod members;
 mod spine;
 mod town;

@@ -224,9 +224,7 @@ pub trait Application: Send + Sync + 'static {
     ///
     /// # Errors
     /// When the store cannot be read.
-    fn publisher(&self, _validator: &[u8; 32]) -> Result<Option<[u8; 32]>, ApplicationError> {
-        Ok(None)
-    }
+    fn publisher(&self, validator: &[u8; 32]) -> Result<Option<[u8; 32]>, ApplicationError>;
 
     /// Keeps proof that validators signed twice.
     ///

@@ -31,7 +31,7 @@ use crate::keys::Keys;
 use disk::Disks;
 use heatmark_api::{ApiConfig, ApiDeps, ApiHandle, ApiLimits, ApiMetrics, Notices, PeerCounts};
 use heatmark_client::tls::Identity;
-use heatmark_consensus::{ConsensusConfig, ConsensusHandle, Timeouts};
+use heatmark_consensus::{Application, ConsensusConfig, ConsensusHandle, Timeouts};
 use heatmark_desk::{Desk, DeskParts};
 use heatmark_exchange::{ExchangeConfig, ExchangeHandle, Feed};
 use heatmark_ledger::genesis::{Founder, Genesis};
@@ -69,8 +69,23 @@ pub async fn run(
     genesis: Genesis,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), RunError> {
+    run_as(config, keys, genesis, |chain, _| chain, shutdown).await
+}
+
+/// Runs a node whose ledger side of consensus is what `wrap` makes of the honest one: for tests of
+/// networks in which a validator lies. A node of a company uses [`run`].
+///
+/// # Errors
+/// As [`run`].
+pub async fn run_as(
+    config: &Config,
+    keys: Keys,
+    genesis: Genesis,
+    wrap: impl FnOnce(Arc<dyn Application>, &Store) -> Arc<dyn Application>,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), RunError> {
     genesis.require_signed()?;
-    let mut node = Node::start(config, &keys, &genesis).await?;
+    let mut node = Node::start(config, &keys, &genesis, wrap).await?;
     tracing::info!(
         network = %genesis.network(),
         member = %node.member,
@@ -108,7 +123,12 @@ struct Node {
 }
 
 impl Node {
-    async fn start(config: &Config, keys: &Keys, genesis: &Genesis) -> Result<Self, RunError> {
+    async fn start(
+        config: &Config,
+        keys: &Keys,
+        genesis: &Genesis,
+        wrap: impl FnOnce(Arc<dyn Application>, &Store) -> Arc<dyn Application>,
+    ) -> Result<Self, RunError> {
         make_directories(config)?;
         let disks = Disks::new(config);
         disks.try_all()?;
@@ -137,7 +157,8 @@ impl Node {
         let exchange = Arc::new(exchange);
         disks.register(&mut registry);
         let consensus_config = consensus_config(config, keys, genesis, voice)?;
-        let app = rejoin::guarded(Arc::clone(&chain) as _, voice, store.tip().height);
+        let app = wrap(Arc::clone(&chain) as Arc<dyn Application>, &store);
+        let app = rejoin::guarded(app, voice, store.tip().height);
         let consensus = heatmark_consensus::start(consensus_config, app).await?;
         let consensus = Arc::new(consensus);
         let desk = Desk::new(DeskParts {

@@ -1,7 +1,7 @@
 //! Opening the database, following its end, and reading blocks, sets and tiles from it.
 
 use crate::awaited::Awaited;
-use crate::disk::{Batch, Disk, Durability, Walk};
+use crate::disk::{Disk, Walk};
 use crate::error::StoreError;
 use crate::fault::Noticing;
 use crate::rocks::RocksDisk;
