@@ -7,6 +7,7 @@ const FILES: &[&str] = &[
     "heatmark/ledger/v1/transaction.proto",
     "heatmark/ledger/v1/block.proto",
     "heatmark/ledger/v1/receipt.proto",
+    "heatmark/ledger/v1/evidence.proto",
     "heatmark/ledger/v1/state.proto",
     "heatmark/ledger/v1/service.proto",
     "heatmark/desk/v1/desk.proto",

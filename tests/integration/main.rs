@@ -15,6 +15,7 @@
 mod disk;
 mod faults;
 mod governance;
+mod liars;
 mod members;
 mod spine;
 mod town;

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Offline verifier of Heatmark receipts and state proofs: the second, independent implementation.
+"""Offline verifier of Heatmark receipts, state proofs and evidence: the second, independent implementation.
 
 It is written from proto/README.md (the specification; section numbers below are that page's) and
 the .proto files beside it, and shares no code with the other implementation. It needs Python 3.9
@@ -7,6 +7,7 @@ or later, PyNaCl (libsodium) for Ed25519, and nothing else: no network, no node,
 
     heatmark_verify.py receipt --trust GENESIS-OR-PINNED-HEADER RECEIPT...
     heatmark_verify.py state   --trust GENESIS-OR-PINNED-HEADER PROOF...
+    heatmark_verify.py evidence --trust GENESIS-OR-PINNED-HEADER EVIDENCE...
     heatmark_verify.py vectors FILE.json
 
 One JSON line per file on standard output. Exit code: 0 verified, 1 refused, 2 wrong usage or
@@ -69,6 +70,10 @@ CODES = {
     "inclusion-path",  # the path does not lead from the leaf to the log root
     "body-not-canonical",  # the envelope or its body is too large or not the one accepted encoding
     "state-proof",  # the map proof does not lead from the key to the state root
+    "no-conflict",  # both signatures of evidence are for the same statement
+    "statement-signature",  # a statement in evidence is not signed by the key
+    "not-a-validator",  # the key was in no set of that height
+    "wrong-member",  # the registry entries in evidence are not those of the key and its owner
 }
 
 
@@ -92,7 +97,7 @@ class BadInput(Exception):
 # --- Section 1: encodings -----------------------------------------------------------------------
 
 # Enums by their greatest number; all are numbered 0 to that without gaps.
-ENUMS = {"CoSigner": 3, "AlertLevel": 5, "KeyRole": 5, "KeyAlgorithm": 2, "Role": 6, "MemberStatus": 3}
+ENUMS = {"CoSigner": 3, "AlertLevel": 5, "KeyRole": 5, "KeyAlgorithm": 2, "Role": 6, "Statement": 3, "MemberStatus": 3}
 
 # Messages: field number -> (name, type). A type with "*" is repeated; one that is no scalar and no
 # enum is a message. This table equals the .proto files (a test compares them).
@@ -104,10 +109,18 @@ MESSAGES: Dict[str, Dict[int, Tuple[str, str]]] = {
     "Restart": {1: ("members", "bytes"), 2: ("members_proof", "bytes"), 3: ("entries", "RestartMember*")},
     "RestartMember": {1: ("member", "bytes"), 2: ("state", "bytes"), 3: ("proof", "bytes"), 4: ("signature", "bytes")},
     "MemberIndex": {1: ("members", "bytes*")},
-    "MemberState": {1: ("entry", "MemberEntry"), 2: ("status", "MemberStatus"), 3: ("since_height", "uint64")},
     "TrustedHeader": {1: ("header", "Header"), 2: ("next", "ValidatorSet"), 3: ("restart", "bytes")},
     "StateProof": {1: ("key", "bytes"), 2: ("value", "bytes"), 3: ("present", "bool"), 4: ("proof", "bytes"),
                    5: ("header", "Header"), 6: ("certificate", "CommitCertificate"), 7: ("set_changes", "SetChange*")},
+    "SignedStatement": {1: ("value", "bytes"), 2: ("lock", "uint32"), 3: ("signature", "bytes")},
+    "Equivocation": {1: ("network", "bytes"), 2: ("validator", "bytes"), 3: ("height", "uint64"), 4: ("round", "uint32"),
+                     5: ("statement", "Statement"), 6: ("signed", "SignedStatement*")},
+    "Evidence": {1: ("equivocation", "Equivocation"), 2: ("header", "Header"), 3: ("certificate", "CommitCertificate"),
+                 4: ("set_changes", "SetChange*"), 5: ("validators", "ValidatorSet"), 6: ("key", "StateProof"),
+                 7: ("member", "StateProof")},
+    "KeyState": {1: ("member", "bytes"), 2: ("key", "PublicKey"), 3: ("valid_from_height", "uint64"),
+                 4: ("valid_to_height", "uint64"), 5: ("compromised_since_height", "uint64")},
+    "MemberState": {1: ("entry", "MemberEntry"), 2: ("status", "MemberStatus"), 3: ("since_height", "uint64")},
     "Header": {1: ("network", "bytes"), 2: ("version", "uint32"), 3: ("height", "uint64"), 4: ("time_ms", "uint64"),
                5: ("previous", "bytes"), 6: ("log_size", "uint64"), 7: ("log_root", "bytes"),
                8: ("state_root", "bytes"), 9: ("next_validators", "bytes")},
@@ -667,12 +680,22 @@ def trust_root(data: bytes) -> TrustRoot:
 
 # --- Section 7: receipts and state proofs --------------------------------------------------------
 
-def decode_evidence(name: str, data: bytes) -> Message:
-    """Step 1, the part without the trust root: encoding, presence, lengths."""
+def decode_canonical(name: str, data: bytes) -> Message:
     try:
-        message = decode(name, data)
+        return decode(name, data)
     except NotCanonical as error:
         raise Refused("not-canonical", str(error)) from None
+
+
+def decode_evidence(name: str, data: bytes) -> Message:
+    """Step 1, the part without the trust root: encoding, presence, lengths."""
+    message = decode_canonical(name, data)
+    check_parts(message)
+    return message
+
+
+def check_parts(message: Message) -> None:
+    """Presence and lengths of a header, its certificate and the set changes before it."""
     for part in [message] + message["set_changes"]:
         for field in ("header", "certificate", "next"):
             if field in part and part[field] is None:
@@ -689,11 +712,10 @@ def decode_evidence(name: str, data: bytes) -> Message:
             check_length(entry["signature"], 64 if entry["signature"] else 0, "a member's signature")
     for node in message.get("inclusion_path", []):
         check_length(node, 32, "a node of the inclusion path")
-    return message
 
 
-def check_header_chain(message: Message, trust: TrustRoot) -> None:
-    """Steps 1 to 3: the header is certified by a set that the trust root leads to."""
+def check_header_chain(message: Message, trust: TrustRoot) -> bytes:
+    """Steps 1 to 3: the header is certified by a set that the trust root leads to; the era it was certified in."""
     header = message["header"]
     if header["network"] != trust.network:
         raise Refused("wrong-network", header["network"].hex())
@@ -722,6 +744,7 @@ def check_header_chain(message: Message, trust: TrustRoot) -> None:
             raise Refused("set-change-unchanged", f"set change at height {at}")
         height, current, fresh = at, following, False
     check_certificate(era, header, message["certificate"], current)
+    return era
 
 
 def check_restart(header: Message, following: ValidatorSet, restart: Message) -> bytes:
@@ -797,7 +820,10 @@ def verify_receipt(data: bytes, trust: TrustRoot) -> Message:
 
 def verify_state_proof(data: bytes, trust: TrustRoot) -> Message:
     """What a state proof says, or Refused, or CannotTell."""
-    proof = decode_evidence("StateProof", data)
+    return check_state_proof(decode_evidence("StateProof", data), trust)
+
+
+def check_state_proof(proof: Message, trust: TrustRoot) -> Message:
     header, present, value = proof["header"], proof["present"], proof["value"]
     if value and not present:
         raise Refused("wrong-length", "an absent key has a value")
@@ -807,19 +833,131 @@ def verify_state_proof(data: bytes, trust: TrustRoot) -> Message:
             "value": value.hex() if present else None}
 
 
+# --- Section 7: evidence that a validator signed twice ---------------------------------------------
+
+PREVOTE, PRECOMMIT, PROPOSAL = 1, 2, 3
+
+
+def check_equivocation(message: Message) -> None:
+    """Lengths and order, and that the two statements contradict each other; signatures come later."""
+    check_length(message["network"], 32, "the network")
+    check_length(message["validator"], 32, "the validator's key")
+    statement, signed = message["statement"], message["signed"]
+    if statement == 0:
+        raise Refused("not-canonical", "no kind of statement")
+    if len(signed) != 2:
+        raise Refused("wrong-length", f"{len(signed)} statements")
+    for each in signed:
+        if each["value"] or statement == PROPOSAL:
+            check_length(each["value"], 32, "a value")
+        if each["lock"] and statement != PROPOSAL:
+            raise Refused("not-canonical", "a vote has no lock")
+        check_length(each["signature"], 64, "a signature")
+    first, second = [(each["value"], each["lock"]) for each in signed]
+    if first == second:
+        raise Refused("no-conflict", "the same statement twice")
+    if first > second:
+        raise Refused("not-canonical", "the statements are not in order")
+
+
+def statement_preimage(era: bytes, message: Message, signed: Message) -> bytes:
+    place, key = u64(message["height"]) + u32(message["round"]), message["validator"]
+    height, round_ = place[:8], place[8:]
+    if message["statement"] == PROPOSAL:
+        return preimage("proposal", era, height, round_, u32(signed["lock"]), signed["value"], key)
+    return preimage("vote", era, bytes([message["statement"]]), height, round_, signed["value"], key)
+
+
+def changes_after(changes: List[Message], height: int) -> List[Message]:
+    """Those that a verifier which starts there still needs."""
+    return [change for change in changes if change["header"] is None or change["header"]["height"] > height]
+
+
+def set_of_height(evidence: Message, trust: TrustRoot) -> Tuple[ValidatorSet, bytes]:
+    """Who voted on the equivocation's height, and in which era: the set that the header before it names."""
+    height = evidence["equivocation"]["height"]
+    if height == trust.height + 1:
+        return trust.next, trust.era
+    chain = {**evidence, "set_changes": changes_after(evidence["set_changes"], trust.height)}
+    check_parts({field: chain[field] for field in ("header", "certificate", "set_changes")})
+    if chain["validators"] is None:
+        raise Refused("wrong-length", "the set of the height is absent")
+    named = validator_set(chain["validators"])
+    era = check_header_chain(chain, trust)
+    if chain["header"]["height"] + 1 != height or named.hash != chain["header"]["next_validators"]:
+        raise Refused("wrong-next-set", f"the set of height {height}")
+    return named, era
+
+
+def registered(name: str, proof: Message, key: bytes, trust: TrustRoot) -> Message:
+    """The registry's entry under a key, proved."""
+    proof = {**proof, "set_changes": changes_after(proof["set_changes"], trust.height)}
+    check_parts(proof)
+    said = check_state_proof(proof, trust)
+    if proof["key"] != key or not said["present"]:
+        raise Refused("wrong-member", "another entry of the registry")
+    try:
+        return decode(name, proof["value"])
+    except NotCanonical as error:
+        raise Refused("wrong-member", str(error)) from None
+
+
+def check_holder(evidence: Message, trust: TrustRoot) -> Tuple[Optional[str], Optional[str]]:
+    """Member id and legal name of the key's owner, as far as they are proved."""
+    if evidence["key"] is None:
+        if evidence["member"] is not None:
+            raise Refused("wrong-member", "an owner without the key's entry")
+        return None, None
+    id_ = key_id(ED25519, evidence["equivocation"]["validator"])
+    try:
+        member = registered("KeyState", evidence["key"], b"key/" + id_, trust)["member"]
+    except CannotTell:
+        return None, None
+    if len(member) != 32:
+        raise Refused("wrong-member", "the owner is no member id")
+    if evidence["member"] is None:
+        return member.hex(), None
+    entry = registered("MemberState", evidence["member"], b"member/" + member, trust)["entry"]
+    return member.hex(), entry and entry["legal_name"]
+
+
+def verify_evidence(data: bytes, trust: TrustRoot) -> Message:
+    """What evidence says, or Refused, or CannotTell."""
+    evidence = decode_canonical("Evidence", data)
+    equivocation = evidence["equivocation"]
+    if equivocation is None:
+        raise Refused("wrong-length", "no equivocation")
+    check_equivocation(equivocation)
+    if equivocation["network"] != trust.network:
+        raise Refused("wrong-network", equivocation["network"].hex())
+    if equivocation["height"] <= trust.height:
+        raise CannotTell("older-than-trust", f"height {equivocation['height']}, trust root {trust.height}")
+    voters, era = set_of_height(evidence, trust)
+    if equivocation["validator"] not in voters.keys:
+        raise Refused("not-a-validator", equivocation["validator"].hex())
+    for signed in equivocation["signed"]:
+        if not verifies(equivocation["validator"], signed["signature"], statement_preimage(era, equivocation, signed)):
+            raise Refused("statement-signature", "a statement is not signed by the key")
+    member, name = check_holder(evidence, trust)
+    return {"validator": equivocation["validator"].hex(), "height": equivocation["height"], "round": equivocation["round"],
+            "statement": ["prevote", "precommit", "proposal"][equivocation["statement"] - 1], "member": member, "name": name}
+
+
 # --- Section 8: exit codes and files -------------------------------------------------------------
 
 EXIT_CODES = {"ok": 0, "refused": 1, "input": 2, "cannot-tell": 3}
 WORST_FIRST = ["refused", "input", "cannot-tell", "ok"]
 NOTHING_SAID = {"receipt": ["transaction_id", "leaf_index", "height", "time_ms", "log_size", "payload"],
-                "state": ["height", "time_ms", "key", "present", "value"]}
+                "state": ["height", "time_ms", "key", "present", "value"],
+                "evidence": ["validator", "height", "round", "statement", "member", "name"]}
+VERIFIERS = {"receipt": verify_receipt, "state": verify_state_proof, "evidence": verify_evidence}
 
 
 def judge(kind: str, data: bytes, trust: TrustRoot) -> Message:
     """The verdict on one piece of evidence; what it says stands in the result only when it is ok."""
     silent: Message = dict.fromkeys(NOTHING_SAID[kind])
     try:
-        said = verify_receipt(data, trust) if kind == "receipt" else verify_state_proof(data, trust)
+        said = VERIFIERS[kind](data, trust)
         return {"verdict": "ok", "reason": None, "detail": None, **said}
     except CannotTell as error:
         return {"verdict": "cannot-tell", "reason": error.code, "detail": error.detail, **silent}
@@ -856,9 +994,10 @@ def verify_files(kind: str, trust_path: str, paths: List[str]) -> int:
 
 
 def judge_vector(case: Message) -> Tuple[str, Optional[str]]:
-    """Verdict and code of one case: `trust` of `trust_kind`, and hexadecimal `receipt` or `state_proof`."""
-    kind = "receipt" if "receipt" in case else "state"
-    evidence = bytes.fromhex(case["receipt" if kind == "receipt" else "state_proof"])
+    """Verdict and code of one case: `trust` of `trust_kind`, and hexadecimal `receipt`, `state_proof` or `evidence`."""
+    field, kind = next(pair for pair in (("receipt", "receipt"), ("evidence", "evidence"), ("state_proof", "state"))
+                       if pair[0] in case or pair[0] == "state_proof")
+    evidence = bytes.fromhex(case[field])
     try:
         if case["trust_kind"] == "genesis":
             trust = genesis(case["trust"].encode("utf-8"))
@@ -896,9 +1035,9 @@ def run_vectors(path: str) -> int:
 
 
 def main(arguments: Optional[List[str]] = None) -> int:
-    parser = argparse.ArgumentParser(description="Verifies Heatmark receipts and state proofs offline.")
+    parser = argparse.ArgumentParser(description="Verifies Heatmark receipts, state proofs and evidence offline.")
     commands = parser.add_subparsers(dest="command", required=True)
-    for name, what in (("receipt", "receipts"), ("state", "state proofs")):
+    for name, what in (("receipt", "receipts"), ("state", "state proofs"), ("evidence", "evidence")):
         command = commands.add_parser(name, help=f"verify {what}")
         command.add_argument("--trust", required=True, metavar="FILE", help="genesis file or pinned header")
         command.add_argument("files", nargs="+", metavar="FILE")

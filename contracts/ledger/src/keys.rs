@@ -44,6 +44,16 @@ impl PublicKey {
         VerifyingKey::from_bytes(&bytes).map(Self).map_err(|_| KeyError::UnacceptableKey)
     }
 
+    /// Reads a key that passed [`Self::from_bytes`] when it was registered, without paying for the
+    /// subgroup check again. For bytes from the state only.
+    ///
+    /// # Errors
+    /// [`KeyError::UnacceptableKey`] when it is no point at all.
+    pub(crate) fn from_registry(bytes: &[u8]) -> Result<Self, KeyError> {
+        let bytes: [u8; 32] = bytes.try_into().map_err(|_| KeyError::UnacceptableKey)?;
+        VerifyingKey::from_bytes(&bytes).map(Self).map_err(|_| KeyError::UnacceptableKey)
+    }
+
     /// The public half of a signing key.
     #[must_use]
     pub fn of(key: &SigningKey) -> Self {
@@ -107,8 +117,7 @@ impl RegisteredKey {
     /// # Errors
     /// [`KeyError::UnacceptableKey`] when the bytes are no point, [`KeyError::BadSignature`].
     pub fn verify(&self, message: &[u8], signature: &[u8]) -> Result<(), KeyError> {
-        let key = VerifyingKey::from_bytes(&self.0).map_err(|_| KeyError::UnacceptableKey)?;
-        PublicKey(key).verify(message, signature)
+        PublicKey::from_registry(&self.0)?.verify(message, signature)
     }
 }
 

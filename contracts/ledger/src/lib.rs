@@ -13,6 +13,7 @@
 //!   header ─ validators ─ certificate
 //!               │
 //!       restart ─ receipt       evidence against a trust root, offline, across restarts
+//!            receipt ─ evidence what stands on the log; who signed twice: offline, from a trust root
 //! ```
 //!
 //! The specification is `proto/README.md`.
@@ -20,6 +21,7 @@
 pub mod audit;
 pub mod block;
 pub mod certificate;
+pub mod evidence;
 pub mod execute;
 pub mod genesis;
 pub mod header;

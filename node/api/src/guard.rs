@@ -25,6 +25,7 @@ const METHODS: &[&str] = &[
     "/heatmark.ledger.v1.LedgerService/GetState",
     "/heatmark.ledger.v1.LedgerService/ListMembers",
     "/heatmark.ledger.v1.LedgerService/GetTile",
+    "/heatmark.ledger.v1.LedgerService/ListEvidence",
     "/heatmark.desk.v1.DeskService/Publish",
     "/heatmark.desk.v1.DeskService/ListRecords",
     "/heatmark.desk.v1.DeskService/RaiseAlert",

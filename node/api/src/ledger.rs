@@ -2,6 +2,7 @@
 //! what the door refuses, and asks for what is not there yet.
 
 mod blocks;
+mod evidence;
 mod submit;
 
 use crate::refusal::{field, not_found, of_state, of_store, refuse};
@@ -151,6 +152,15 @@ impl LedgerService for Ledger {
         let tile =
             tile.ok_or_else(|| not_found("not-available", "the log has no such tile yet"))?;
         Ok(Response::new(pb::GetTileResponse { tile }))
+    }
+
+    async fn list_evidence(
+        &self,
+        request: Request<pb::ListEvidenceRequest>,
+    ) -> Result<Response<pb::ListEvidenceResponse>, Status> {
+        let store = self.node.store.clone();
+        let page = self.node.read(move || evidence::page(&store, request.get_ref())).await?;
+        Ok(Response::new(page))
     }
 }
 

@@ -8,6 +8,7 @@ use crate::error::ClientError;
 use crate::tls::Identity;
 use crate::{MAX_ANSWER_BYTES, VerifiedBlock};
 use futures::stream::{self, BoxStream, Stream, StreamExt as _, TryStreamExt as _};
+use heatmark_ledger::evidence;
 use heatmark_ledger::header::Header;
 use heatmark_ledger::ids::{Era, Height, KeyId, MemberId, TransactionId};
 use heatmark_ledger::receipt::{
@@ -25,6 +26,9 @@ use tonic::transport::Channel;
 /// How long an ordinary answer may take.
 const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// Most pieces of evidence that are taken from a node.
+const MAX_EVIDENCE: usize = 10_000;
+
 /// How many members are proved at once.
 const PARALLEL_PROOFS: usize = 16;
 
@@ -35,6 +39,15 @@ pub struct Proven {
     pub receipt: pb::Receipt,
     /// What it proves.
     pub verified: Verified,
+}
+
+/// Evidence that verified, with what it says.
+#[derive(Debug, Clone)]
+pub struct Accusation {
+    /// The evidence, to keep and to hand on.
+    pub evidence: pb::Evidence,
+    /// What it proves.
+    pub verified: evidence::Verified,
 }
 
 /// What a receipt is asked for by.
@@ -309,6 +322,32 @@ impl LedgerClient {
     pub async fn status(&self) -> Result<pb::GetStatusResponse, ClientError> {
         let request = timed(pb::GetStatusRequest {}, CALL_TIMEOUT);
         Ok(self.service.clone().get_status(request).await?.into_inner())
+    }
+
+    /// Proof against validators that signed twice, as the node keeps it, oldest height first, every
+    /// piece verified.
+    ///
+    /// # Errors
+    /// See [`ClientError`]; [`ClientError::WrongAnswer`] when a piece proves nothing.
+    pub async fn evidence(&self) -> Result<Vec<Accusation>, ClientError> {
+        let mut all = Vec::new();
+        while all.len() < MAX_EVIDENCE {
+            let request = pb::ListEvidenceRequest {
+                trusted_height: self.trust.height.0,
+                skip: u32::try_from(all.len()).unwrap_or(u32::MAX),
+            };
+            let answer = self.service.clone().list_evidence(timed(request, CALL_TIMEOUT)).await?;
+            let page = answer.into_inner().evidence;
+            if page.is_empty() {
+                break;
+            }
+            for evidence in page {
+                let verified = evidence::verify(&evidence, &self.trust)
+                    .map_err(|_| ClientError::WrongAnswer("evidence that proves nothing"))?;
+                all.push(Accusation { evidence, verified });
+            }
+        }
+        Ok(all)
     }
 
     /// A tile (`level`), or with no level an entry bundle; `width` 0 for a full one. Unproved.

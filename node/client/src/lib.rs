@@ -24,7 +24,7 @@ pub use blocks::{BlockVerifier, VerifiedBlock};
 pub use connection::Target;
 pub use desk::{CertificateFile, DeskClient, PublishEvent, Published, RaiseAlert};
 pub use error::{ClientError, REFUSAL_CODE};
-pub use ledger::{LedgerClient, Proven, ReceiptOf, VerifiedHeader};
+pub use ledger::{Accusation, LedgerClient, Proven, ReceiptOf, VerifiedHeader};
 
 /// Largest answer that a client accepts, in bytes: a full entry bundle of the longest transactions.
 pub const MAX_ANSWER_BYTES: usize = 20 << 20;

@@ -221,6 +221,13 @@ pub trait Application: Send + Sync + 'static {
         max_bytes: usize,
     ) -> Result<Vec<Certified>, ApplicationError>;
 
+    /// The Ed25519 p2p key of the member whose consensus key this is: only its node publishes that
+    /// validator's blocks. `None` when it cannot be told; then anybody may.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn publisher(&self, validator: &[u8; 32]) -> Result<Option<[u8; 32]>, ApplicationError>;
+
     /// Keeps proof that validators signed twice.
     ///
     /// # Errors

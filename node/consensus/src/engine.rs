@@ -184,6 +184,7 @@ pub async fn start(
     }
     let height = watch::channel(newest.height);
     let settings = |address| Settings {
+        eras: config.eras.clone(),
         address,
         timeouts: config.timeouts.engine(),
         block_time: config.block_time,

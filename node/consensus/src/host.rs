@@ -21,7 +21,7 @@ use arc_malachitebft_app_channel::app::engine::util::events::Event;
 use arc_malachitebft_app_channel::app::events::RxEvent;
 use arc_malachitebft_app_channel::app::types::SignedConsensusMsg;
 use arc_malachitebft_app_channel::app::types::core::{
-    HeightParams, LinearTimeouts, Round, ValidatorSet as _,
+    HeightParams, LinearTimeouts, Round, SignedMessage, ValidatorSet as _,
 };
 use arc_malachitebft_app_channel::{AppMsg, NetworkMsg, NetworkRequest, Reply};
 use std::sync::Arc;
@@ -31,9 +31,11 @@ use tokio::sync::{mpsc, watch};
 use tracing::{debug, info, warn};
 
 use crate::application::{Application, ApplicationError, Newest};
-use crate::context::{Address, Heatmark, Height, ValidatorSet};
+use crate::context::{Address, Heatmark, Height, ValidatorSet, Vote};
 use crate::error::Failure;
 use crate::parts::Assembly;
+use crate::signing::verifies_vote;
+use heatmark_ledger::restart::Eras;
 use pace::Pace;
 
 /// How long a stopping node waits for the height under way.
@@ -47,6 +49,7 @@ const SUBSCRIBE: Duration = Duration::from_millis(60);
 
 /// What the host is told at its start.
 pub(crate) struct Settings {
+    pub(crate) eras: Eras,
     pub(crate) address: Address,
     pub(crate) timeouts: LinearTimeouts,
     pub(crate) block_time: Duration,
@@ -78,6 +81,8 @@ pub(crate) struct Host {
     /// The set of the newest height, while its certificate may still grow.
     deciding_set: Option<heatmark_ledger::validators::ValidatorSet>,
     round: Round,
+    /// The height that the engine has started last.
+    started: Height,
     assembly: Assembly,
     receiving: receive::Receiving,
     pace: Pace,
@@ -103,6 +108,7 @@ impl Host {
             stored_signatures: 0,
             deciding_set: None,
             round: Round::Nil,
+            started: Height::default(),
             assembly: Assembly::default(),
             receiving: receive::Receiving::default(),
             held: None,
@@ -270,10 +276,7 @@ impl Host {
 
     fn observe(&mut self, event: Result<Event<Heatmark>, RecvError>) -> Result<(), Failure> {
         match event {
-            Ok(Event::Received(SignedConsensusMsg::Vote(vote))) => {
-                let newest = self.newest.height.into();
-                self.pace.voted(newest, vote.message.height, vote.message.address);
-            }
+            Ok(Event::Received(SignedConsensusMsg::Vote(vote))) => self.observe_vote(&vote),
             Ok(Event::WalCorrupted(error)) => return Err(Failure::Log(error.to_string())),
             Ok(Event::WalReplayError(error)) => return Err(Failure::Log(error.to_string())),
             Ok(Event::WalResetError(error)) => return Err(Failure::Log(error.to_string())),
@@ -281,6 +284,21 @@ impl Host {
             Err(RecvError::Closed) => return Err(Failure::EngineStopped),
         }
         Ok(())
+    }
+
+    /// Counts who has gone on, for while this node waits. The engine tells of votes
+    /// before it looks at their signatures.
+    fn observe_vote(&mut self, vote: &SignedMessage<Heatmark, Vote>) {
+        let (height, voter) = (vote.message.height, vote.message.address);
+        let newest = self.newest.height.into();
+        // Whoever votes in the height under way tells nothing new; under load that is everybody.
+        if height > self.started
+            && self.pace.counts(newest, height, &voter)
+            && self.set.power_of(&voter) > 0
+            && verifies_vote(&self.settings.eras, vote)
+        {
+            self.pace.voted(newest, height, voter);
+        }
     }
 
     /// Looks for the reason among the engine's last events.

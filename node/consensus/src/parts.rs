@@ -1,5 +1,5 @@
 //! Blocks in parts: the engine carries messages of a few MiB at most. Refuses parts that
-//! contradict each other, and lets no peer fill the memory: what one peer brought in, and all of
+//! contradict each other, and lets no peer fill the memory: what one peer answers for, and all of
 //! it together, is bounded, and the oldest gives way. Parts are not signed; whoever completes a
 //! block checks that it is the one its header hash names.
 
@@ -18,13 +18,13 @@ pub(crate) const PART_BYTES: usize = 1024 * 1024;
 #[allow(clippy::cast_possible_truncation, reason = "8 MiB by 1 MiB is 8")]
 pub(crate) const MAX_PARTS: u32 = MAX_BLOCK_BYTES.div_ceil(PART_BYTES) as u32;
 
-/// Most bytes of incomplete blocks that one peer may have delivered.
+/// Most bytes of incomplete blocks on one peer's account.
 const MAX_PEER_BYTES: usize = MAX_BLOCK_BYTES.saturating_mul(2);
 
 /// Most bytes of incomplete blocks altogether.
 const MAX_TOTAL_BYTES: usize = MAX_BLOCK_BYTES.saturating_mul(8);
 
-/// Most incomplete blocks that one peer may have begun.
+/// Most incomplete blocks on one peer's account.
 const MAX_PEER_BLOCKS: usize = 8;
 
 /// Most completed blocks that are remembered, so that none is assembled twice.
@@ -65,7 +65,7 @@ struct Incomplete {
     heading: Heading,
     count: u32,
     chunks: BTreeMap<u32, Bytes>,
-    /// The peer whose account it is on: the one that delivered its first part.
+    /// The peer whose account it is on.
     bearer: PeerId,
     /// Order of arrival.
     arrival: u64,
@@ -94,10 +94,10 @@ pub(crate) struct Assembly {
 }
 
 impl Assembly {
-    /// Takes in a part; gives the block when this was the last one missing.
+    /// Takes in a part on a peer's account; gives the block when this was the last one missing.
     pub(crate) fn take(
         &mut self,
-        from: PeerId,
+        bearer: PeerId,
         published_by: Option<PeerId>,
         part: Part,
     ) -> Option<(Heading, Bytes)> {
@@ -118,7 +118,7 @@ impl Assembly {
             heading,
             count: part.count,
             chunks: BTreeMap::new(),
-            bearer: from,
+            bearer,
             arrival,
         });
         if entry.heading != heading || entry.count != part.count {

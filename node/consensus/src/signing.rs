@@ -128,6 +128,13 @@ fn proposal_bytes(eras: &Eras, proposal: &Proposal) -> Option<Vec<u8>> {
     Some(proposal_preimage(era, place, lock, &proposal.value.0, &proposal.address.0))
 }
 
+/// Whether the validator that a vote names has signed it.
+pub(crate) fn verifies_vote(eras: &Eras, vote: &SignedMessage<Heatmark, Vote>) -> bool {
+    let key = PublicKey::from_bytes(&vote.message.address.0);
+    let bytes = vote_bytes(eras, &vote.message);
+    key.is_ok_and(|key| bytes.is_some_and(|b| key.verify(&b, &vote.signature.0).is_ok()))
+}
+
 /// Verifies what other validators signed.
 #[derive(Debug)]
 pub(crate) struct LedgerVerifier {

@@ -63,6 +63,7 @@ pub(crate) struct Conduct {
     limits: PeerLimits,
     bytes: Bucket,
     transactions: Bucket,
+    refusals: Bucket,
     points: u32,
     forgiven: Instant,
     waiting_bytes: usize,
@@ -75,6 +76,7 @@ impl Conduct {
             limits,
             bytes: Bucket::new(limits.bytes_per_s, now),
             transactions: Bucket::new(limits.transactions_per_s, now),
+            refusals: Bucket::new(limits.refusals_per_s, now),
             points: 0,
             forgiven: now,
             waiting_bytes: 0,
@@ -85,6 +87,11 @@ impl Conduct {
     /// Whether a batch of this size is within the rate.
     pub(crate) fn admit(&mut self, bytes: usize, transactions: usize, now: Instant) -> bool {
         self.bytes.take(bytes, now) && self.transactions.take(transactions, now)
+    }
+
+    /// Whether so many transactions that were verified in vain are within the rate.
+    pub(crate) fn waste(&mut self, transactions: u64, now: Instant) -> bool {
+        self.refusals.take(usize::try_from(transactions).unwrap_or(usize::MAX), now)
     }
 
     /// Whether a batch of this size may wait to be judged; if so, it is counted.

@@ -40,10 +40,14 @@ pub struct PeerLimits {
     pub bytes_per_s: u32,
     /// Transactions a second; as many again may come at once.
     pub transactions_per_s: u32,
+    /// Transactions a second that were verified in vain, because the state refuses them; twice as
+    /// many may come at once. Honest nodes differ by a block; a flood of these costs a signature
+    /// and a dry run each.
+    pub refusals_per_s: u32,
     /// Bytes that may wait to be judged.
     pub waiting_bytes: usize,
     /// Fault points at which the peer is cut off: 10 for a batch that is none, 5 for a transaction
-    /// that no honest node would pass on, 1 for a batch above the rate. One point a second is
+    /// that no honest node would pass on, 1 for a batch above a rate. One point a second is
     /// forgiven.
     pub fault_points: u32,
     /// How long a peer stays cut off.
@@ -55,6 +59,7 @@ impl Default for PeerLimits {
         Self {
             bytes_per_s: 16 * 1024 * 1024,
             transactions_per_s: 20_000,
+            refusals_per_s: 500,
             waiting_bytes: 4 * 1024 * 1024,
             fault_points: 100,
             cut_off: Duration::from_secs(60),

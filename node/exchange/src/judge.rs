@@ -15,6 +15,8 @@ pub(crate) struct Judgement {
     pub(crate) known: u64,
     /// Refused for reasons that an honest peer cannot always foresee: time, state, replay.
     pub(crate) refused: u64,
+    /// Of those refused, how many cost a signature's verification or more.
+    pub(crate) verified_in_vain: u64,
     /// No room in the pool or in the member's share.
     pub(crate) no_room: u64,
     /// Refused for its bytes; what follows it in the batch was not looked at.
@@ -50,8 +52,10 @@ pub(crate) fn judge(intake: &Intake, transactions: &[Bytes], tip: Tip) -> Judgem
                 }
                 return judgement;
             }
-            Err(IntakeError::Refused(_)) => {
+            Err(IntakeError::Refused(refusal)) => {
                 judgement.refused = judgement.refused.saturating_add(1);
+                let wasted = u64::from(!is_cheap(&refusal));
+                judgement.verified_in_vain = judgement.verified_in_vain.saturating_add(wasted);
             }
             Err(error) => {
                 judgement.broken = Some(error);
@@ -60,4 +64,18 @@ pub(crate) fn judge(intake: &Intake, transactions: &[Bytes], tip: Tip) -> Judgem
         }
     }
     judgement
+}
+
+/// Whether the door refuses for this before it verifies anything.
+fn is_cheap(refusal: &Refusal) -> bool {
+    matches!(
+        refusal,
+        Refusal::Window
+            | Refusal::TooEarly
+            | Refusal::Expired
+            | Refusal::Replayed
+            | Refusal::UnknownKey
+            | Refusal::KeyNotValid
+            | Refusal::MemberNotActive
+    )
 }

@@ -38,7 +38,7 @@ impl Metrics {
         );
         to.register(
             "received_batches",
-            "Batches received: forwarded, kept, faulty, malformed, above the rate, or crowded out",
+            "Batches received: forwarded, kept, faulty, malformed, above the rate, wasteful, or crowded out",
             metrics.received_batches.clone(),
         );
         to.register(

@@ -78,6 +78,13 @@ impl Service {
         self.metrics.received_transactions("known", judgement.known);
         self.metrics.received_transactions("refused", judgement.refused);
         self.metrics.received_transactions("no_room", judgement.no_room);
+        let now = Instant::now();
+        let wasted = judgement.verified_in_vain;
+        let conduct = self.conduct.get_mut(&received.from);
+        if wasted > 0 && conduct.is_some_and(|conduct| !conduct.waste(wasted, now)) {
+            self.metrics.received_batch("wasteful");
+            self.blame(&received.from, Fault::Rate, now);
+        }
         if let Some(error) = &judgement.broken {
             tracing::error!(%error, "a transaction cannot be judged");
         }
@@ -86,7 +93,7 @@ impl Service {
             tracing::warn!(member, reason, "a peer passed on an invalid transaction");
             self.metrics.received_transactions("faulty", 1);
             self.metrics.received_batch("faulty");
-            self.blame(&received.from, Fault::Transaction, Instant::now());
+            self.blame(&received.from, Fault::Transaction, now);
             self.report(&received.id, &received.from, MessageAcceptance::Reject);
         } else if judgement.forwards() {
             self.metrics.received_batch("forwarded");

@@ -6,6 +6,7 @@ mod cert;
 mod config;
 mod connect;
 mod entry;
+mod evidence;
 mod failure;
 mod keys;
 mod log;
@@ -90,6 +91,9 @@ enum Command {
     /// Warns about records, withdraws warnings, tells what stands
     #[command(subcommand)]
     Alert(alert::Command),
+    /// Lists, exports and verifies proof that a validator signed twice
+    #[command(subcommand)]
+    Evidence(evidence::Command),
     /// Prints the completion script of a shell
     #[command(
         after_help = "Example:\n  heatmark completions bash > ~/.local/share/bash-completion/completions/heatmark"
@@ -125,6 +129,7 @@ fn dispatch(command: Command, json: bool) -> Result<Answer, Failure> {
         Command::Member(command) => member::run(command),
         Command::Vote(command) => vote::run(&command),
         Command::Alert(command) => alert::run(command),
+        Command::Evidence(command) => evidence::run(command),
         Command::Completions { shell } => Ok(completions(shell)),
         Command::Version => Ok(version()),
     }

@@ -1,11 +1,16 @@
-//! Log lines on standard error, for people or for machines. Refuses filters that do not parse.
+//! Log lines on standard error, for people or for machines. Refuses filters that do not parse, and
+//! lines of one kind without end.
+
+mod throttle;
 
 use crate::config::{LogConfig, LogFormat};
 use std::io::IsTerminal as _;
 use thiserror::Error;
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter::ParseError;
-use tracing_subscriber::util::TryInitError;
+use throttle::Throttle;
+use tracing_subscriber::filter::{FilterExt as _, ParseError};
+use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
+use tracing_subscriber::util::{SubscriberInitExt as _, TryInitError};
+use tracing_subscriber::{EnvFilter, fmt, registry};
 
 /// Why nothing can be logged.
 #[derive(Debug, Error)]
@@ -23,15 +28,18 @@ pub enum LoggingError {
 /// # Errors
 /// When the filter does not parse, or logging was started before.
 pub fn init(config: &LogConfig) -> Result<(), LoggingError> {
-    use tracing_subscriber::util::SubscriberInitExt as _;
     let filter: EnvFilter = config.filter.parse()?;
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_writer(std::io::stderr);
+    let lines =
+        fmt::layer().with_ansi(std::io::stderr().is_terminal()).with_writer(std::io::stderr);
+    let throttle = Throttle::default();
     match config.format {
-        LogFormat::Text => builder.finish().try_init()?,
-        LogFormat::Json => builder.json().flatten_event(true).finish().try_init()?,
+        LogFormat::Text => {
+            registry().with(lines.with_filter(filter.and(throttle))).try_init()?;
+        }
+        LogFormat::Json => {
+            let lines = lines.json().flatten_event(true);
+            registry().with(lines.with_filter(filter.and(throttle))).try_init()?;
+        }
     }
     Ok(())
 }

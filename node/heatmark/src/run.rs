@@ -33,7 +33,7 @@ use crate::keys::{KeyRing, Keys};
 use disk::Disks;
 use heatmark_api::{ApiConfig, ApiDeps, ApiHandle, ApiLimits, ApiMetrics, Notices, PeerCounts};
 use heatmark_client::tls::Identity;
-use heatmark_consensus::{ConsensusConfig, ConsensusHandle, Timeouts};
+use heatmark_consensus::{Application, ConsensusConfig, ConsensusHandle, Timeouts};
 use heatmark_desk::{Desk, DeskParts};
 use heatmark_exchange::{ExchangeConfig, ExchangeHandle, Feed};
 use heatmark_ledger::execute;
@@ -69,8 +69,23 @@ const MAX_ENTRY_BYTES: u64 = 64 * 1024;
 /// See [`RunError`]: what kept it from starting, or the fault that stopped it.
 pub async fn run(
     config: &Config,
+    ring: KeyRing,
+    genesis: Genesis,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), RunError> {
+    run_as(config, ring, genesis, |chain, _| chain, shutdown).await
+}
+
+/// Runs a node whose ledger side of consensus is what `wrap` makes of the honest one: for tests of
+/// networks in which a validator lies. A node of a company uses [`run`].
+///
+/// # Errors
+/// As [`run`].
+pub async fn run_as(
+    config: &Config,
     mut ring: KeyRing,
     genesis: Genesis,
+    wrap: impl Fn(Arc<dyn Application>, &Store) -> Arc<dyn Application>,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), RunError> {
     genesis.require_signed()?;
@@ -83,7 +98,7 @@ pub async fn run(
         let config = &config.in_era(turn::journal_of(&store));
         make_directories(config)?;
         let keys = ring.load(|kind, public| turn::stands(&store, kind, public))?;
-        let mut node = Node::start(config, &keys, &genesis, &store).await?;
+        let mut node = Node::start(config, &keys, &genesis, &store, &wrap).await?;
         tracing::info!(
             network = %genesis.network(),
             member = %node.member,
@@ -136,6 +151,7 @@ impl Node {
         keys: &Keys,
         genesis: &Genesis,
         store: &Store,
+        wrap: &impl Fn(Arc<dyn Application>, &Store) -> Arc<dyn Application>,
     ) -> Result<Self, RunError> {
         let disks = Disks::new(config);
         let store = store.clone();
@@ -168,7 +184,8 @@ impl Node {
         let exchange = Arc::new(exchange);
         disks.register(&mut registry);
         let consensus_config = consensus_config(config, keys, &store, voice)?;
-        let app = rejoin::guarded(Arc::clone(&chain) as _, voice, store.tip().height);
+        let app = wrap(Arc::clone(&chain) as Arc<dyn Application>, &store);
+        let app = rejoin::guarded(app, voice, store.tip().height);
         let consensus = heatmark_consensus::start(consensus_config, app).await?;
         let consensus = Arc::new(consensus);
         let desk = Desk::new(DeskParts {

@@ -15,7 +15,7 @@
 //! | `sets` | first height | validator set from there on |
 //! | `undecided` | height, header hash | [`StoredBlock`] |
 //! | `proposed` | height, round | header hash that this node proposed |
-//! | `evidence` | height, digest | portable evidence |
+//! | `evidence` | height, digest | `Equivocation` |
 
 use crate::disk::Family;
 use crate::error::StoreError;

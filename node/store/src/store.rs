@@ -1,13 +1,13 @@
 //! Opening the database, following its end, and reading blocks, sets and tiles from it.
 
 use crate::awaited::Awaited;
-use crate::disk::{Batch, Disk, Durability, Walk};
+use crate::disk::{Disk, Walk};
 use crate::error::StoreError;
 use crate::fault::Noticing;
 use crate::rocks::RocksDisk;
 use crate::schema::{
-    self, ENTRIES, EVIDENCE, FORMAT, FORMAT_KEY, HEADERS, IDS, META, NETWORK_KEY, SETS,
-    StoreOptions, StoredHeader, TILES, number, read_number,
+    self, ENTRIES, FORMAT, FORMAT_KEY, HEADERS, IDS, META, NETWORK_KEY, SETS, StoreOptions,
+    StoredHeader, TILES, number, read_number,
 };
 use heatmark_ledger::block;
 use heatmark_ledger::certificate::CommitCertificate;
@@ -332,31 +332,6 @@ impl Store {
             entries.push(Bytes::from(value.into_vec()));
         }
         if entries.len() == limit { Ok(entries) } else { Err(StoreError::Damaged("log entries")) }
-    }
-
-    /// Keeps portable evidence of misbehaviour at a height; the same evidence is kept once.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub fn keep_evidence(&self, height: Height, evidence: &[u8]) -> Result<(), StoreError> {
-        let digest = heatmark_merkle::tag::hash("evidence", &[evidence]);
-        let key = schema::slot_key(height.0, &digest.0);
-        let mut batch = Batch::new();
-        batch.put(EVIDENCE, key, evidence);
-        Ok(self.shared.disk.write(batch, Durability::Synced)?)
-    }
-
-    /// Evidence kept, oldest height first, at most `limit` items.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub fn evidence(&self, limit: usize) -> Result<Vec<Vec<u8>>, StoreError> {
-        self.shared
-            .disk
-            .walk(EVIDENCE, Walk::First)
-            .take(limit)
-            .map(|item| Ok(item?.1.into_vec()))
-            .collect()
     }
 
     /// Writes everything to its files, so that the next start replays nothing.

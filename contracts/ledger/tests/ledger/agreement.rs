@@ -41,6 +41,7 @@ fn judge(file: &Path) {
 fn the_second_verifier_says_the_same_of_the_golden_files() {
     judge(&vectors_directory().join("receipts.json"));
     judge(&vectors_directory().join("restarts.json"));
+    judge(&vectors_directory().join("evidence.json"));
 }
 
 /// Sound evidence, mutated where it hurts: a byte set, put in, taken out, or two regions swapped.

@@ -17,6 +17,7 @@
 mod agreement;
 mod blocks;
 mod cases;
+mod equivocation;
 mod evidence;
 mod genesis;
 mod governance;

@@ -2,6 +2,7 @@
 //! language. `HEATMARK_BLESS=1` writes them anew; otherwise they must be what the rules give.
 
 use crate::cases;
+use crate::equivocation;
 use crate::evidence::{self, Case, Evidence, Trust};
 use crate::town::{self, Town, bytes32, hash, key, public};
 use heatmark_ledger::block::Block;
@@ -231,6 +232,31 @@ fn receipts_are_golden() {
 fn restarts_are_golden() {
     let text = receipts_json(&evidence::restart_cases(), true);
     golden("restarts.json", &serde_json::from_str(&text).unwrap());
+}
+
+#[test]
+fn evidence_is_golden() {
+    let all: Vec<Value> = equivocation::cases()
+        .into_iter()
+        .map(|case| {
+            let expect = match case.expect {
+                "ok" | "input" => case.expect,
+                "older-than-trust" => "cannot-tell",
+                _ => "refused",
+            };
+            let (kind, trust) = match &case.trust {
+                Trust::Genesis(text) => ("genesis", text.clone()),
+                Trust::Pinned(bytes) => ("pinned", hexed(bytes)),
+            };
+            let mut object = json!({ "name": case.name, "expect": expect, "trust_kind": kind,
+                "trust": trust, "evidence": hexed(case.evidence) });
+            if !matches!(case.expect, "ok" | "input") {
+                object["error"] = case.expect.into();
+            }
+            object
+        })
+        .collect();
+    golden("evidence.json", &json!({ "cases": all }));
 }
 
 fn result(found: Result<(), ProofError>) -> Value {

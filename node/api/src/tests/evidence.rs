@@ -4,11 +4,14 @@
 use super::chain::{TestChain, anchor};
 use super::{Server, start};
 use crate::ApiLimits;
+use ed25519_dalek::SigningKey;
 use futures::StreamExt as _;
 use heatmark_client::tls::{self, Identity};
 use heatmark_client::{ClientError, LedgerClient, ReceiptOf, Target};
-use heatmark_ledger::ids::Height;
-use heatmark_ledger::keys::PublicKey;
+use heatmark_ledger::certificate::{VoteKind, vote_preimage};
+use heatmark_ledger::evidence::{Equivocation, Signed, Statement};
+use heatmark_ledger::ids::{HeaderHash, Height, NetworkId, Round};
+use heatmark_ledger::keys::{PublicKey, sign};
 use heatmark_ledger::receipt::TrustRoot;
 use heatmark_ledger::{LeafIndex, messages as pb, state};
 use heatmark_proto::ledger::v1::ledger_service_server::{LedgerService, LedgerServiceServer};
@@ -32,6 +35,8 @@ enum Lie {
     NextSet,
     BlockWithoutTransactions,
     BlockTwice,
+    EvidenceSignature,
+    EvidenceOfAStranger,
 }
 
 /// Answers from a store, changed.
@@ -149,6 +154,66 @@ impl LedgerService for Liar {
         _: Request<pb::GetTileRequest>,
     ) -> Result<Response<pb::GetTileResponse>, Status> {
         Err(Status::unimplemented("not asked"))
+    }
+
+    async fn list_evidence(
+        &self,
+        request: Request<pb::ListEvidenceRequest>,
+    ) -> Result<Response<pb::ListEvidenceResponse>, Status> {
+        let signer = match self.lie {
+            Lie::EvidenceOfAStranger => SigningKey::from_bytes(&[9; 32]),
+            _ => self.chain.consensus.clone(),
+        };
+        let one = twice(self.chain.genesis.network(), &signer, 1);
+        let mut evidence = self.chain.store.portable_evidence(&one, Height(0)).unwrap();
+        if matches!(self.lie, Lie::EvidenceSignature) {
+            evidence.equivocation.as_mut().unwrap().signed[0].signature[5] ^= 1;
+        }
+        let first = request.get_ref().skip == 0;
+        let evidence = if first { vec![evidence] } else { Vec::new() };
+        Ok(Response::new(pb::ListEvidenceResponse { evidence, kept: 1 }))
+    }
+}
+
+/// Two prevotes by a key at a height.
+pub(super) fn twice(network: NetworkId, voter: &SigningKey, height: u64) -> Equivocation {
+    let own = PublicKey::of(voter).to_bytes();
+    let place = (Height(height), Round(0));
+    let signed = [1, 2].map(|value| {
+        let value = Some(HeaderHash::from([value; 32]));
+        let bytes = vote_preimage(&network, VoteKind::Prevote, place, value.as_ref(), &own);
+        let signature = sign(voter, &bytes).try_into().unwrap();
+        Signed { value, lock_round: None, signature }
+    });
+    Equivocation::new(network, own, place, Statement::Prevote, signed).unwrap()
+}
+
+#[tokio::test]
+async fn evidence_comes_whole_and_verified_to_any_member() {
+    let server = start(3, ApiLimits::default()).await;
+    let client = server.client(1).await;
+    assert!(client.evidence().await.unwrap().is_empty());
+    let chain = &server.chain;
+    let network = chain.genesis.network();
+    // More than fit a page.
+    for height in 1..=40 {
+        chain.produce(None);
+        chain.store.keep_evidence(&twice(network, &chain.consensus, height)).unwrap();
+    }
+    let all = client.evidence().await.unwrap();
+    let heights: Vec<u64> = all.iter().map(|one| one.verified.equivocation.height.0).collect();
+    assert_eq!(heights, (1..=40).collect::<Vec<u64>>());
+    assert!(all.iter().all(|one| one.verified.holder.is_some()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn client_refuses_evidence_that_proves_nothing() {
+    let chain = chain_with_two_leaves().await;
+    let client = lied_to(&chain, Lie::None).await;
+    assert_eq!(client.evidence().await.unwrap().len(), 1);
+    for lie in [Lie::EvidenceSignature, Lie::EvidenceOfAStranger] {
+        let client = lied_to(&chain, lie).await;
+        assert!(is_lie(client.evidence().await));
     }
 }
 

@@ -27,7 +27,7 @@ pub(super) struct Pace {
     heartbeat_due: Instant,
     /// The newest block came from a peer that is ahead.
     catching_up: bool,
-    /// A block for the next height has arrived, or word of later ones.
+    /// The proposer's block for the next height has arrived.
     others_went_on: bool,
     /// Empty blocks since the last transaction.
     empty_blocks: usize,
@@ -74,9 +74,17 @@ impl Pace {
         self.others_went_on = true;
     }
 
-    /// Counts a vote that was seen. It is not verified: at worst one block is written early.
+    /// Whether a vote of this place has not been counted yet.
+    pub(super) fn counts(&self, newest: Height, height: Height, voter: &Address) -> bool {
+        height > newest
+            && height.0 <= newest.0.saturating_add(HEIGHTS_AHEAD)
+            && !self.voters.get(&height).is_some_and(|voters| voters.contains(voter))
+    }
+
+    /// Counts a validator that voted. Its vote was verified: others could wake the network at will,
+    /// and name as many voters as memory holds.
     pub(super) fn voted(&mut self, newest: Height, height: Height, voter: Address) {
-        if height > newest && height.0 <= newest.0.saturating_add(HEIGHTS_AHEAD) {
+        if self.counts(newest, height, &voter) {
             self.voters.entry(height).or_default().insert(voter);
         }
     }
@@ -100,16 +108,16 @@ impl Pace {
             || self.honest_voter(newest, set)
     }
 
-    /// Whether more than a third of the power has voted, so that an honest validator goes on.
+    /// Whether more than a third of the power has voted in a height above, so that an honest
+    /// validator has gone on.
     fn honest_voter(&self, newest: Height, set: &ValidatorSet) -> bool {
-        let next = Height(newest.0.saturating_add(1));
-        let power = self
-            .voters
-            .get(&next)
-            .into_iter()
-            .flatten()
-            .fold(0_u64, |sum, voter| sum.saturating_add(set.power_of(voter)));
-        power.saturating_mul(3) > set.total_power()
+        let power = |voters: &BTreeSet<Address>| {
+            voters.iter().fold(0_u64, |sum, voter| sum.saturating_add(set.power_of(voter)))
+        };
+        self.voters
+            .iter()
+            .filter(|(height, _)| **height > newest)
+            .any(|(_, voters)| power(voters).saturating_mul(3) > set.total_power())
     }
 }
 

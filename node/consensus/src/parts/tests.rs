@@ -98,6 +98,7 @@ fn a_flooding_peer_evicts_only_its_own_blocks() {
     let honest = divide(&heading(1, 1), &block(2 * PART_BYTES));
     assert!(assembly.take(peer(1), Some(peer(1)), honest[0].clone()).is_none());
     for fill in 2..200 {
+        // Publishers cost nothing to make up; the account is that of one peer.
         for part in divide(&heading(1, fill), &block(4 * PART_BYTES)).into_iter().take(3) {
             assert!(assembly.take(peer(2), Some(peer(fill)), part).is_none());
         }

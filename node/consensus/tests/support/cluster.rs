@@ -28,7 +28,7 @@ pub struct Node {
     pub handle: Option<ConsensusHandle>,
     pub home: TempDir,
     pub address: Multiaddr,
-    identity: Keypair,
+    pub identity: Keypair,
     key: Option<SigningKey>,
     name: String,
 }
@@ -158,14 +158,65 @@ impl Cluster {
     pub async fn drive(&self, to: u64) {
         let running: Vec<usize> =
             (0..self.nodes.len()).filter(|i| self.nodes[*i].handle.is_some()).collect();
-        let mut next = self.height_of_running();
+        self.drive_only(&running, to).await;
+    }
+
+    /// Writes blocks until these nodes have committed a height.
+    pub async fn drive_only(&self, nodes: &[usize], to: u64) {
+        let mut next = self.lowest(nodes);
         while next < to {
             next += 1;
             self.submit(format!("transaction for {next}").as_bytes());
-            for index in &running {
+            for index in nodes {
                 self.reach(*index, next).await;
             }
-            next = next.max(self.height_of_running());
+            next = next.max(self.lowest(nodes));
+        }
+    }
+
+    fn lowest(&self, nodes: &[usize]) -> u64 {
+        let heights = nodes.iter().map(|index| self.nodes[*index].memory.chain().len() as u64);
+        heights.min().unwrap()
+    }
+
+    /// Waits until these nodes stand at one height and write nothing more; gives that height.
+    pub async fn settle(&self, nodes: &[usize]) -> u64 {
+        let begun = std::time::Instant::now();
+        let mut still_since = std::time::Instant::now();
+        let mut at = self.lowest(nodes);
+        loop {
+            assert!(begun.elapsed() < PATIENCE, "the network does not come to rest");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            let same = nodes.iter().all(|n| self.nodes[*n].memory.chain().len() as u64 == at);
+            if !same {
+                (at, still_since) = (self.lowest(nodes), std::time::Instant::now());
+            }
+            if still_since.elapsed() > Duration::from_millis(1_000) {
+                return at;
+            }
+        }
+    }
+
+    /// The consensus key of a validator.
+    pub fn validator(&self, index: usize) -> [u8; 32] {
+        key(index as u8 + 1).verifying_key().to_bytes()
+    }
+
+    /// Whose turn it is.
+    pub fn proposer_of(&self, height: u64, round: u64) -> [u8; 32] {
+        let validators = self.set.validators();
+        validators[((height + round) % validators.len() as u64) as usize].key.to_bytes()
+    }
+
+    /// Tells every node whose node publishes which validator's blocks.
+    pub fn know_publishers(&self) {
+        let of = |index: usize| {
+            let public = self.nodes[index].identity.public().try_into_ed25519().unwrap();
+            (self.validator(index), public.to_bytes())
+        };
+        let all: std::collections::BTreeMap<_, _> = (0..self.nodes.len()).map(of).collect();
+        for node in &self.nodes {
+            *node.memory.publishers.lock().unwrap() = all.clone();
         }
     }
 
@@ -177,7 +228,14 @@ impl Cluster {
     /// That all nodes have the same headers, chained, each with a certificate that the ledger
     /// verifies on its own. Gives the shortest chain's length.
     pub fn verify(&self) -> u64 {
-        let chains: Vec<Vec<Stored>> = self.nodes.iter().map(|node| node.memory.chain()).collect();
+        let all: Vec<usize> = (0..self.nodes.len()).collect();
+        self.verify_only(&all)
+    }
+
+    /// The same of some of the nodes.
+    pub fn verify_only(&self, nodes: &[usize]) -> u64 {
+        let chains: Vec<Vec<Stored>> =
+            nodes.iter().map(|index| self.nodes[*index].memory.chain()).collect();
         for chain in &chains {
             let mut previous = self.network.0;
             for (index, stored) in chain.iter().enumerate() {

@@ -16,7 +16,7 @@ use heatmark_merkle::tag;
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 use tokio::sync::watch;
 
@@ -54,6 +54,32 @@ pub struct Memory {
     pub invalid: watch::Sender<usize>,
     /// Fails the next commit, as a full disk does.
     pub disk_full: AtomicBool,
+    /// Proposes blocks of which it never sends a part.
+    pub withholds: AtomicBool,
+    /// What it serves to peers that catch up.
+    pub serves: Mutex<Serves>,
+    /// Whose node publishes a validator's blocks: consensus key, p2p key.
+    pub publishers: Mutex<BTreeMap<[u8; 32], [u8; 32]>>,
+    /// How many blocks of others were executed.
+    pub executed: AtomicUsize,
+}
+
+/// What a node serves to peers that catch up.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub enum Serves {
+    /// Its chain.
+    #[default]
+    Truth,
+    /// Blocks with a byte changed.
+    Flipped,
+    /// Every block under the certificate of the next.
+    Shifted,
+    /// Certificates without a signature.
+    Unsigned,
+    /// Another block than the one that was decided, which executes as well.
+    Another,
+    /// Nothing at all.
+    Nothing,
 }
 
 fn hash_of(header: &Header) -> HeaderHash {
@@ -77,6 +103,10 @@ impl Memory {
             lies: AtomicBool::new(false),
             invalid: watch::channel(0).0,
             disk_full: AtomicBool::new(false),
+            withholds: AtomicBool::new(false),
+            serves: Mutex::default(),
+            publishers: Mutex::default(),
+            executed: AtomicUsize::new(0),
         }
     }
 
@@ -98,6 +128,16 @@ impl Memory {
 
     pub fn chain(&self) -> Vec<Stored> {
         self.state.lock().unwrap().chain.clone()
+    }
+
+    /// A block that would execute next, which nobody proposed; and its hash.
+    pub fn imagine(&self, transactions: &[Vec<u8>]) -> (Vec<u8>, [u8; 32]) {
+        let state = self.state.lock().unwrap();
+        let previous = state.chain.last().map_or(0, |last| last.header.time.0);
+        let header = self.build(&state, UnixMillis(now().0.max(previous + 1)), transactions);
+        let transactions = transactions.iter().cloned().map(Bytes::from).collect();
+        let message = pb::Block { header: Some(header.to_proto()), transactions };
+        (prost::Message::encode_to_vec(&message), *hash_of(&header).as_bytes())
     }
 
     pub fn evidence(&self) -> Vec<Evidence> {
@@ -188,6 +228,10 @@ impl Application for Memory {
         }
         let block = self.keep(&mut state, *slot, &header, transactions);
         state.proposed.insert(place, hash_of(&header));
+        if self.withholds.load(Ordering::SeqCst) {
+            // A block without bytes has no parts; its hash is proposed and signed all the same.
+            return Ok(Proposed { header_hash: hash_of(&header), block: Bytes::new() });
+        }
         Ok(Proposed { header_hash: hash_of(&header), block })
     }
 
@@ -200,6 +244,7 @@ impl Application for Memory {
         let Some(Ok(header)) = message.header.as_ref().map(Header::from_proto) else {
             return Ok(Checked::NoBlock("no header".into()));
         };
+        self.executed.fetch_add(1, Ordering::SeqCst);
         let transactions: Vec<Vec<u8>> = message.transactions.iter().map(|t| t.to_vec()).collect();
         let expected = self.build(&state, header.time, &transactions);
         if header.log_root != expected.log_root {
@@ -285,14 +330,19 @@ impl Application for Memory {
             bytes += stored.block.len();
             bytes <= max_bytes
         });
-        Ok(blocks
+        let truth: Vec<Certified> = blocks
             .map(|stored| Certified {
                 height: stored.header.height,
                 header_hash: hash_of(&stored.header),
                 block: stored.block.clone(),
                 certificate: stored.certificate.clone(),
             })
-            .collect())
+            .collect();
+        Ok(lie(*self.serves.lock().unwrap(), truth))
+    }
+
+    fn publisher(&self, validator: &[u8; 32]) -> Result<Option<[u8; 32]>, ApplicationError> {
+        Ok(self.publishers.lock().unwrap().get(validator).copied())
     }
 
     fn keep_evidence(&self, evidence: &[Evidence]) -> Result<(), ApplicationError> {
@@ -308,4 +358,43 @@ impl Application for Memory {
 /// A round for building slots in tests.
 pub fn round(round: u32) -> Round {
     Round(round)
+}
+
+/// What a node that serves lies makes of its chain.
+fn lie(serves: Serves, mut blocks: Vec<Certified>) -> Vec<Certified> {
+    match serves {
+        Serves::Truth => {}
+        Serves::Nothing => blocks.clear(),
+        Serves::Flipped => {
+            for certified in &mut blocks {
+                let mut bytes = certified.block.to_vec();
+                let middle = bytes.len() / 2;
+                bytes[middle] ^= 1;
+                certified.block = bytes.into();
+            }
+        }
+        Serves::Shifted => {
+            let next: Vec<CommitCertificate> =
+                blocks.iter().skip(1).map(|b| b.certificate.clone()).collect();
+            for (certified, certificate) in blocks.iter_mut().zip(next) {
+                certified.certificate = certificate;
+            }
+            blocks.pop();
+        }
+        Serves::Unsigned => {
+            for certified in &mut blocks {
+                certified.certificate.signatures.clear();
+            }
+        }
+        Serves::Another => {
+            for certified in &mut blocks {
+                let message: pb::Block = wire::decode(&certified.block, MAX_BLOCK_BYTES).unwrap();
+                let mut header = Header::from_proto(&message.header.unwrap()).unwrap();
+                header.time = UnixMillis(header.time.0 + 1);
+                let block = pb::Block { header: Some(header.to_proto()), ..message };
+                certified.block = prost::Message::encode_to_vec(&block).into();
+            }
+        }
+    }
+    blocks
 }

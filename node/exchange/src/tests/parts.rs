@@ -68,10 +68,22 @@ fn strict() -> PeerLimits {
     PeerLimits {
         bytes_per_s: 1_000,
         transactions_per_s: 10,
+        refusals_per_s: 3,
         waiting_bytes: 5_000,
         fault_points: 20,
         cut_off: Duration::from_secs(30),
     }
+}
+
+#[test]
+fn what_is_verified_in_vain_has_a_rate_of_its_own() {
+    let now = Instant::now();
+    let mut conduct = Conduct::new(strict(), now);
+    assert!(conduct.waste(6, now), "twice the rate at once");
+    assert!(!conduct.waste(1, now));
+    assert!(conduct.waste(3, now + Duration::from_secs(1)));
+    assert!(!conduct.waste(1, now + Duration::from_secs(1)));
+    assert!(conduct.admit(1, 1, now), "apart from the others");
 }
 
 #[test]

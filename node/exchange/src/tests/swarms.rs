@@ -299,6 +299,24 @@ async fn invalid_signatures_are_not_passed_on_and_their_sender_is_cut_off() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_has_others_verify_in_vain_is_cut_off() {
+    let town = Town::found(3);
+    let limits = PeerLimits { refusals_per_s: 50, ..PeerLimits::default() };
+    let node = Node::start(&town, 0, Traits { limits, ..ordinary(Vec::new()) }).await;
+    let key = town.residents[1].p2p.clone();
+    let mut rogue = Rogue::dial(&town, &key, &node.address());
+    assert!(rogue.is_welcome().await);
+    // Signed well, and of no effect: no such sequence follows.
+    let said = rogue.says_until_cut(|n| {
+        let vain = (0..40).map(|at| town.concern(1, n * 100 + at, 9)).collect();
+        batch::encode(vain)
+    });
+    assert!(said.await >= 100, "within the rate it is nobody's fault");
+    assert!(node.metrics().contains("wasteful"));
+    assert!(node.intake.mempool().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_good_transaction_goes_on_without_the_bad_rest_of_its_batch() {
     let town = Town::found(3);
     let node = Node::start(&town, 0, ordinary(Vec::new())).await;

@@ -271,7 +271,7 @@ fn verify_one(path: &Path, trust: &TrustRoot, keys: &signer::Keys) -> (Exit, Val
 }
 
 /// A refusal outweighs everything; an unreadable file outweighs one that cannot be judged.
-fn graver(a: Exit, b: Exit) -> Exit {
+pub(crate) fn graver(a: Exit, b: Exit) -> Exit {
     let weight = |exit| match exit {
         Exit::Yes => 0_u8,
         Exit::Unknown => 1,

@@ -11,14 +11,15 @@ use heatmark_ledger::block::{self, Block, BlockError, ExecutedBlock};
 use heatmark_ledger::certificate::CommitCertificate;
 use heatmark_ledger::execute::{self, Environment, ExecutionError, Executor};
 use heatmark_ledger::header::Header;
-use heatmark_ledger::ids::{HeaderHash, Height, UnixMillis};
+use heatmark_ledger::ids::{HeaderHash, Height, MemberId, UnixMillis};
+use heatmark_ledger::keys::key_id;
 use heatmark_ledger::messages as pb;
 use heatmark_ledger::refusal::Refusal;
 use heatmark_ledger::state::{self, StateError};
 use heatmark_ledger::transaction::Transaction;
 use heatmark_ledger::validators::ValidatorSet;
 use heatmark_mempool::Mempool;
-use heatmark_store::{Store, StoreError, StoreTip, UndecidedBlock};
+use heatmark_store::{Kept, Store, StoreError, StoreTip, UndecidedBlock};
 use prost::Message;
 use prost::bytes::Bytes;
 use std::collections::BTreeMap;
@@ -255,6 +256,18 @@ impl Chain {
         })
     }
 
+    /// The p2p key of the member that a consensus key belongs to.
+    fn p2p_key_of(&self, consensus: &[u8; 32]) -> Result<Option<[u8; 32]>, StateError> {
+        let id = key_id(pb::KeyAlgorithm::Ed25519, consensus);
+        let Some(known) = state::key_state(&self.store, &id)? else { return Ok(None) };
+        let damaged = || StateError::Damaged("key");
+        let member = MemberId::try_from(known.member.as_slice()).map_err(|_| damaged())?;
+        let entry = state::member(&self.store, &member)?.and_then(|state| state.entry);
+        let keys = entry.map(|entry| entry.keys).unwrap_or_default();
+        let p2p = keys.iter().find(|key| key.role() == pb::KeyRole::P2p);
+        Ok(p2p.and_then(|key| key.key.as_slice().try_into().ok()))
+    }
+
     fn is_in_time(&self, header: &Header, freshness: Freshness) -> Result<bool, ChainError> {
         let skew = state::parameters(&self.store)?.max_clock_skew_ms;
         let UnixMillis(now) = (self.clock)();
@@ -430,15 +443,25 @@ impl Application for Chain {
 
     fn keep_evidence(&self, evidence: &[Evidence]) -> Result<(), ApplicationError> {
         for item in evidence {
-            tracing::warn!(
-                height = item.height.0,
-                validator = %hex::encode(item.validator),
-                "a validator signed twice; the proof is kept"
-            );
-            let bytes = evidence::encode(&self.store.network(), item);
-            self.store.keep_evidence(item.height, &bytes).map_err(fatal)?;
+            let validator = hex::encode(item.validator);
+            let height = item.height.0;
+            let Ok(portable) = evidence::portable(&self.store.network(), item) else { continue };
+            match self.store.keep_evidence(&portable).map_err(fatal)? {
+                Kept::New => tracing::warn!(
+                    height,
+                    %validator,
+                    "a validator signed twice; `heatmark evidence list` shows the proof"
+                ),
+                Kept::Known | Kept::Enough => {
+                    tracing::debug!(height, %validator, "a validator signed twice, once more");
+                }
+            }
         }
         Ok(())
+    }
+
+    fn publisher(&self, validator: &[u8; 32]) -> Result<Option<[u8; 32]>, ApplicationError> {
+        self.p2p_key_of(validator).map_err(fatal)
     }
 
     fn wants_block(&self) -> watch::Receiver<bool> {

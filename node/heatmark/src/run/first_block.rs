@@ -104,6 +104,10 @@ impl Application for FirstBlock {
         self.app.certified(heights, max_bytes)
     }
 
+    fn publisher(&self, validator: &[u8; 32]) -> Result<Option<[u8; 32]>, ApplicationError> {
+        self.app.publisher(validator)
+    }
+
     fn keep_evidence(&self, evidence: &[Evidence]) -> Result<(), ApplicationError> {
         self.app.keep_evidence(evidence)
     }

@@ -295,21 +295,6 @@ fn an_undecided_block_that_comes_too_late_goes_at_the_next_start() {
 }
 
 #[test]
-fn the_same_evidence_is_kept_once_and_in_order_of_height() {
-    let directory = tempdir().unwrap();
-    let world = World::new(directory.path(), 1_000);
-    for (height, evidence) in [(300, "b"), (2, "a"), (300, "b"), (300, "c"), (2, "a")] {
-        world.store.keep_evidence(Height(height), evidence.as_bytes()).unwrap();
-    }
-    let world = world.reopen(directory.path());
-    let mut kept = world.store.evidence(10).unwrap();
-    assert_eq!(kept.first(), Some(&b"a".to_vec()));
-    assert_eq!(world.store.evidence(1).unwrap(), [b"a".to_vec()]);
-    kept.sort();
-    assert_eq!(kept, [b"a".to_vec(), b"b".to_vec(), b"c".to_vec()]);
-}
-
-#[test]
 fn whoever_follows_the_tip_hears_of_a_block_after_it_is_readable() {
     let directory = tempdir().unwrap();
     let mut world = World::new(directory.path(), 1_000);

@@ -13,6 +13,7 @@
 
 mod durability;
 mod evidence;
+mod misbehaviour;
 mod repair;
 mod restarts;
 mod world;

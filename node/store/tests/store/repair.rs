@@ -1,8 +1,9 @@
 //! What a check finds, and what a repair brings back: damage done to a real database's files, and
 //! to entries under sound checksums.
 
-use crate::world::{World, bytes32};
+use crate::world::{World, bytes32, key, twice};
 use heatmark_ledger::block::Block;
+use heatmark_ledger::evidence::Equivocation;
 use heatmark_ledger::genesis::Genesis;
 use heatmark_ledger::ids::{Height, Round};
 use heatmark_ledger::messages as pb;
@@ -126,12 +127,17 @@ struct Written {
     end: heatmark_store::StoreTip,
 }
 
+/// Proof against a validator that signed twice.
+fn proof(genesis: &Genesis) -> Equivocation {
+    twice(genesis.network(), &key("Mill consensus"), (3, 0), [1, 2])
+}
+
 fn written(flushed: bool) -> Written {
     let directory = tempdir().unwrap();
     let path = directory.path().join("log");
     let mut world = World::new(&path, 1_000);
     world.varied_chain();
-    world.store.keep_evidence(Height(3), b"proof").unwrap();
+    world.store.keep_evidence(&proof(&world.genesis)).unwrap();
     let undecided = keep_undecided(&world);
     if flushed {
         world.store.flush().unwrap();
@@ -221,7 +227,7 @@ fn every_changed_entry_of_every_family_is_found() {
     let store = Store::open_on(Box::new(Shared(disk.clone())), &genesis).unwrap();
     let mut world = World::on(genesis, store);
     world.varied_chain();
-    world.store.keep_evidence(Height(3), b"proof").unwrap();
+    world.store.keep_evidence(&proof(&world.genesis)).unwrap();
     keep_undecided(&world);
     let look = || check_disk(disk.as_ref(), &world.genesis, ALL, &mut |_| {});
     assert!(look().unwrap().is_sound(), "{:?}", look().unwrap().damages);
@@ -403,7 +409,7 @@ fn an_interrupted_repair_leaves_the_old_database_and_nothing_in_the_way_of_the_n
     let next = written.end.height.next();
     let kept = written.open().proposed(next, Round(2)).unwrap();
     assert_eq!(kept, Some(written.undecided.clone()));
-    assert_eq!(written.open().evidence(9).unwrap(), [b"proof".to_vec()]);
+    assert_eq!(written.open().evidence().unwrap(), [proof(&written.genesis)]);
     let names: Vec<_> = fs::read_dir(written.directory.path())
         .unwrap()
         .map(|file| file.unwrap().file_name().into_string().unwrap())

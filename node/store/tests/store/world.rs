@@ -4,9 +4,10 @@
 use ed25519_dalek::SigningKey;
 use heatmark_ledger::block::{self, ExecutedBlock};
 use heatmark_ledger::certificate::{self, CommitCertificate, VoteKind};
+use heatmark_ledger::evidence::{Equivocation, Signed, Statement};
 use heatmark_ledger::genesis::{Document, Founder, FounderIdentifier, FounderKeys, Genesis};
 use heatmark_ledger::header::Header;
-use heatmark_ledger::ids::{MemberId, Round, UnixMillis};
+use heatmark_ledger::ids::{HeaderHash, Height, MemberId, NetworkId, Round, UnixMillis};
 use heatmark_ledger::keys::{self, PublicKey};
 use heatmark_ledger::messages as pb;
 use heatmark_ledger::messages::body::Payload;
@@ -204,4 +205,23 @@ pub fn certify(header: &Header, set: &ValidatorSet, count: usize) -> CommitCerti
         signatures.push((index, keys::sign(voter, &preimage)));
     }
     CommitCertificate { round, signatures }
+}
+
+/// Two prevotes by a key, for values that follow from two numbers.
+pub fn twice(
+    network: NetworkId,
+    voter: &SigningKey,
+    (height, round): (u64, u32),
+    values: [u8; 2],
+) -> Equivocation {
+    let own = PublicKey::of(voter).to_bytes();
+    let place = (Height(height), Round(round));
+    let signed = values.map(|value| {
+        let value = Some(HeaderHash::from([value; 32]));
+        let bytes =
+            certificate::vote_preimage(&network, VoteKind::Prevote, place, value.as_ref(), &own);
+        let signature = keys::sign(voter, &bytes).try_into().unwrap();
+        Signed { value, lock_round: None, signature }
+    });
+    Equivocation::new(network, own, place, Statement::Prevote, signed).unwrap()
 }

@@ -71,6 +71,19 @@ fn one_of_four_voters_does_not_wake_the_network_and_two_do() {
 }
 
 #[test]
+fn votes_two_heights_above_show_that_others_went_on() {
+    let now = Instant::now();
+    let mut pace = idle(now);
+    assert!(pace.counts(Height(5), Height(7), &address(1)));
+    pace.voted(Height(5), Height(7), address(1));
+    assert!(!pace.counts(Height(5), Height(7), &address(1)), "once each");
+    assert!(!pace.go(now, Height(5), &four(), false));
+    pace.voted(Height(5), Height(7), address(2));
+    assert!(pace.go(now, Height(5), &four(), false));
+    assert!(!pace.counts(Height(5), Height(8), &address(3)), "further above nobody counts");
+}
+
+#[test]
 fn what_no_proposer_can_use_is_left_to_the_heartbeat() {
     let now = Instant::now();
     let mut pace = idle(now);
