@@ -49,7 +49,8 @@ impl Shares {
             })
         }));
         let own = Place::take(&share.connections, self.limits.max_member_connections)?;
-        (all.keep(), own.keep());
+        all.keep();
+        own.keep();
         Some(Arc::new(Flow { share, unwritten: AtomicUsize::new(0), answers: Mutex::default() }))
     }
 }

@@ -38,6 +38,9 @@ const SHORT_INPUTS: u64 = 20_000;
 /// How often an excess is measured before it counts.
 const MEASURED: usize = 4;
 
+/// Decodes an input, and tells whether it accepted.
+pub type Decoder = dyn Fn(&[u8]) -> bool;
+
 /// A decoder and what is expected of it.
 pub struct Target {
     /// Name of its corpus and of its failures.
@@ -51,7 +54,7 @@ pub struct Target {
     /// Real encodings; the decoder must accept each of them.
     pub seeds: Vec<Vec<u8>>,
     /// Decodes, and tells whether it accepted. Panics when a promise is broken.
-    pub run: Box<dyn Fn(&[u8]) -> bool>,
+    pub run: Box<Decoder>,
 }
 
 impl Target {

@@ -25,7 +25,7 @@ fn key_file() {
     for (name, mut passphrase) in
         [("plain", PassphraseSource::none()), ("sealed", PassphraseSource::given("open it"))]
     {
-        let home = Home::new(&directory.path().join(name));
+        let home = Home::new(directory.path().join(name));
         let key = SecretKey::generate(KeyKind::Signing).unwrap();
         keys::write_all(&home, &[key], &mut passphrase).unwrap();
         seeds.push(std::fs::read(key_path(&home, KeyKind::Signing)).unwrap());
