@@ -25,6 +25,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     tonic_prost_build::configure()
         .build_client(rpc)
         .build_server(rpc)
+        .codec_path("crate::codec::BoundedCodec")
         .bytes(".heatmark.ledger.v1.Block.transactions")
         .compile_fds(descriptors)?;
     Ok(())

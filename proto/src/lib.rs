@@ -1,5 +1,6 @@
 //! The language of a Heatmark network: messages generated from the `.proto` files beside this
-//! crate. No logic lives here; `proto/README.md` is the specification of what they mean.
+//! crate, and the bounds within which they are decoded. No other logic lives here; `proto/README.md`
+//! is the specification of what they mean.
 
 #![allow(missing_docs, reason = "generated code carries the comments of the .proto files")]
 #![allow(
@@ -9,6 +10,10 @@
     clippy::allow_attributes_without_reason,
     reason = "generated code"
 )]
+
+#[cfg(feature = "rpc")]
+pub mod codec;
+pub mod shape;
 
 /// The shared log: transactions, blocks, receipts, state and the node's service.
 pub mod ledger {

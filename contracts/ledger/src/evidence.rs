@@ -366,7 +366,7 @@ fn after(changes: &[pb::SetChange], height: Height) -> Vec<pb::SetChange> {
 }
 
 /// A value that the registry held under a key, and the height as of which.
-fn registered<M: prost::Message + Default>(
+fn registered<M: prost::Message + Default + 'static>(
     proof: &pb::StateProof,
     key: &[u8],
     trust: &TrustRoot,

@@ -183,7 +183,7 @@ pub fn restart_key() -> Vec<u8> {
 ///
 /// # Errors
 /// When the store fails or the value is damaged.
-pub fn read<M: Message + Default>(
+pub fn read<M: Message + Default + 'static>(
     view: &(impl StateView + ?Sized),
     key: &[u8],
     kind: &'static str,

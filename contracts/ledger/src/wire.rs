@@ -7,6 +7,8 @@ use heatmark_proto::ledger::v1::propose::Action;
 use prost::Message;
 use thiserror::Error;
 
+pub use heatmark_proto::shape;
+
 /// Largest encoded envelope in bytes; with 28 bytes of tag and length it fills a tile entry.
 pub const MAX_TRANSACTION_BYTES: usize = 65_507;
 
@@ -39,9 +41,12 @@ pub enum WireError {
 ///
 /// # Errors
 /// When it is too long, malformed, or encoded in any other way.
-pub fn decode<M: Message + Default>(bytes: &[u8], limit: usize) -> Result<M, WireError> {
+pub fn decode<M: Message + Default + 'static>(bytes: &[u8], limit: usize) -> Result<M, WireError> {
     if bytes.len() > limit {
         return Err(WireError::TooLong { length: bytes.len(), limit });
+    }
+    if !shape::fits(bytes, shape::of::<M>()) {
+        return Err(WireError::Malformed);
     }
     let message = M::decode(bytes).map_err(|_| WireError::Malformed)?;
     if message.encode_to_vec() == bytes { Ok(message) } else { Err(WireError::NotCanonical) }

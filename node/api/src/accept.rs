@@ -1,20 +1,24 @@
 //! Connections before they are any service's: accepted, shaken hands with in time, admitted by the
 //! registry, counted. Refuses strangers, members over their share, and everybody when full; a
-//! handshake holds none of the places of those who are in.
+//! handshake holds none of the places of those who are in. Ends connections whose clients leave
+//! answers lying.
 
 use crate::config::ApiLimits;
 use crate::metrics::ApiMetrics;
+use crate::share::{Flow, Shares};
 use heatmark_client::tls::{self, PeerIdentity, Registry};
-use heatmark_ledger::ids::MemberId;
 use std::collections::BTreeMap;
+use std::future::Future as _;
 use std::io;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::time::Sleep;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tonic::transport::server::Connected;
@@ -28,18 +32,76 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 const GOODBYE: Duration = Duration::from_secs(1);
 const GOODBYE_READS: usize = 16;
 
-/// A connection of a member.
+/// Who is at the other end, and what goes through the connection; every request carries it.
+#[derive(Clone)]
+pub(crate) struct Client {
+    pub(crate) identity: PeerIdentity,
+    pub(crate) flow: Arc<Flow>,
+}
+
+/// A connection of a member. It fails when its client leaves an answer lying for too long.
 pub(crate) struct Connection {
     stream: TlsStream<TcpStream>,
-    identity: PeerIdentity,
-    _place: Place,
+    client: Client,
+    metrics: ApiMetrics,
+    patience: Duration,
+    look: Pin<Box<Sleep>>,
+    /// Since when the socket takes nothing more.
+    blocked: Option<Instant>,
+}
+
+impl Connection {
+    fn new(stream: TlsStream<TcpStream>, client: Client, acceptor: &Acceptor) -> Self {
+        let patience = acceptor.limits.stall_timeout;
+        Self {
+            stream,
+            client,
+            metrics: acceptor.metrics.clone(),
+            patience,
+            look: Box::pin(tokio::time::sleep(look_interval(patience))),
+            blocked: None,
+        }
+    }
+
+    /// Looks now and then whether the client still reads. Whoever serves a connection always reads
+    /// from it, so this is where its end is noticed whatever else waits.
+    fn check(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+        while self.look.as_mut().poll(cx).is_ready() {
+            let blocked = self.blocked.is_some_and(|since| since.elapsed() >= self.patience);
+            if blocked || self.client.flow.is_stalled(self.patience) {
+                self.metrics.connection("stalled");
+                return Err(io::ErrorKind::TimedOut.into());
+            }
+            let next = tokio::time::Instant::now().checked_add(look_interval(self.patience));
+            self.look.as_mut().reset(next.unwrap_or_else(tokio::time::Instant::now));
+        }
+        Ok(())
+    }
+
+    fn wrote(&mut self, written: &Poll<io::Result<usize>>) {
+        match written {
+            Poll::Ready(Ok(bytes)) => {
+                self.blocked = None;
+                self.client.flow.written(*bytes);
+            }
+            Poll::Ready(Err(_)) => {}
+            Poll::Pending => {
+                self.blocked.get_or_insert_with(Instant::now);
+            }
+        }
+    }
+}
+
+/// Often enough that patience is exceeded by a quarter at most, and never in a loop.
+fn look_interval(patience: Duration) -> Duration {
+    patience.div_f32(4.0).max(Duration::from_millis(20))
 }
 
 impl Connected for Connection {
-    type ConnectInfo = PeerIdentity;
+    type ConnectInfo = Client;
 
-    fn connect_info(&self) -> PeerIdentity {
-        self.identity
+    fn connect_info(&self) -> Client {
+        self.client.clone()
     }
 }
 
@@ -49,6 +111,7 @@ impl AsyncRead for Connection {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        self.check(cx)?;
         Pin::new(&mut self.stream).poll_read(cx, buf)
     }
 }
@@ -59,7 +122,9 @@ impl AsyncWrite for Connection {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, buf)
+        let written = Pin::new(&mut self.stream).poll_write(cx, buf);
+        self.wrote(&written);
+        written
     }
 
     fn poll_write_vectored(
@@ -67,7 +132,9 @@ impl AsyncWrite for Connection {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
+        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
+        self.wrote(&written);
+        written
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -75,7 +142,14 @@ impl AsyncWrite for Connection {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+        let flushed = Pin::new(&mut self.stream).poll_flush(cx);
+        match &flushed {
+            Poll::Ready(_) => self.blocked = None,
+            Poll::Pending => {
+                self.blocked.get_or_insert_with(Instant::now);
+            }
+        }
+        flushed
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -90,7 +164,8 @@ pub(crate) struct Acceptor {
     limits: ApiLimits,
     metrics: ApiMetrics,
     handshakes: Arc<Semaphore>,
-    places: Arc<Places>,
+    addresses: Arc<Addresses>,
+    shares: Arc<Shares>,
 }
 
 impl Acceptor {
@@ -100,13 +175,10 @@ impl Acceptor {
         limits: ApiLimits,
         metrics: ApiMetrics,
     ) -> Self {
-        let places = Places {
-            all: Arc::new(Semaphore::new(limits.max_connections)),
-            members: Mutex::default(),
-            member_limit: limits.max_member_connections,
-        };
         let handshakes = Arc::new(Semaphore::new(limits.max_handshakes));
-        Self { tls, registry, limits, metrics, handshakes, places: Arc::new(places) }
+        let shares = Shares::new(limits);
+        let addresses = Arc::default();
+        Self { tls, registry, limits, metrics, handshakes, addresses, shares }
     }
 
     pub(crate) fn run(self, listener: TcpListener) -> mpsc::Receiver<io::Result<Connection>> {
@@ -125,23 +197,27 @@ impl Acceptor {
                 accepted = listener.accept() => accepted,
                 () = admitted.closed() => return,
             };
-            let Ok((stream, _)) = accepted else {
+            let Ok((stream, from)) = accepted else {
                 tokio::time::sleep(ACCEPT_PAUSE).await;
                 continue;
             };
-            let Ok(permit) = Arc::clone(&self.handshakes).try_acquire_owned() else {
+            let permit = Arc::clone(&self.handshakes).try_acquire_owned().ok();
+            let most = self.limits.max_address_handshakes;
+            let place = Addresses::take(&self.addresses, from.ip(), most);
+            let (Some(permit), Some(place)) = (permit, place) else {
                 self.metrics.connection("busy");
                 continue;
             };
             let (acceptor, admitted) = (Arc::clone(&self), admitted.clone());
-            tokio::spawn(async move { acceptor.shake_hands(stream, permit, admitted).await });
+            let places = (permit, place);
+            tokio::spawn(async move { acceptor.shake_hands(stream, places, admitted).await });
         }
     }
 
     async fn shake_hands(
         &self,
         stream: TcpStream,
-        permit: OwnedSemaphorePermit,
+        places: (OwnedSemaphorePermit, AddressPlace),
         admitted: mpsc::Sender<io::Result<Connection>>,
     ) {
         let outcome = match self.admit(stream).await {
@@ -152,7 +228,7 @@ impl Acceptor {
             }
             Err(reason) => reason,
         };
-        drop(permit);
+        drop(places);
         self.metrics.connection(outcome);
         tracing::debug!(outcome, "a client connected");
     }
@@ -170,8 +246,9 @@ impl Acceptor {
         };
         let key = tls::peer_key(stream.get_ref().1.peer_certificates()).ok_or("refused")?;
         let member = self.registry.member_of(&key).map_err(|_| "broken")?.ok_or("refused")?;
-        let place = Places::take(&self.places, member).ok_or("full")?;
-        Ok(Connection { stream, identity: PeerIdentity { member, key }, _place: place })
+        let flow = self.shares.connect(member).ok_or("full")?;
+        let client = Client { identity: PeerIdentity { member, key }, flow };
+        Ok(Connection::new(stream, client, self))
     }
 }
 
@@ -192,41 +269,36 @@ async fn say_goodbye(mut stream: TcpStream) {
     let _ = tokio::time::timeout(GOODBYE, goodbye).await;
 }
 
-/// How many connections there are, and whose.
-struct Places {
-    all: Arc<Semaphore>,
-    members: Mutex<BTreeMap<MemberId, usize>>,
-    member_limit: usize,
-}
+/// Handshakes under way from each address; only addresses with one are kept.
+#[derive(Default)]
+struct Addresses(Mutex<BTreeMap<IpAddr, usize>>);
 
-impl Places {
-    fn take(places: &Arc<Self>, member: MemberId) -> Option<Place> {
-        let permit = Arc::clone(&places.all).try_acquire_owned().ok()?;
-        let mut members = places.members.lock().unwrap_or_else(PoisonError::into_inner);
-        let held = members.entry(member).or_default();
-        if *held >= places.member_limit {
+impl Addresses {
+    fn take(addresses: &Arc<Self>, from: IpAddr, most: usize) -> Option<AddressPlace> {
+        let mut counts = addresses.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = counts.entry(from).or_default();
+        if *count >= most {
             return None;
         }
-        *held = held.saturating_add(1);
-        drop(members);
-        Some(Place { places: Arc::clone(places), member, _permit: permit })
+        *count = count.saturating_add(1);
+        drop(counts);
+        Some(AddressPlace { addresses: Arc::clone(addresses), from })
     }
 }
 
-/// One connection's place, given back when it closes.
-struct Place {
-    places: Arc<Places>,
-    member: MemberId,
-    _permit: OwnedSemaphorePermit,
+/// One handshake's place among those of its address.
+struct AddressPlace {
+    addresses: Arc<Addresses>,
+    from: IpAddr,
 }
 
-impl Drop for Place {
+impl Drop for AddressPlace {
     fn drop(&mut self) {
-        let mut members = self.places.members.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(held) = members.get_mut(&self.member) {
-            *held = held.saturating_sub(1);
-            if *held == 0 {
-                members.remove(&self.member);
+        let mut counts = self.addresses.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = counts.get_mut(&self.from) {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                counts.remove(&self.from);
             }
         }
     }

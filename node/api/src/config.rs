@@ -37,17 +37,35 @@ pub struct ApiLimits {
     pub max_member_connections: usize,
     /// Handshakes at once; these are strangers yet, and share nothing with connections.
     pub max_handshakes: usize,
-    /// How long a handshake may take.
+    /// Handshakes at once from one address, so that no stranger keeps everybody out.
+    pub max_address_handshakes: usize,
+    /// How long a handshake may take, or over HTTP the first request.
     pub handshake_timeout: Duration,
     /// Requests of one connection at once.
     pub max_connection_requests: usize,
+    /// Requests of one member at once, over all of its connections.
+    pub max_member_requests: usize,
+    /// Requests of one member a second; as many again may come at once.
+    pub max_member_requests_per_s: u32,
+    /// Transactions of one member a second that no honest program submits: malformed, or with
+    /// signatures that do not verify. As many again may come at once.
+    pub max_member_refusals_per_s: u32,
+    /// Bytes of one member's requests under way and answers that it has not read.
+    pub max_member_held_bytes: usize,
+    /// Such bytes of all members.
+    pub max_held_bytes: usize,
+    /// Reads of the store at once, of all members; further ones wait their turn.
+    pub max_reads: usize,
     /// Streams of blocks at once, of all members.
     pub max_block_streams: usize,
+    /// Streams of blocks at once, of one member.
+    pub max_member_block_streams: usize,
     /// Publications at once; each holds up to 50 MiB of files.
     pub max_publications: usize,
     /// How long a request may wait for its transaction to be committed.
     pub commit_timeout: Duration,
-    /// How long a stream waits for a client that takes or sends nothing.
+    /// How long a client may leave an answer lying, or send nothing of what it began to send;
+    /// then its connection ends.
     pub stall_timeout: Duration,
     /// Height distance from the best known height up to which the node is ready.
     pub ready_lag_heights: u64,
@@ -60,13 +78,21 @@ impl Default for ApiLimits {
         Self {
             max_connections: 1_024,
             max_member_connections: 256,
-            max_handshakes: 64,
+            max_handshakes: 256,
+            max_address_handshakes: 32,
             handshake_timeout: Duration::from_secs(5),
             max_connection_requests: 256,
+            max_member_requests: 16_384,
+            max_member_requests_per_s: 10_000,
+            max_member_refusals_per_s: 50,
+            max_member_held_bytes: 64 << 20,
+            max_held_bytes: 256 << 20,
+            max_reads: 16,
             max_block_streams: 64,
+            max_member_block_streams: 16,
             max_publications: 4,
             commit_timeout: Duration::from_secs(120),
-            stall_timeout: Duration::from_secs(60),
+            stall_timeout: Duration::from_secs(30),
             ready_lag_heights: 5,
             shutdown_timeout: Duration::from_secs(10),
         }

@@ -1,11 +1,18 @@
-//! What every gRPC request passes: whose it is, whether that key is still registered, its span,
-//! its count. Refuses peers that the registry no longer knows, though their connection still
-//! stands. Never looks at a payload.
+//! What every gRPC request passes: whose it is, whether that key is still registered, whether its
+//! member has room for it, its span, its count. Refuses peers that the registry no longer knows,
+//! though their connection still stands, others' people at the desk, and members over their share.
+//! Never looks at a payload.
 
+use crate::accept::Client;
+use crate::body::{Answer, Received};
 use crate::metrics::ApiMetrics;
 use crate::refusal::{of_state, refuse};
-use heatmark_client::tls::{PeerIdentity, Registry};
-use std::future::Future;
+use crate::share;
+use heatmark_client::REFUSAL_CODE;
+use heatmark_client::tls::Registry;
+use heatmark_ledger::ids::MemberId;
+use heatmark_ledger::wire::MAX_TRANSACTION_BYTES;
+use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -14,6 +21,9 @@ use tonic::codegen::http::{Request, Response};
 use tonic::{Code, Status, body::Body};
 use tower::{Layer, Service};
 use tracing::Instrument as _;
+
+/// The one method whose requests are streams.
+const PUBLISH: &str = "/heatmark.desk.v1.DeskService/Publish";
 
 /// Paths that are counted by name.
 const METHODS: &[&str] = &[
@@ -26,7 +36,7 @@ const METHODS: &[&str] = &[
     "/heatmark.ledger.v1.LedgerService/ListMembers",
     "/heatmark.ledger.v1.LedgerService/GetTile",
     "/heatmark.ledger.v1.LedgerService/ListEvidence",
-    "/heatmark.desk.v1.DeskService/Publish",
+    PUBLISH,
     "/heatmark.desk.v1.DeskService/ListRecords",
     "/heatmark.desk.v1.DeskService/RaiseAlert",
     "/heatmark.desk.v1.DeskService/SignAndSubmit",
@@ -54,10 +64,43 @@ const STATUSES: [&str; 17] = [
     "unauthenticated",
 ];
 
+/// Refusals that are counted by name.
+const REASONS: &[&str] = &[
+    "bad-signature",
+    "busy",
+    "expired",
+    "malformed",
+    "member-not-active",
+    "member-quota",
+    "not-admitted",
+    "not-canonical",
+    "not-own-member",
+    "pending",
+    "pool-full",
+    "rate",
+    "replayed",
+    "too-early",
+    "too-large",
+    "too-long",
+    "too-many-refused",
+    "too-many-requests",
+    "unknown-key",
+    "unread",
+];
+
+/// The desk's methods begin with this.
+const DESK: &str = "/heatmark.desk.v1.";
+
+/// Longest message of the ledger service, in bytes: an envelope and what stands around it.
+pub(crate) const MAX_LEDGER_REQUEST_BYTES: usize = MAX_TRANSACTION_BYTES + (1 << 10);
+/// Longest message of the desk service, in bytes: a file of 4 MiB with its name.
+pub(crate) const MAX_DESK_REQUEST_BYTES: usize = (4 << 20) + (64 << 10);
+
 /// Puts a [`Guard`] before every service.
 #[derive(Clone)]
 pub(crate) struct GuardLayer {
     pub(crate) registry: Arc<dyn Registry>,
+    pub(crate) member: MemberId,
     pub(crate) metrics: ApiMetrics,
 }
 
@@ -95,21 +138,37 @@ where
         let path = request.uri().path();
         let method = METHODS.iter().find(|known| **known == path).copied().unwrap_or("other");
         let metrics = self.layer.metrics.clone();
-        let identity = match self.layer.admit(&request) {
-            Ok(identity) => identity,
+        let (client, place) = match self.layer.admit(&request) {
+            Ok(admitted) => admitted,
             Err(status) => {
-                metrics.request(method, name_of(status.code()), begun.elapsed());
-                return Box::pin(std::future::ready(Ok(status.into_http())));
+                let answer = status.into_http();
+                metrics.request(method, status_of(&answer), begun.elapsed());
+                metrics.refusal(reason_of(&answer));
+                return Box::pin(std::future::ready(Ok(answer)));
             }
         };
-        let span = tracing::info_span!("request", method, member = %identity.member);
+        let most =
+            if path.starts_with(DESK) { MAX_DESK_REQUEST_BYTES } else { MAX_LEDGER_REQUEST_BYTES };
+        let span = tracing::info_span!("request", method, member = %client.identity.member);
+        let place = if method == PUBLISH { place.passing() } else { place };
+        let (place, flow) = (Arc::new(place), client.flow);
+        let mut request =
+            request.map(|body| Body::new(Received::new(body, Arc::clone(&place), most)));
+        request.extensions_mut().insert(client.identity);
         // The service that was polled ready is the one to call.
         let ready = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, ready);
         let answered = async move {
             let response = inner.call(request).await?;
+            let mut response = Some(response);
+            let response = poll_fn(|cx| {
+                let response = response.take().unwrap_or_default();
+                Poll::Ready(Answer::wrap(response, Arc::clone(&flow), Arc::clone(&place), cx))
+            });
+            let response = response.await;
             let status = status_of(&response);
             metrics.request(method, status, begun.elapsed());
+            metrics.refusal(reason_of(&response));
             tracing::debug!(status, "answered");
             Ok(response)
         };
@@ -118,14 +177,23 @@ where
 }
 
 impl GuardLayer {
-    fn admit(&self, request: &Request<Body>) -> Result<PeerIdentity, Status> {
+    fn admit(&self, request: &Request<Body>) -> Result<(Client, share::Request), Status> {
         let refused = || {
             let message = "the key is no longer a valid key of a member in good standing";
             refuse(Code::PermissionDenied, "not-admitted", message)
         };
-        let identity = request.extensions().get::<PeerIdentity>().copied().ok_or_else(refused)?;
+        let client = request.extensions().get::<Client>().cloned().ok_or_else(refused)?;
+        let identity = client.identity;
+        let place = client.flow.share().begin()?;
         let member = self.registry.member_of(&identity.key).map_err(of_state)?;
-        if member == Some(identity.member) { Ok(identity) } else { Err(refused()) }
+        if member != Some(identity.member) {
+            return Err(refused());
+        }
+        if request.uri().path().starts_with(DESK) && identity.member != self.member {
+            let message = "the desk serves the node's own member only";
+            return Err(refuse(Code::PermissionDenied, "not-own-member", message));
+        }
+        Ok((client, place))
     }
 }
 
@@ -133,6 +201,13 @@ impl GuardLayer {
 fn status_of(response: &Response<Body>) -> &'static str {
     let header = response.headers().get(Status::GRPC_STATUS);
     header.map_or(name_of(Code::Ok), |value| name_of(Code::from_bytes(value.as_bytes())))
+}
+
+/// Why a request was refused, by its stable code; nothing for an answer or an unlisted code.
+fn reason_of(response: &Response<Body>) -> Option<&'static str> {
+    let code = response.headers().get(REFUSAL_CODE)?.as_bytes();
+    let known = REASONS.iter().find(|known| known.as_bytes() == code);
+    Some(known.copied().unwrap_or("other"))
 }
 
 fn name_of(code: Code) -> &'static str {

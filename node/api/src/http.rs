@@ -82,11 +82,13 @@ async fn scrape(State(operators): State<Operators>) -> Response {
 pub(crate) struct Bounded {
     listener: TcpListener,
     places: Arc<Semaphore>,
+    /// How long a client may take until its first request stands.
+    patience: Duration,
 }
 
 impl Bounded {
-    pub(crate) fn new(listener: TcpListener) -> Self {
-        Self { listener, places: Arc::new(Semaphore::new(MAX_CONNECTIONS)) }
+    pub(crate) fn new(listener: TcpListener, patience: Duration) -> Self {
+        Self { listener, places: Arc::new(Semaphore::new(MAX_CONNECTIONS)), patience }
     }
 }
 
@@ -99,8 +101,8 @@ impl axum::serve::Listener for Bounded {
             let place = Arc::clone(&self.places).acquire_owned().await;
             let accepted = self.listener.accept().await;
             if let (Ok(place), Ok((stream, address))) = (place, accepted) {
-                let expiry = Box::pin(tokio::time::sleep(CONNECTION_LIFETIME));
-                return (Expiring { stream, expiry, _place: place }, address);
+                let expiry = Box::pin(tokio::time::sleep(self.patience));
+                return (Expiring { stream, expiry, answered: false, _place: place }, address);
             }
             // Descriptors ran out, most likely.
             tokio::time::sleep(Duration::from_millis(100)).await;
@@ -112,10 +114,11 @@ impl axum::serve::Listener for Bounded {
     }
 }
 
-/// A connection that ends after [`CONNECTION_LIFETIME`].
+/// A connection that ends after [`CONNECTION_LIFETIME`], or early when nothing was asked in time.
 pub(crate) struct Expiring {
     stream: TcpStream,
     expiry: Pin<Box<Sleep>>,
+    answered: bool,
     _place: OwnedSemaphorePermit,
 }
 
@@ -145,6 +148,11 @@ impl AsyncWrite for Expiring {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
+        if !self.answered {
+            self.answered = true;
+            let end = tokio::time::Instant::now().checked_add(CONNECTION_LIFETIME);
+            self.expiry.as_mut().reset(end.unwrap_or_else(tokio::time::Instant::now));
+        }
         self.check(cx)?;
         Pin::new(&mut self.stream).poll_write(cx, buf)
     }

@@ -5,6 +5,7 @@ mod blocks;
 mod evidence;
 mod submit;
 
+use crate::accept::Client;
 use crate::refusal::{field, not_found, of_state, of_store, refuse};
 use crate::server::Node;
 use blocks::BlockStream;
@@ -38,7 +39,10 @@ impl LedgerService for Ledger {
         &self,
         request: Request<pb::SubmitRequest>,
     ) -> Result<Response<pb::SubmitResponse>, Status> {
-        self.submit_transaction(request.into_inner()).await.map(Response::new)
+        let client = client_of(&request)?;
+        let share = client.flow.share();
+        share.may_submit()?;
+        self.submit_transaction(request.into_inner(), share).await.map(Response::new)
     }
 
     async fn get_receipt(
@@ -109,8 +113,8 @@ impl LedgerService for Ledger {
         &self,
         request: Request<pb::StreamBlocksRequest>,
     ) -> Result<Response<BlockStream>, Status> {
-        let identity = identity_of(&request)?;
-        self.blocks(request.into_inner(), identity).map(Response::new)
+        let client = client_of(&request)?;
+        self.blocks(request.into_inner(), &client).map(Response::new)
     }
 
     async fn get_state(
@@ -197,6 +201,11 @@ impl Ledger {
 /// 0 stands for none.
 fn height(number: u64) -> Option<Height> {
     (number != 0).then_some(Height(number))
+}
+
+fn client_of<T>(request: &Request<T>) -> Result<Client, Status> {
+    let client = request.extensions().get::<Client>().cloned();
+    client.ok_or_else(|| refuse(Code::Unauthenticated, "not-admitted", "who are you?"))
 }
 
 pub(crate) fn identity_of<T>(request: &Request<T>) -> Result<PeerIdentity, Status> {

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   TCP ─▶ accept: handshake in time, registered key, share of connections
-//!            └▶ guard: still registered? span, metrics
+//!            └▶ guard: still registered? within its member's share? span, metrics
 //!                 ├▶ ledger service   submit ─▶ Intake      everything else ◀─ Store
 //!                 ├▶ desk service     own member only ─▶ Desk
 //!                 └▶ health, reflection
@@ -13,6 +13,7 @@
 //! registry does not know, at the handshake and again at every request.
 
 mod accept;
+mod body;
 mod config;
 mod desk;
 mod guard;
@@ -22,6 +23,7 @@ mod metrics;
 mod refusal;
 mod registry;
 mod server;
+mod share;
 #[cfg(test)]
 mod tests;
 

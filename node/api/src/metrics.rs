@@ -27,12 +27,18 @@ struct ConnectionLabels {
     outcome: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RefusalLabels {
+    reason: &'static str,
+}
+
 /// The API's metrics. Clones share them.
 #[derive(Debug, Clone)]
 pub struct ApiMetrics {
     requests: Family<RequestLabels, Counter>,
     seconds: Family<MethodLabels, Histogram, fn() -> Histogram>,
     connections: Family<ConnectionLabels, Counter>,
+    refusals: Family<RefusalLabels, Counter>,
     height: Gauge,
     log_leaves: Gauge,
     block_time_ms: Gauge,
@@ -53,6 +59,7 @@ impl ApiMetrics {
             requests: Family::default(),
             seconds: Family::new_with_constructor(seconds),
             connections: Family::default(),
+            refusals: Family::default(),
             height: Gauge::default(),
             log_leaves: Gauge::default(),
             block_time_ms: Gauge::default(),
@@ -70,6 +77,7 @@ impl ApiMetrics {
             m.seconds.clone(),
         );
         r.register("api_connections", "Connections, by outcome", m.connections.clone());
+        r.register("api_refusals", "Refused gRPC requests, by reason", m.refusals.clone());
         r.register("height", "Height of the newest block", m.height.clone());
         r.register("log_leaves", "Leaves on the log", m.log_leaves.clone());
         r.register(
@@ -95,6 +103,12 @@ impl ApiMetrics {
 
     pub(crate) fn connection(&self, outcome: &'static str) {
         self.connections.get_or_create(&ConnectionLabels { outcome }).inc();
+    }
+
+    pub(crate) fn refusal(&self, reason: Option<&'static str>) {
+        if let Some(reason) = reason {
+            self.refusals.get_or_create(&RefusalLabels { reason }).inc();
+        }
     }
 
     /// Reads what is only looked at when somebody asks.

@@ -2,18 +2,30 @@
 //! `heatmark-code`, the sentence as message. What went wrong inside the node is logged here and not
 //! told.
 
-use heatmark_client::REFUSAL_CODE;
+use heatmark_client::{REFUSAL_CODE, RETRY_AFTER_MS};
 use heatmark_desk::DeskError;
 use heatmark_ledger::refusal::Refusal;
 use heatmark_ledger::state::StateError;
 use heatmark_mempool::{IntakeError, MempoolError};
 use heatmark_store::StoreError;
+use std::time::Duration;
 use tonic::metadata::MetadataValue;
 use tonic::{Code, Status};
+
+/// A few blocks.
+const POOL_WAIT: Duration = Duration::from_millis(500);
 
 pub(crate) fn refuse(kind: Code, code: &'static str, message: impl Into<String>) -> Status {
     let mut status = Status::new(kind, message);
     status.metadata_mut().insert(REFUSAL_CODE, MetadataValue::from_static(code));
+    status
+}
+
+/// A refusal for now: there is room again after this long.
+pub(crate) fn busy(code: &'static str, message: &'static str, wait: Duration) -> Status {
+    let mut status = refuse(Code::ResourceExhausted, code, message);
+    let ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+    status.metadata_mut().insert(RETRY_AFTER_MS, MetadataValue::from(ms));
     status
 }
 
@@ -58,11 +70,13 @@ pub(crate) fn of_refusal(refusal: &Refusal) -> Status {
 }
 
 fn of_pool(error: MempoolError) -> Status {
-    let code = match error {
-        MempoolError::Full => "pool-full",
-        MempoolError::MemberQuota => "member-quota",
+    let (code, message) = match error {
+        MempoolError::Full => ("pool-full", "the pool is full"),
+        MempoolError::MemberQuota => {
+            ("member-quota", "the member has too many transactions waiting")
+        }
     };
-    refuse(Code::ResourceExhausted, code, error.to_string())
+    busy(code, message, POOL_WAIT)
 }
 
 pub(crate) fn of_intake(error: IntakeError) -> Status {

@@ -4,7 +4,7 @@
 use crate::accept::Acceptor;
 use crate::config::{ApiConfig, ApiLimits};
 use crate::desk::DeskApi;
-use crate::guard::GuardLayer;
+use crate::guard::{GuardLayer, MAX_DESK_REQUEST_BYTES, MAX_LEDGER_REQUEST_BYTES};
 use crate::http::{self, Bounded};
 use crate::ledger::Ledger;
 use crate::metrics::ApiMetrics;
@@ -31,8 +31,6 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 use tonic::transport::Server;
 
-/// Largest request, in bytes: a file of 4 MiB with its name.
-const MAX_REQUEST_BYTES: usize = (4 << 20) + (64 << 10);
 const KEEPALIVE: Duration = Duration::from_secs(20);
 /// Header lists are ours and short.
 const MAX_HEADER_BYTES: u32 = 16 << 10;
@@ -113,6 +111,7 @@ pub(crate) struct Node {
     pub(crate) moniker: String,
     pub(crate) peers: Arc<dyn Fn() -> PeerCounts + Send + Sync>,
     pub(crate) limits: ApiLimits,
+    pub(crate) reads: Semaphore,
     pub(crate) block_streams: Arc<Semaphore>,
     pub(crate) publications: Arc<Semaphore>,
     /// Transactions judged at a time.
@@ -121,11 +120,12 @@ pub(crate) struct Node {
 }
 
 impl Node {
-    /// Reads from the store off the runtime's threads.
+    /// Reads from the store off the runtime's threads, a bounded number at a time.
     pub(crate) async fn read<T: Send + 'static>(
         &self,
         read: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, Status> {
+        let _turn = self.reads.acquire().await.map_err(|_| stopping())?;
         let answer = tokio::task::spawn_blocking(read).await.map_err(|_| stopping())?;
         answer.inspect_err(|error| self.store.note_fault(error)).map_err(of_store)
     }
@@ -188,6 +188,7 @@ pub async fn serve(config: ApiConfig, deps: ApiDeps) -> Result<ApiHandle, ApiErr
         moniker: config.moniker,
         peers: deps.peers,
         limits,
+        reads: Semaphore::new(limits.max_reads),
         block_streams: Arc::new(Semaphore::new(limits.max_block_streams)),
         publications: Arc::new(Semaphore::new(limits.max_publications)),
         judging: Semaphore::new(cores()),
@@ -196,12 +197,12 @@ pub async fn serve(config: ApiConfig, deps: ApiDeps) -> Result<ApiHandle, ApiErr
     let tls = TlsAcceptor::from(tls::server_config(&deps.identity, Arc::clone(&registry))?);
     let acceptor = Acceptor::new(tls, Arc::clone(&registry), limits, deps.metrics.clone());
     let router = http::router(Arc::clone(&node), deps.metrics.clone(), deps.registry);
-    let guard = GuardLayer { registry, metrics: deps.metrics };
+    let guard = GuardLayer { registry, member: deps.member, metrics: deps.metrics };
     let grpc = serve_grpc(Arc::clone(&node), deps.desk, guard, acceptor.run(grpc))?;
     let http = tokio::spawn(async move {
         let stop = node.stop.clone();
-        let served =
-            axum::serve(Bounded::new(http), router).with_graceful_shutdown(until_stopped(stop));
+        let served = axum::serve(Bounded::new(http, limits.handshake_timeout), router)
+            .with_graceful_shutdown(until_stopped(stop));
         if let Err(error) = served.await {
             tracing::error!(%error, "the HTTP server failed");
         }
@@ -231,11 +232,11 @@ fn serve_grpc(
     let limits = node.limits;
     let requests = u32::try_from(limits.max_connection_requests).unwrap_or(u32::MAX);
     let ledger = LedgerServiceServer::new(Ledger { node: Arc::clone(&node) })
-        .max_decoding_message_size(MAX_REQUEST_BYTES)
+        .max_decoding_message_size(MAX_LEDGER_REQUEST_BYTES)
         .max_encoding_message_size(MAX_ANSWER_BYTES);
     let desk = desk.map(|desk| {
         DeskServiceServer::new(DeskApi { node: Arc::clone(&node), desk })
-            .max_decoding_message_size(MAX_REQUEST_BYTES)
+            .max_decoding_message_size(MAX_DESK_REQUEST_BYTES)
             .max_encoding_message_size(MAX_ANSWER_BYTES)
     });
     let reflection = tonic_reflection::server::Builder::configure()

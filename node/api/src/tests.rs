@@ -14,8 +14,11 @@
 mod chain;
 mod desk;
 mod evidence;
+mod hostile;
 mod limits;
 mod service;
+mod shares;
+mod transactions;
 
 use crate::{ApiConfig, ApiDeps, ApiHandle, ApiLimits, ApiMetrics, PeerCounts, serve};
 use chain::TestChain;

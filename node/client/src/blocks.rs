@@ -1,7 +1,7 @@
 //! A chain of blocks as it streams in: each certified by the right set, restarts by the members
-//! included, linked to the one before,
-//! and, from the first block on, with a log root that follows from its transactions. Refuses the
-//! first block that breaks the chain. Specification: `proto/README.md`, sections 4 and 6.
+//! included, linked to the one before, and with a log root that follows from its transactions,
+//! given the log's right edge before them. Refuses the first block that breaks the chain.
+//! Specification: `proto/README.md`, sections 4 and 6.
 
 use crate::error::ClientError;
 use heatmark_ledger::header::Header;
@@ -31,12 +31,13 @@ pub struct BlockVerifier {
     previous: Hash,
     /// Leaves so far, where known.
     size: Option<TreeSize>,
-    /// The log's right edge, when it was followed from its beginning.
+    /// The log's right edge, where known.
     frontier: Option<Frontier>,
 }
 
 impl BlockVerifier {
-    /// Starts at the block after the trust root.
+    /// Starts at the block after the trust root. From a pinned one on the log's edge is not known,
+    /// and log roots are not computed again; see [`Self::after`].
     #[must_use]
     pub fn from_trust(trust: &TrustRoot) -> Self {
         let genesis = trust.height == Height(0);
@@ -48,9 +49,23 @@ impl BlockVerifier {
         }
     }
 
-    /// Starts at the block after a verified header of this era.
-    #[must_use]
-    pub fn after(header: &Header, next: ValidatorSet, era: Era) -> Self {
+    /// Starts at the block after a verified header of this era, whose log has this right edge.
+    ///
+    /// # Errors
+    /// [`ClientError::WrongAnswer`] when the edge is that of another log, or the set another one
+    /// than the header names.
+    pub fn after(
+        header: &Header,
+        next: ValidatorSet,
+        era: Era,
+        edge: Frontier,
+    ) -> Result<Self, ClientError> {
+        if edge.size() != header.log_size || edge.root() != header.log_root {
+            return Err(ClientError::WrongAnswer("tiles that are not the log's"));
+        }
+        if next.hash() != header.next_validators {
+            return Err(ReceiptError::WrongNextSet.into());
+        }
         let hash = header.hash();
         let trust = TrustRoot {
             network: header.network,
@@ -59,7 +74,8 @@ impl BlockVerifier {
             validators: Arc::new(next),
             era,
         };
-        Self { trust, previous: hash.0, size: Some(header.log_size), frontier: None }
+        let (size, frontier) = (Some(header.log_size), Some(edge));
+        Ok(Self { trust, previous: hash.0, size, frontier })
     }
 
     /// Verifies the next block.
@@ -103,6 +119,7 @@ impl BlockVerifier {
         }
         self.size = Some(header.log_size);
         if let Some(frontier) = &mut self.frontier {
+            // A header cannot name more leaves than there are numbers for: the count was checked.
             for bytes in &block.transactions {
                 frontier.push(transaction::leaf_hash(bytes));
             }

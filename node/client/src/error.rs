@@ -3,14 +3,19 @@
 
 use crate::tls::TlsError;
 use heatmark_ledger::receipt::ReceiptError;
+use heatmark_proto::codec::NotAMessage;
 use rustls::AlertDescription;
 use std::error::Error as StdError;
 use std::io;
+use std::time::Duration;
 use thiserror::Error;
 use tonic::{Code, Status, TimeoutExpired};
 
 /// Metadata key under which a node names the stable code of a refusal.
 pub const REFUSAL_CODE: &str = "heatmark-code";
+
+/// Metadata key under which a node that is busy says after how many milliseconds to try again.
+pub const RETRY_AFTER_MS: &str = "heatmark-retry-after-ms";
 
 /// Why a call gave nothing.
 #[derive(Debug, Error)]
@@ -45,6 +50,8 @@ pub enum ClientError {
         kind: Code,
         /// The node's sentence.
         message: String,
+        /// Milliseconds after which the node has room again, where it is only busy.
+        retry_after_ms: Option<u64>,
     },
     /// What the node answered proves nothing: it lies, or it is broken.
     #[error("the node's answer does not verify: {0}")]
@@ -74,6 +81,15 @@ impl ClientError {
     #[must_use]
     pub fn is_not_found(&self) -> bool {
         matches!(self, Self::Refused { kind: Code::NotFound, .. })
+    }
+
+    /// How long a busy node asks to be left alone before the next try.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Refused { retry_after_ms, .. } => retry_after_ms.map(Duration::from_millis),
+            _ => None,
+        }
     }
 
     /// Stable code of the node's refusal, the one that [`heatmark_ledger::refusal::Refusal::code`]
@@ -109,6 +125,9 @@ impl From<Status> for ClientError {
         if let Some(error) = Self::of_tls(&status) {
             return error;
         }
+        if find::<NotAMessage>(&status).is_some() {
+            return Self::WrongAnswer("not a message of the kind that was asked for");
+        }
         let code = status.metadata().get(REFUSAL_CODE).and_then(|value| value.to_str().ok());
         match (status.code(), code) {
             (Code::DeadlineExceeded, None) => Self::Deadline,
@@ -123,6 +142,10 @@ impl From<Status> for ClientError {
                 code: code.map(str::to_owned),
                 kind,
                 message: status.message().to_owned(),
+                retry_after_ms: status
+                    .metadata()
+                    .get(RETRY_AFTER_MS)
+                    .and_then(|value| value.to_str().ok()?.parse().ok()),
             },
         }
     }

@@ -15,8 +15,10 @@ use heatmark_ledger::receipt::{
     self, CertifiedHeader, ReceiptError, TrustRoot, Verified, VerifiedState,
 };
 use heatmark_ledger::validators::ValidatorSet;
-use heatmark_ledger::wire::{self, WireError};
-use heatmark_ledger::{LeafIndex, messages as pb, state, transaction};
+use heatmark_ledger::wire::{self, MAX_BLOCK_BYTES, MAX_RECEIPT_BYTES, WireError};
+use heatmark_ledger::{LeafIndex, TreeSize, messages as pb, state, transaction};
+use heatmark_merkle::tiles::{self, MemoryTiles, TileId};
+use heatmark_merkle::tree::Frontier;
 use pb::ledger_service_client::LedgerServiceClient;
 use prost::bytes::Bytes;
 use std::time::Duration;
@@ -28,6 +30,14 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Most pieces of evidence that are taken from a node.
 const MAX_EVIDENCE: usize = 10_000;
+/// Bits of an index that say where something stands in its tile.
+const EDGE_BITS: u32 = 8;
+const HASH_BYTES: usize = 32;
+
+/// Most of an answer, in bytes: what a receipt may have, and what stands around it.
+const MAX_EVIDENCE_BYTES: usize = MAX_RECEIPT_BYTES + (1 << 10);
+/// Most of a block in an answer, in bytes, with its certificate and the next set.
+const MAX_BLOCK_ANSWER_BYTES: usize = MAX_BLOCK_BYTES + (1 << 20);
 
 /// How many members are proved at once.
 const PARALLEL_PROOFS: usize = 16;
@@ -126,8 +136,8 @@ impl LedgerClient {
     ) -> Result<Self, ClientError> {
         let channel = connection::open(target, identity).await?;
         let service = LedgerServiceClient::new(channel)
-            .max_decoding_message_size(MAX_ANSWER_BYTES)
-            .max_encoding_message_size(MAX_ANSWER_BYTES);
+            .max_decoding_message_size(MAX_EVIDENCE_BYTES)
+            .max_encoding_message_size(MAX_EVIDENCE_BYTES);
         let client = Self { service, trust, certified };
         let status = client.status().await?;
         if status.network != client.trust.network.to_vec() {
@@ -336,7 +346,8 @@ impl LedgerClient {
                 trusted_height: self.trust.height.0,
                 skip: u32::try_from(all.len()).unwrap_or(u32::MAX),
             };
-            let answer = self.service.clone().list_evidence(timed(request, CALL_TIMEOUT)).await?;
+            let mut service = self.service.clone().max_decoding_message_size(MAX_ANSWER_BYTES);
+            let answer = service.list_evidence(timed(request, CALL_TIMEOUT)).await?;
             let page = answer.into_inner().evidence;
             if page.is_empty() {
                 break;
@@ -362,7 +373,8 @@ impl LedgerClient {
     ) -> Result<Vec<u8>, ClientError> {
         let level = level.map_or(-1, i32::from);
         let request = pb::GetTileRequest { level, index, width: u32::from(width) };
-        let answer = self.service.clone().get_tile(timed(request, CALL_TIMEOUT)).await?;
+        let mut service = self.service.clone().max_decoding_message_size(MAX_ANSWER_BYTES);
+        let answer = service.get_tile(timed(request, CALL_TIMEOUT)).await?;
         Ok(answer.into_inner().tile)
     }
 
@@ -384,12 +396,14 @@ impl LedgerClient {
             follow,
             headers_only: false,
         };
-        let answer = self.service.clone().stream_blocks(request).await?.into_inner();
+        let mut service = self.service.clone().max_decoding_message_size(MAX_BLOCK_ANSWER_BYTES);
+        let answer = service.stream_blocks(request).await?.into_inner();
         Ok(answer.map_err(ClientError::from).boxed())
     }
 
     /// Certified blocks from a height after the trust root's on, each verified to follow from the
-    /// one before. From height 1 on the log's roots are computed again from the transactions.
+    /// one before. The log's roots are computed again from the transactions, from any height on: the
+    /// log's edge before it is read from tiles and proved by the header before.
     ///
     /// # Errors
     /// See [`ClientError`]. The stream ends with its first error.
@@ -400,15 +414,63 @@ impl LedgerClient {
         follow: bool,
     ) -> Result<BoxStream<'static, Result<VerifiedBlock, ClientError>>, ClientError> {
         let from = from.max(Height(1));
-        let mut verifier = if from == self.trust.height.next() {
-            BlockVerifier::from_trust(&self.trust)
-        } else {
-            let before = self.header(Some(from.previous())).await?;
-            BlockVerifier::after(&before.header, before.next, before.era)
-        };
+        let mut verifier = self.verifier(from).await?;
         let blocks = self.unverified_blocks(from, to, follow).await?;
         let verified = blocks.map(move |block| verifier.verify(block?));
         Ok(until_error(verified).boxed())
+    }
+
+    async fn verifier(&self, from: Height) -> Result<BlockVerifier, ClientError> {
+        if from == Height(1) && self.trust.height == Height(0) {
+            return Ok(BlockVerifier::from_trust(&self.trust));
+        }
+        if from == self.trust.height.next() {
+            // Its own header is no later than the trust root, and cannot be verified against it;
+            // the hash that it is pinned by can.
+            let header = self.pinned_header().await?;
+            let edge = self.edge(header.log_size).await?;
+            return BlockVerifier::after(
+                &header,
+                (*self.trust.validators).clone(),
+                self.trust.era,
+                edge,
+            );
+        }
+        let before = self.header(Some(from.previous())).await?;
+        let edge = self.edge(before.header.log_size).await?;
+        BlockVerifier::after(&before.header, before.next, before.era, edge)
+    }
+
+    /// The header that the trust root pins.
+    async fn pinned_header(&self) -> Result<Header, ClientError> {
+        let request = pb::GetHeaderRequest { height: self.trust.height.0, trusted_height: 0 };
+        let answer = self.service.clone().get_header(timed(request, CALL_TIMEOUT)).await?;
+        let header = answer.into_inner().header.ok_or(ReceiptError::Field("header"))?;
+        let header = Header::from_proto(&header).map_err(|_| ReceiptError::Field("header"))?;
+        if self.trust.header == Some(header.hash()) {
+            return Ok(header);
+        }
+        Err(ClientError::WrongAnswer("another header"))
+    }
+
+    /// The right edge of the log when it had this size, from the last tile of each level. Proved by
+    /// nothing but its root.
+    async fn edge(&self, size: TreeSize) -> Result<Frontier, ClientError> {
+        let mut edge = MemoryTiles::new();
+        for level in 0..tiles::LEVELS {
+            let bits = EDGE_BITS.saturating_mul(u32::from(level).saturating_add(1));
+            let index = size.0.checked_shr(bits).unwrap_or(0);
+            let tile = TileId { level, index };
+            let width = tiles::width_in(size, tile);
+            let Some(width) = u8::try_from(width).ok().filter(|width| *width > 0) else { continue };
+            let hashes = self.tile(Some(level), index, width).await?;
+            if hashes.len() != usize::from(width).saturating_mul(HASH_BYTES) {
+                return Err(ClientError::WrongAnswer("a tile of wrong length"));
+            }
+            edge.apply(vec![(tile, hashes)]);
+        }
+        Frontier::from_tiles(size, &edge)
+            .map_err(|_| ClientError::WrongAnswer("tiles that are not the log's"))
     }
 
     fn submission(&self, envelope: &Bytes, wait: bool) -> pb::SubmitRequest {
@@ -454,7 +516,7 @@ fn expect_id(answered: &[u8], id: &TransactionId) -> Result<(), ClientError> {
     if same { Ok(()) } else { Err(ClientError::WrongAnswer("another transaction's id")) }
 }
 
-fn decode<M: prost::Message + Default>(value: Option<Vec<u8>>) -> Result<M, ClientError> {
+fn decode<M: prost::Message + Default + 'static>(value: Option<Vec<u8>>) -> Result<M, ClientError> {
     let value = value.ok_or(ClientError::WrongAnswer("a registry entry that is not there"))?;
     wire::decode(&value, usize::MAX).map_err(|error| ReceiptError::Wire(error).into())
 }

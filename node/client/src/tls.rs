@@ -124,6 +124,12 @@ impl Identity {
         PublicKey::of(&self.key.key)
     }
 
+    /// The certificate that peers are shown, DER.
+    #[must_use]
+    pub fn certificate(&self) -> &[u8] {
+        &self.certificate
+    }
+
     fn certified(&self) -> Arc<SingleCertAndKey> {
         let certified =
             CertifiedKey::new(vec![self.certificate.clone()], Arc::new(self.key.clone()));

@@ -15,6 +15,7 @@ use arc_malachitebft_app_channel::app::types::core::Round;
 use bytes::Bytes;
 use heatmark_ledger::ids::HeaderHash;
 use heatmark_ledger::validators::MAX_VALIDATORS;
+use heatmark_ledger::wire::shape::{self, Shape};
 use heatmark_ledger::wire::{self, WireError};
 use prost::Message;
 use thiserror::Error;
@@ -52,9 +53,28 @@ pub(crate) enum CodecError {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct LedgerCodec;
 
-fn decode<M: Message + Default>(bytes: &Bytes, limit: usize) -> Result<M, CodecError> {
+fn decode<M: Message + Default + 'static>(bytes: &Bytes, limit: usize) -> Result<M, CodecError> {
     Ok(wire::decode(bytes, limit)?)
 }
+
+/// Decodes a message with parts that repeat, none of them shorter than one that means something:
+/// empty ones would take many times their length in memory.
+fn decode_shaped<M: Message + Default + 'static>(
+    bytes: &Bytes,
+    limit: usize,
+    shape: Shape,
+) -> Result<M, CodecError> {
+    if bytes.len() <= limit && !shape::fits(bytes, shape) {
+        return Err(WireError::Malformed.into());
+    }
+    decode(bytes, limit)
+}
+
+/// Shorter than any signature with its validator.
+const SHORT: usize = 64;
+
+/// The signatures of a certificate.
+const CERTIFICATE: Shape = &[shape::part(4, SHORT, &[])];
 
 fn encode<M: Message>(message: &M) -> Bytes {
     message.encode_to_vec().into()

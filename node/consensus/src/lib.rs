@@ -17,6 +17,8 @@ mod application;
 mod codec;
 mod config;
 mod context;
+#[doc(hidden)]
+pub mod decoders;
 mod engine;
 mod error;
 mod evidence;

@@ -9,72 +9,173 @@ use heatmark_ledger::refusal::Refusal;
 use heatmark_ledger::state;
 use pb::body::Payload;
 use prost::Message as _;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
+use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 /// Blocks read before what they hold is acknowledged.
 const BLOCKS_AT_ONCE: u64 = 256;
-/// Acknowledgements on their way at once.
+/// Acknowledgements that begin at once.
 const UNDER_WAY: usize = 32;
+/// For so long one of them keeps others from beginning.
+const SLOT_PATIENCE: Duration = Duration::from_secs(20);
+/// Acknowledgements that may wait to be committed; then the log is read no further. A member's
+/// share of every pool holds as many.
+const MOST_WAITING: usize = 1_024;
 /// So that a hundred nodes do not answer in the same moment.
 const MAX_JITTER_MS: u64 = 1_500;
 const RETRY_PAUSE: Duration = Duration::from_secs(5);
-/// How often the height is noted when nothing is to be acknowledged.
+/// How often the height is noted while something is not acknowledged yet.
 const NOTE_EVERY_BLOCKS: u64 = 1_000;
 
 /// An alert by its issuer, or the concern of a member.
 type Subject = (AlertSubject, Option<MemberId>);
 
+/// What is to be acknowledged and is not yet.
+#[derive(Default)]
+struct UnderWay {
+    subjects: BTreeMap<Subject, Found>,
+    running: JoinSet<(Subject, Result<(), DeskError>)>,
+    /// Something was acknowledged since the height was noted.
+    acknowledged: bool,
+}
+
+struct Found {
+    /// First block that is not done before this subject is.
+    height: Height,
+    /// Found once more since its acknowledgement began.
+    again: bool,
+}
+
 impl Desk {
-    /// Follows the log for ever.
+    /// Follows the log for ever. An acknowledgement that nobody takes holds up no other.
     pub(crate) async fn acknowledge(&self) {
         let mut tip = self.parts.store.subscribe();
-        let mut done = self.noted_height().await;
-        let mut noted = done;
+        let mut read = self.noted_height().await;
+        let mut noted = read;
+        let mut under_way = UnderWay::default();
+        let slots = Arc::new(Semaphore::new(UNDER_WAY));
         loop {
             let newest = tip.borrow_and_update().height;
-            while done < newest {
-                let last = Height(done.0.saturating_add(BLOCKS_AT_ONCE)).min(newest);
-                match self.acknowledge_blocks(done.next(), last).await {
-                    Ok(acknowledged) => {
-                        done = last;
-                        let far = done.0.saturating_sub(noted.0) >= NOTE_EVERY_BLOCKS;
-                        if acknowledged || far {
-                            self.note_height(done).await;
-                            noted = done;
+            let room = under_way.subjects.len() < MOST_WAITING;
+            if read < newest && room {
+                match self.read_on(read, newest).await {
+                    Ok((subjects, last)) => {
+                        for subject in subjects {
+                            self.begin(&mut under_way, subject, read.next(), &slots);
                         }
+                        read = last;
                     }
                     Err(error) => {
-                        tracing::warn!(code = error.code(), "alerts are not acknowledged yet");
+                        tracing::warn!(code = error.code(), "the log is not read for alerts");
                         tokio::time::sleep(RETRY_PAUSE).await;
                     }
                 }
             }
-            if tip.changed().await.is_err() {
-                return;
+            noted = self.note_done(&mut under_way, read, noted).await;
+            if read < newest && room {
+                continue;
+            }
+            tokio::select! {
+                Some(done) = under_way.running.join_next() => match done {
+                    Ok((subject, result)) => self.end(&mut under_way, subject, result, &slots),
+                    Err(error) => tracing::error!(%error, "an acknowledgement failed"),
+                },
+                changed = tip.changed() => if changed.is_err() { return },
             }
         }
     }
 
-    /// Acknowledges what the blocks hold; true when there was something.
-    async fn acknowledge_blocks(&self, first: Height, last: Height) -> Result<bool, DeskError> {
+    async fn read_on(
+        &self,
+        read: Height,
+        newest: Height,
+    ) -> Result<(BTreeSet<Subject>, Height), DeskError> {
+        let last = Height(read.0.saturating_add(BLOCKS_AT_ONCE)).min(newest);
         let desk = self.clone();
-        let subjects = blocking(move || desk.alerts_in(first, last)).await?;
-        let found = !subjects.is_empty();
-        let mut running: JoinSet<Result<(), DeskError>> = JoinSet::new();
-        for subject in subjects {
-            while running.len() >= UNDER_WAY {
-                finished(running.join_next().await)?;
+        let subjects = blocking(move || desk.alerts_in(read.next(), last)).await?;
+        Ok((subjects, last))
+    }
+
+    fn begin(
+        &self,
+        under_way: &mut UnderWay,
+        subject: Subject,
+        height: Height,
+        slots: &Arc<Semaphore>,
+    ) {
+        if let Some(found) = under_way.subjects.get_mut(&subject) {
+            found.again = true;
+            return;
+        }
+        under_way.subjects.insert(subject, Found { height, again: false });
+        self.run(under_way, subject, Duration::ZERO, slots);
+    }
+
+    fn run(
+        &self,
+        under_way: &mut UnderWay,
+        subject: Subject,
+        pause: Duration,
+        slots: &Arc<Semaphore>,
+    ) {
+        let (desk, slots) = (self.clone(), Arc::clone(slots));
+        under_way.running.spawn(async move {
+            tokio::time::sleep(pause).await;
+            let slot = slots.acquire_owned().await;
+            let work = desk.acknowledge_subject(subject);
+            tokio::pin!(work);
+            // Whoever waits for long lets others begin.
+            let result = tokio::select! {
+                result = &mut work => result,
+                () = tokio::time::sleep(SLOT_PATIENCE) => {
+                    drop(slot);
+                    work.await
+                }
+            };
+            (subject, result)
+        });
+    }
+
+    fn end(
+        &self,
+        under_way: &mut UnderWay,
+        subject: Subject,
+        result: Result<(), DeskError>,
+        slots: &Arc<Semaphore>,
+    ) {
+        let Some(found) = under_way.subjects.get_mut(&subject) else { return };
+        let pause = match result {
+            Ok(()) if !std::mem::take(&mut found.again) => {
+                under_way.subjects.remove(&subject);
+                under_way.acknowledged = true;
+                return;
             }
-            let desk = self.clone();
-            running.spawn(async move { desk.acknowledge_subject(subject).await });
+            Ok(()) => Duration::ZERO,
+            Err(error) => {
+                tracing::warn!(code = error.code(), "an alert is not acknowledged yet");
+                RETRY_PAUSE
+            }
+        };
+        self.run(under_way, subject, pause, slots);
+    }
+
+    /// Notes the height up to which all is done, when it is worth it.
+    async fn note_done(&self, under_way: &mut UnderWay, read: Height, noted: Height) -> Height {
+        let first_open = under_way.subjects.values().map(|found| found.height).min();
+        let done = first_open.map_or(read, Height::previous);
+        let far = done.0.saturating_sub(noted.0) >= NOTE_EVERY_BLOCKS;
+        // Without a note a restart reads a few blocks again, and finds them done.
+        let all = under_way.acknowledged && under_way.subjects.is_empty();
+        if done > noted && (far || all) {
+            under_way.acknowledged = false;
+            self.note_height(done).await;
+            return done;
         }
-        while !running.is_empty() {
-            finished(running.join_next().await)?;
-        }
-        Ok(found)
+        noted
     }
 
     fn alerts_in(&self, first: Height, last: Height) -> Result<BTreeSet<Subject>, DeskError> {
@@ -160,12 +261,6 @@ impl Desk {
             tracing::warn!("the height up to which alerts are acknowledged could not be noted");
         }
     }
-}
-
-fn finished(
-    joined: Option<Result<Result<(), DeskError>, tokio::task::JoinError>>,
-) -> Result<(), DeskError> {
-    joined.unwrap_or(Ok(Ok(()))).map_err(|_| DeskError::Stopped)?
 }
 
 /// Writes beside and renames, so that a crash leaves the old note or the new one.

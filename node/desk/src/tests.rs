@@ -323,6 +323,46 @@ async fn every_members_node_acknowledges_alerts_and_concerns_once_across_restart
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn acknowledgement_that_no_block_takes_holds_up_no_other_and_is_not_forgotten() {
+    let chain = TestChain::new(2);
+    chain.keep_producing();
+    let desks = [
+        desk_of(&chain, 0, vault_of(&chain, "vault-0")),
+        desk_of(&chain, 1, vault_of(&chain, "vault-1")),
+    ];
+    let subject = |n: u8| AlertSubject(Hash([n; 32]));
+    let acknowledged = |n: u8| {
+        let concern_of = chain.members[0].id;
+        let by = chain.members[1].id;
+        let key = state::acknowledgement_key(&subject(n), Some(&concern_of), &by);
+        let found: Option<pb::AcknowledgementState> =
+            state::read(&chain.store, &key, "acknowledgement").unwrap();
+        found.is_some()
+    };
+    chain.left_out.lock().unwrap().push(vec![1; 32]);
+    let (stop, stopped) = watch::channel(false);
+    let tasks: Vec<_> = desks[1].start(&stopped);
+    for n in 1..=3 {
+        let on = AlertOn::Concern(subject(n));
+        desks[0].alert(on, pb::AlertLevel::Hold, String::new()).await.unwrap();
+    }
+    until(&chain, || acknowledged(2) && acknowledged(3)).await;
+    assert!(!acknowledged(1));
+    stop.send(true).unwrap();
+    for task in tasks {
+        task.await.unwrap();
+    }
+    // The note says no more than what is done, so that a restart finds what was left.
+    let noted = std::fs::read_to_string(chain.dir.path().join("acknowledged-1"));
+    let noted: u64 = noted.map_or(0, |text| text.trim().parse().unwrap());
+    assert_eq!(noted, 0, "the first block holds what is left");
+    chain.left_out.lock().unwrap().clear();
+    let (_stop, stopped) = watch::channel(false);
+    let _tasks = desks[1].start(&stopped);
+    until(&chain, || acknowledged(1)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn co_signed_body_without_window_is_not_signed() {
     let chain = TestChain::new(1);
     let desk = desk_of(&chain, 0, vault_of(&chain, "vault"));

@@ -15,6 +15,8 @@
 mod batch;
 mod conduct;
 mod config;
+#[doc(hidden)]
+pub mod decoders;
 mod dialer;
 mod error;
 mod handle;

@@ -140,6 +140,18 @@ pub struct ApiConfig {
     pub max_requests_per_connection: u32,
     /// Milliseconds after which a request that is no stream is given up.
     pub request_timeout_ms: u64,
+    /// Most connections of one member.
+    pub max_connections_per_member: u32,
+    /// Requests of one member that are worked on at a time.
+    pub max_requests_per_member: u32,
+    /// Requests of one member a second; as many again may come at once.
+    pub requests_per_second_per_member: u32,
+    /// Most bytes of one member's unfinished requests and unread answers.
+    pub max_held_bytes_per_member: u64,
+    /// Most such bytes of all members.
+    pub max_held_bytes: u64,
+    /// Milliseconds for which a client may leave an answer unread or a request unfinished.
+    pub stall_timeout_ms: u64,
 }
 
 impl Default for ApiConfig {
@@ -150,6 +162,12 @@ impl Default for ApiConfig {
             max_connections: 256,
             max_requests_per_connection: 64,
             request_timeout_ms: 60_000,
+            max_connections_per_member: 128,
+            max_requests_per_member: 8_192,
+            requests_per_second_per_member: 10_000,
+            max_held_bytes_per_member: 64 * 1024 * 1024,
+            max_held_bytes: 256 * 1024 * 1024,
+            stall_timeout_ms: 30_000,
         }
     }
 }

@@ -367,9 +367,16 @@ fn consensus_config(
 fn api_config(config: &Config) -> Result<ApiConfig, RunError> {
     let address = |text: &str| text.parse().map_err(|_| RunError::Address(text.to_owned()));
     let size = |n: u32| usize::try_from(n).unwrap_or(usize::MAX);
+    let bytes = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
     let limits = ApiLimits {
         max_connections: size(config.api.max_connections),
+        max_member_connections: size(config.api.max_connections_per_member),
         max_connection_requests: size(config.api.max_requests_per_connection),
+        max_member_requests: size(config.api.max_requests_per_member),
+        max_member_requests_per_s: config.api.requests_per_second_per_member,
+        max_member_held_bytes: bytes(config.api.max_held_bytes_per_member),
+        max_held_bytes: bytes(config.api.max_held_bytes),
+        stall_timeout: Duration::from_millis(config.api.stall_timeout_ms),
         commit_timeout: Duration::from_millis(config.api.request_timeout_ms),
         ..ApiLimits::default()
     };

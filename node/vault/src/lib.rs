@@ -10,6 +10,8 @@
 //! value is encrypted and bound to its key; keys are salted record ids, transaction ids and keyed hashes, so the
 //! files confirm no guess at a certificate. Refuses a wrong key at opening and a changed value at reading.
 
+#[doc(hidden)]
+pub mod decoders;
 mod errors;
 mod rows;
 mod sealed;

@@ -1,7 +1,7 @@
 //! Fields and faults as a file is read, and the part of flattening that both forms share: names, units that
 //! stand beside their numbers, dates, embedded documents.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::fault::{Fault, What};
 use super::json::Json;
@@ -20,11 +20,18 @@ pub(super) struct Draft {
     fields: Fields,
     faults: Vec<Fault>,
     bases: BTreeSet<String>,
+    /// Highest number given to a base.
+    numbers: BTreeMap<String, usize>,
 }
 
 impl Draft {
     pub(super) fn new() -> Self {
-        Self { fields: Fields::new(), faults: Vec::new(), bases: BTreeSet::new() }
+        Self {
+            fields: Fields::new(),
+            faults: Vec::new(),
+            bases: BTreeSet::new(),
+            numbers: BTreeMap::new(),
+        }
     }
 
     pub(super) fn finish(mut self) -> Result<Fields, Vec<Fault>> {
@@ -65,13 +72,17 @@ impl Draft {
 
     /// A path for a result: `base`, or `base#2` and on when a result of that name was there before.
     pub(super) fn unique(&mut self, base: &str) -> String {
-        let mut path = base.to_owned();
-        let mut number: usize = 1;
-        while !self.bases.insert(path.clone()) {
-            number = number.saturating_add(1);
-            path = format!("{base}#{number}");
+        if self.bases.insert(base.to_owned()) {
+            return base.to_owned();
         }
-        path
+        let number = self.numbers.entry(base.to_owned()).or_insert(1);
+        loop {
+            *number = number.saturating_add(1);
+            let path = format!("{base}#{number}");
+            if self.bases.insert(path.clone()) {
+                return path;
+            }
+        }
     }
 
     /// Turns a part of the file into fields: `place` is where it stands, `path` what its field will be called.
@@ -101,11 +112,12 @@ impl Draft {
 
     fn members(&mut self, names: Names, node: &Json, place: &str, path: &str) {
         let entries = node.entries();
+        let units = units(entries);
         let is_number = |value: &Json| matches!(value, Json::Number(_));
         let used: BTreeSet<&str> = entries
             .iter()
             .filter(|(_, v)| is_number(v))
-            .filter_map(|(k, _)| unit_key(entries, k))
+            .filter_map(|(k, _)| Some(unit_key(&units, k)?.0))
             .collect();
         for (key, value) in entries.iter().filter(|(key, _)| !used.contains(key.as_str())) {
             let place = join(place, key);
@@ -116,7 +128,7 @@ impl Draft {
             let named =
                 names.iter().find(|(at, _)| *at == place).map(|(_, name)| (*name).to_owned());
             let path = named.unwrap_or_else(|| join(path, &segment));
-            match (value, unit_key(entries, key).and_then(|unit| node.text_at(unit))) {
+            match (value, unit_key(&units, key).map(|(_, unit)| unit)) {
                 (Json::Number(text), Some(unit)) => self.put_number(&place, &path, (text, unit)),
                 _ => self.flatten(names, value, &place, &path),
             }
@@ -135,15 +147,23 @@ impl Draft {
     }
 }
 
-/// The member that gives a number's unit: `WeightUnit` for `Weight` or `MaxLoadWeight`, else `Unit`.
-fn unit_key<'a>(entries: &'a [(String, Json)], number: &str) -> Option<&'a str> {
-    let texts =
-        entries.iter().filter(|(_, value)| value.text().is_some_and(|unit| !unit.is_empty()));
-    texts
-        .filter_map(|(key, _)| key.strip_suffix("Unit").map(|stem| (key.as_str(), stem)))
-        .filter(|(_, stem)| number.ends_with(stem))
-        .max_by_key(|(_, stem)| stem.len())
-        .map(|(key, _)| key)
+/// Keys that name units, and the units, by what they are the unit of: `WeightUnit` by `Weight`, `Unit` by nothing.
+/// Looked up and not searched: a file may have as many as it likes.
+type Units<'a> = BTreeMap<&'a str, (&'a str, &'a str)>;
+
+fn units(entries: &[(String, Json)]) -> Units<'_> {
+    entries.iter().filter_map(|(key, value)| unit_of(key, value)).collect()
+}
+
+fn unit_of<'a>(key: &'a str, value: &'a Json) -> Option<(&'a str, (&'a str, &'a str))> {
+    let text = value.text().filter(|text| !text.is_empty())?;
+    Some((key.strip_suffix("Unit")?, (key, text)))
+}
+
+/// The key, and the unit, with the longest stem that the number's name ends with.
+fn unit_key<'a>(units: &Units<'a>, number: &str) -> Option<(&'a str, &'a str)> {
+    let suffixes = (0..=number.len()).filter_map(|at| number.get(at..));
+    suffixes.filter_map(|suffix| units.get(suffix).copied()).next()
 }
 
 /// A name as a segment of a path, `~` and `/` escaped as in RFC 6901; `None` when it cannot be one.

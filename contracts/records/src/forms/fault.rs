@@ -7,6 +7,9 @@ use thiserror::Error;
 
 use crate::RecordError;
 
+/// Most bytes of a place that a fault keeps.
+const MAX_PLACE_BYTES: usize = 1_024;
+
 /// One fault of a certificate file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
@@ -18,7 +21,13 @@ pub struct Fault {
 
 impl Fault {
     pub(super) fn new(place: &str, what: What) -> Self {
-        Self { place: place.to_owned(), what }
+        let start = place.len().saturating_sub(MAX_PLACE_BYTES);
+        let place = match (start..=place.len()).find_map(|at| place.get(at..)) {
+            // Names are the file's, and so may be their length: the end says where.
+            Some(end) if start > 0 => format!("…{end}"),
+            _ => place.to_owned(),
+        };
+        Self { place, what }
     }
 }
 

@@ -8,7 +8,7 @@ mod tests;
 use std::collections::BTreeSet;
 
 use super::fault::{Fault, What};
-use crate::RecordError;
+use crate::{MAX_PATH_BYTES, RecordError};
 
 /// Longest certificate file, in bytes.
 pub const MAX_FILE_BYTES: usize = 4 << 20;
@@ -138,6 +138,10 @@ impl Parser<'_> {
             }
             let name_at = self.at;
             let name = self.string()?;
+            if name.len() > MAX_PATH_BYTES {
+                self.at = name_at;
+                return Err(What::Field(RecordError::BadPath));
+            }
             if !names.insert(name.clone()) {
                 self.at = name_at;
                 return Err(What::NameTwice);

@@ -18,7 +18,7 @@ use proptest::prelude::*;
 use serde_json::{Value as J, json};
 
 use super::*;
-use crate::{Decimal, Document, Measured, Path, Quantity, Relation, Value};
+use crate::{Decimal, Document, Measured, Path, Quantity, RecordError, Relation, Value};
 
 fn workspace() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..")
@@ -215,6 +215,30 @@ fn without(mut file: J, pointer: &str) -> J {
     let (parent, name) = pointer.rsplit_once('/').unwrap();
     file.pointer_mut(parent).unwrap().as_object_mut().unwrap().remove(name).unwrap();
     file
+}
+
+#[test]
+fn file_of_tens_of_thousands_of_units_or_of_endless_names_costs_little() {
+    let wide: String = (0..24_000).map(|n| format!(r#","N{n}":{n},"N{n}Unit":"kg""#)).collect();
+    let mut file = metals().to_string();
+    file.insert_str(file.len() - 1, &format!(r#","Wide":{{"A":1{wide}}}"#));
+    let faults = read(file.as_bytes()).unwrap_err();
+    assert!(faults.iter().any(|f| f.what == What::Field(RecordError::TooManyFields)));
+    let named = |bytes: usize| {
+        let mut file = metals().to_string();
+        file.insert_str(file.len() - 1, &format!(r#","{}":"x""#, "n".repeat(bytes)));
+        file
+    };
+    read(named(500).as_bytes()).unwrap();
+    let faults = read(named(1 << 20).as_bytes()).unwrap_err();
+    assert_eq!(faults[0].what, What::Field(RecordError::BadPath));
+    assert!(faults[0].place.starts_with("line 1, column "));
+    let deep =
+        (0..60).fold("true".to_owned(), |inner, _| format!(r#"{{"{}":{inner}}}"#, "n".repeat(500)));
+    let mut file = metals().to_string();
+    file.insert_str(file.len() - 1, &format!(r#","D":{deep}"#));
+    let told = faults_of(&serde_json::from_str(&file).unwrap());
+    assert!(!told.is_empty() && told.iter().all(|fault| fault.len() < 2_000));
 }
 
 #[test]

@@ -3,19 +3,22 @@
 //! than announced, and a client that sends nothing for long.
 
 use super::DeskApi;
-use crate::refusal::{field, of_desk, refuse, stopping};
+use crate::refusal::{busy, field, of_desk, refuse, stopping};
 use crate::server::Node;
 use heatmark_desk::{CertificateFile, PublishEvent};
 use heatmark_proto::desk::v1 as pb;
 use pb::publish_request::Part;
 use pb::publish_response::Event;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Status, Streaming};
 
 pub(super) type PublishStream = ReceiverStream<Result<pb::PublishResponse, Status>>;
 
+/// When to try again while others publish.
+const BUSY_WAIT: Duration = Duration::from_secs(10);
 /// Files read from the network ahead of the desk.
 const FILE_QUEUE: usize = 4;
 /// Events that wait for the client.
@@ -29,8 +32,7 @@ impl DeskApi {
         mut parts: Streaming<pb::PublishRequest>,
     ) -> Result<PublishStream, Status> {
         let permit = Arc::clone(&self.node.publications).try_acquire_owned().map_err(|_| {
-            let message = "too many publications at once; try again later";
-            refuse(Code::ResourceExhausted, "busy", message)
+            busy("busy", "too many publications at once; try again later", BUSY_WAIT)
         })?;
         let announced = match next(&self.node, &mut parts).await? {
             Some(Part::Start(start)) if (1..=MAX_FILES).contains(&start.files) => start.files,

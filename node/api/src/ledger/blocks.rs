@@ -3,18 +3,24 @@
 //! once than the node allows, and ends when the registry no longer knows the client.
 
 use super::{Ledger, height};
-use crate::refusal::{field, of_state, refuse, stopping};
+use crate::accept::Client;
+use crate::refusal::{busy, field, of_state, refuse, stopping};
 use crate::server::Node;
+use crate::share::StreamPlace;
 use heatmark_client::tls::PeerIdentity;
 use heatmark_ledger::ids::Height;
 use heatmark_ledger::messages as pb;
 use heatmark_store::{Store, StoreError};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Status};
 
 pub(super) type BlockStream = ReceiverStream<Result<pb::StreamBlocksResponse, Status>>;
+
+/// When to try again once all streams are taken.
+const BUSY_WAIT: Duration = Duration::from_secs(5);
 
 struct Range {
     from: Height,
@@ -27,7 +33,7 @@ impl Ledger {
     pub(super) fn blocks(
         &self,
         request: pb::StreamBlocksRequest,
-        identity: PeerIdentity,
+        client: &Client,
     ) -> Result<BlockStream, Status> {
         let from = height(request.from_height).ok_or_else(|| field("blocks begin at height 1"))?;
         let newest = self.node.store.tip().height;
@@ -36,13 +42,14 @@ impl Ledger {
             Some(to) => Some(to.min(newest)),
             None => (!request.follow).then_some(newest),
         };
-        let permit = Arc::clone(&self.node.block_streams).try_acquire_owned().map_err(|_| {
-            let message = "too many streams of blocks; try again later";
-            refuse(Code::ResourceExhausted, "busy", message)
-        })?;
+        let own = client.flow.share().stream()?;
+        let permit = Arc::clone(&self.node.block_streams)
+            .try_acquire_owned()
+            .map_err(|_| busy("busy", "too many streams of blocks; try again later", BUSY_WAIT))?;
         let (blocks, stream) = mpsc::channel(1);
         let range = Range { from, to, headers_only: request.headers_only };
-        tokio::spawn(run(Arc::clone(&self.node), identity, range, (blocks, permit)));
+        let places = (permit, own);
+        tokio::spawn(run(Arc::clone(&self.node), client.identity, range, (blocks, places)));
         Ok(ReceiverStream::new(stream))
     }
 }
@@ -53,7 +60,7 @@ async fn run(
     node: Arc<Node>,
     identity: PeerIdentity,
     range: Range,
-    (blocks, _permit): (Sender, OwnedSemaphorePermit),
+    (blocks, _places): (Sender, (OwnedSemaphorePermit, StreamPlace)),
 ) {
     let mut stop = node.stop.clone();
     let streamed = tokio::select! {
@@ -84,17 +91,19 @@ async fn stream(
             let message = "the key is no longer a valid key of a member in good standing";
             return Err(refuse(Code::PermissionDenied, "not-admitted", message));
         }
-        let (store, height, headers_only) = (node.store.clone(), next, range.headers_only);
-        let block = node.read(move || block(&store, height, headers_only)).await?;
-        let sent = tokio::time::timeout(node.limits.stall_timeout, blocks.send(Ok(block)));
-        match sent.await {
-            Ok(Ok(())) => next = next.next(),
+        // A block is read once there is room for it: a client that takes none costs none.
+        let room = tokio::time::timeout(node.limits.stall_timeout, blocks.reserve());
+        let room = match room.await {
+            Ok(Ok(room)) => room,
             Ok(Err(_)) => return Ok(()),
             Err(_) => {
                 let message = "the client took no block for too long";
                 return Err(refuse(Code::DeadlineExceeded, "stalled", message));
             }
-        }
+        };
+        let (store, height, headers_only) = (node.store.clone(), next, range.headers_only);
+        room.send(Ok(node.read(move || block(&store, height, headers_only)).await?));
+        next = next.next();
     }
     Ok(())
 }

@@ -3,12 +3,13 @@
 
 use super::Ledger;
 use crate::refusal::{of_intake, of_refusal, of_store, pending, stopping};
+use crate::share::Share;
 use heatmark_ledger::LeafIndex;
 use heatmark_ledger::ids::{Height, TransactionId, UnixMillis};
 use heatmark_ledger::messages as pb;
 use heatmark_ledger::refusal::Refusal;
 use heatmark_ledger::transaction::Transaction;
-use heatmark_mempool::{Accepted, IntakeError, Tip};
+use heatmark_mempool::{Accepted, Intake, IntakeError, Tip};
 use prost::bytes::Bytes;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::time::Instant;
@@ -21,6 +22,7 @@ impl Ledger {
     pub(super) async fn submit_transaction(
         &self,
         request: pb::SubmitRequest,
+        share: &Share,
     ) -> Result<pb::SubmitResponse, Status> {
         let envelope = Bytes::from(request.transaction);
         match self.put(envelope.clone()).await {
@@ -30,7 +32,12 @@ impl Ledger {
             Err(IntakeError::Refused(Refusal::Replayed)) if request.wait => {
                 self.wait(envelope, Height(request.trusted_height)).await
             }
-            Err(error) => Err(of_intake(error)),
+            Err(error) => {
+                if Intake::is_senders_fault(&error) {
+                    share.refused();
+                }
+                Err(of_intake(error))
+            }
         }
     }
 

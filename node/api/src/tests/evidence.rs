@@ -37,6 +37,10 @@ enum Lie {
     BlockTwice,
     EvidenceSignature,
     EvidenceOfAStranger,
+    BlockWithAnotherTransaction,
+    Tile,
+    ShortTile,
+    EmptySetChanges,
 }
 
 /// Answers from a store, changed.
@@ -93,9 +97,16 @@ impl LedgerService for Liar {
 
     async fn get_header(
         &self,
-        _: Request<pb::GetHeaderRequest>,
+        request: Request<pb::GetHeaderRequest>,
     ) -> Result<Response<pb::GetHeaderResponse>, Status> {
-        let receipt = self.receipt(0);
+        let mut receipt = self.receipt(0);
+        let asked = Height(request.into_inner().height);
+        if let Some((header, certificate)) = self.chain.store.header(asked).unwrap_or_default()
+            && asked > Height(1)
+        {
+            receipt.header = Some(header.to_proto());
+            receipt.certificate = Some(certificate.to_proto());
+        }
         let mut next = self.chain.genesis.validators().to_proto();
         if matches!(self.lie, Lie::NextSet) {
             next.validators[0].power += 1;
@@ -103,17 +114,25 @@ impl LedgerService for Liar {
         Ok(Response::new(pb::GetHeaderResponse {
             header: receipt.header,
             certificate: receipt.certificate,
-            set_changes: Vec::new(),
+            set_changes: match self.lie {
+                Lie::EmptySetChanges => vec![pb::SetChange::default(); 1_000_000],
+                _ => Vec::new(),
+            },
             next: Some(next),
         }))
     }
 
     async fn stream_blocks(
         &self,
-        _: Request<pb::StreamBlocksRequest>,
+        request: Request<pb::StreamBlocksRequest>,
     ) -> Result<Response<Self::StreamBlocksStream>, Status> {
         let (sender, stream) = tokio::sync::mpsc::channel(4);
-        let mut block = self.chain.store.certified_block(Height(1)).unwrap().unwrap();
+        let from = Height(request.into_inner().from_height);
+        let mut block = self.chain.store.certified_block(from).unwrap().unwrap();
+        if matches!(self.lie, Lie::BlockWithAnotherTransaction) {
+            let other = self.chain.signed(0, anchor(99), 99);
+            block.block.as_mut().unwrap().transactions[0] = other;
+        }
         if matches!(self.lie, Lie::BlockWithoutTransactions) {
             block.block.as_mut().unwrap().transactions.pop();
         }
@@ -151,9 +170,17 @@ impl LedgerService for Liar {
 
     async fn get_tile(
         &self,
-        _: Request<pb::GetTileRequest>,
+        request: Request<pb::GetTileRequest>,
     ) -> Result<Response<pb::GetTileResponse>, Status> {
-        Err(Status::unimplemented("not asked"))
+        let asked = request.into_inner();
+        let (level, width) = (u8::try_from(asked.level).ok(), asked.width as u8);
+        let mut tile = self.chain.store.tile(level, asked.index, width).unwrap().unwrap();
+        match self.lie {
+            Lie::Tile => tile[40] ^= 1,
+            Lie::ShortTile => tile.truncate(33),
+            _ => {}
+        }
+        Ok(Response::new(pb::GetTileResponse { tile }))
     }
 
     async fn list_evidence(
@@ -230,6 +257,10 @@ impl tls::Registry for Open {
 
 /// A client of a liar that serves the chain of `server`.
 async fn lied_to(chain: &Arc<TestChain>, lie: Lie) -> LedgerClient {
+    lied_to_from(chain, lie, TrustRoot::from_genesis(&chain.genesis)).await
+}
+
+async fn lied_to_from(chain: &Arc<TestChain>, lie: Lie, trust: TrustRoot) -> LedgerClient {
     let own = &chain.members[0];
     let identity = Identity::new(own.p2p.clone(), &own.id).unwrap();
     let config = tls::server_config(&identity, Arc::new(Open)).unwrap();
@@ -246,7 +277,6 @@ async fn lied_to(chain: &Arc<TestChain>, lie: Lie) -> LedgerClient {
     let liar = LedgerServiceServer::new(Liar { chain: Arc::clone(chain), lie });
     let served = tonic::transport::Server::builder().add_service(liar);
     tokio::spawn(served.serve_with_incoming(Box::pin(incoming)));
-    let trust = TrustRoot::from_genesis(&chain.genesis);
     LedgerClient::connect(&target, &identity, trust).await.unwrap()
 }
 
@@ -322,4 +352,62 @@ async fn client_refuses_blocks_that_leave_out_or_repeat() {
     let mut blocks = client.blocks(Height(1), None, false).await.unwrap();
     blocks.next().await.unwrap().unwrap();
     assert!(is_lie(blocks.next().await.unwrap()));
+}
+
+/// Five blocks: two leaves in the first, one in each of the others.
+async fn chain_of_five() -> Arc<TestChain> {
+    let chain = chain_with_two_leaves().await;
+    for nonce in 3..=6 {
+        chain.intake.submit(chain.signed(0, anchor(nonce), nonce), chain.tip()).unwrap();
+        chain.produce(None);
+    }
+    chain
+}
+
+async fn first_block(client: &LedgerClient, from: u64) -> Result<Height, ClientError> {
+    let mut blocks = client.blocks(Height(from), None, false).await?;
+    blocks.next().await.unwrap().map(|block| block.header.height)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn log_roots_are_computed_again_from_any_height_on() {
+    let chain = chain_of_five().await;
+    let honest = lied_to(&chain, Lie::None).await;
+    let liar = lied_to(&chain, Lie::BlockWithAnotherTransaction).await;
+    for from in 1..=5 {
+        assert_eq!(first_block(&honest, from).await.unwrap(), Height(from));
+        // As many transactions, a true header and certificate, and one leaf that is another.
+        assert!(is_lie(first_block(&liar, from).await), "from {from}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn log_roots_are_computed_again_after_a_pinned_header() {
+    let chain = chain_of_five().await;
+    let honest = lied_to(&chain, Lie::None).await;
+    let pinned = honest.header(Some(Height(3))).await.unwrap().pin().unwrap();
+    let trust = TrustRoot::from_pinned(&pinned).unwrap();
+    for (lie, is_true) in [(Lie::None, true), (Lie::BlockWithAnotherTransaction, false)] {
+        let client = lied_to_from(&chain, lie, trust.clone()).await;
+        for from in [4, 5] {
+            assert_eq!(first_block(&client, from).await.is_ok(), is_true, "from {from}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn client_refuses_an_edge_that_is_not_the_logs() {
+    let chain = chain_of_five().await;
+    for lie in [Lie::Tile, Lie::ShortTile] {
+        let client = lied_to(&chain, lie).await;
+        assert!(is_lie(first_block(&client, 3).await));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn client_refuses_an_answer_of_empty_parts_before_it_takes_a_hundred_times_their_length() {
+    let chain = chain_with_two_leaves().await;
+    let client = lied_to(&chain, Lie::EmptySetChanges).await;
+    let error = client.header(None).await.unwrap_err();
+    assert!(matches!(error, ClientError::WrongAnswer(_)), "{error:?}");
 }

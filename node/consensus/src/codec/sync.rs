@@ -9,17 +9,21 @@ use arc_malachitebft_app_channel::app::types::sync::{RawDecidedValue, Request, R
 use arc_malachitebft_sync::{ValueRequest, ValueResponse};
 use bytes::Bytes;
 use heatmark_ledger::validators::MAX_VALIDATORS;
+use heatmark_ledger::wire::shape::{Shape, part};
 use prost::Message;
 
 use super::{
-    CodecError, LedgerCodec, MAX_SMALL_BYTES, address, block_id, decode, encode, round_out,
-    signature,
+    CERTIFICATE, CodecError, LedgerCodec, MAX_SMALL_BYTES, SHORT, address, block_id, decode,
+    decode_shaped, encode, round_out, signature,
 };
 use crate::context::{Heatmark, Height};
 use crate::wire;
 
 /// Most bytes of one answer to a node that catches up, certificates included.
 pub(crate) const MAX_RESPONSE_BYTES: usize = 10 * 1024 * 1024;
+
+/// Decided blocks, each with its certificate.
+const RESPONSE: Shape = &[part(2, SHORT, &[part(1, 0, CERTIFICATE)])];
 
 /// Most blocks that one request may ask for.
 pub(crate) const MAX_REQUEST_BLOCKS: u64 = 1024;
@@ -116,7 +120,7 @@ impl Codec<Response<Heatmark>> for LedgerCodec {
     type Error = CodecError;
 
     fn decode(&self, bytes: Bytes) -> Result<Response<Heatmark>, CodecError> {
-        let response: wire::Response = decode(&bytes, MAX_RESPONSE_BYTES)?;
+        let response: wire::Response = decode_shaped(&bytes, MAX_RESPONSE_BYTES, RESPONSE)?;
         if u64::try_from(response.blocks.len()).unwrap_or(u64::MAX) > MAX_REQUEST_BLOCKS {
             return Err(CodecError::Range);
         }

@@ -9,13 +9,17 @@ use arc_malachitebft_app_channel::app::types::core::{
 };
 use bytes::Bytes;
 use heatmark_ledger::validators::MAX_VALIDATORS;
+use heatmark_ledger::wire::shape::{Shape, part};
 
 use super::{
-    CodecError, LedgerCodec, MAX_CERTIFICATE_BYTES, MAX_SMALL_BYTES, address, block_id, decode,
-    encode, optional_round_in, optional_round_out, round_out, signature,
+    CERTIFICATE, CodecError, LedgerCodec, MAX_CERTIFICATE_BYTES, MAX_SMALL_BYTES, address,
+    block_id, decode, decode_shaped, encode, optional_round_in, optional_round_out, round_out,
+    signature,
 };
 use crate::context::{BlockId, Heatmark, Height, Proposal, Vote};
 use crate::wire;
+
+const LIVENESS: Shape = &[part(2, 0, CERTIFICATE), part(3, 0, CERTIFICATE)];
 
 fn kind_out(kind: VoteType) -> u32 {
     match kind {
@@ -206,7 +210,7 @@ impl Codec<LivenessMsg<Heatmark>> for LedgerCodec {
 
     fn decode(&self, bytes: Bytes) -> Result<LivenessMsg<Heatmark>, CodecError> {
         let limit = MAX_CERTIFICATE_BYTES.saturating_mul(2);
-        let message: wire::LivenessMessage = decode(&bytes, limit)?;
+        let message: wire::LivenessMessage = decode_shaped(&bytes, limit, LIVENESS)?;
         match message.message.ok_or(CodecError::Empty)? {
             wire::Liveness::Vote(vote) => vote_in(&vote).map(LivenessMsg::Vote),
             wire::Liveness::Polka(polka) => polka_in(&polka).map(LivenessMsg::PolkaCertificate),
@@ -232,7 +236,7 @@ impl Codec<PolkaCertificate<Heatmark>> for LedgerCodec {
     type Error = CodecError;
 
     fn decode(&self, bytes: Bytes) -> Result<PolkaCertificate<Heatmark>, CodecError> {
-        polka_in(&decode(&bytes, MAX_CERTIFICATE_BYTES)?)
+        polka_in(&decode_shaped(&bytes, MAX_CERTIFICATE_BYTES, CERTIFICATE)?)
     }
 
     fn encode(&self, polka: &PolkaCertificate<Heatmark>) -> Result<Bytes, CodecError> {

@@ -31,6 +31,8 @@ pub(crate) struct TestChain {
     pub(crate) members: Vec<TestMember>,
     pub(crate) consensus: SigningKey,
     producing: Mutex<()>,
+    /// Subjects whose acknowledgements no block takes.
+    pub(crate) left_out: Mutex<Vec<Vec<u8>>>,
     pub(crate) dir: TempDir,
 }
 
@@ -95,14 +97,29 @@ impl TestChain {
         let view = Arc::new(store.clone());
         let (intake, _) = Intake::new(genesis.network(), Arc::clone(&mempool), view);
         let (intake, producing) = (Arc::new(intake), Mutex::new(()));
-        Arc::new(Self { genesis, store, mempool, intake, members, consensus, producing, dir })
+        Arc::new(Self {
+            genesis,
+            store,
+            mempool,
+            intake,
+            members,
+            consensus,
+            producing,
+            left_out: Mutex::default(),
+            dir,
+        })
     }
 
     /// Decides one block of what waits, now or at the time given.
     pub(crate) fn produce(&self, at: Option<u64>) -> StoreTip {
         let _one = self.producing.lock().unwrap();
         let tip = self.store.tip();
-        let candidates = self.mempool.select(1_000, 4 << 20, 512 << 10);
+        let left_out = self.left_out.lock().unwrap().clone();
+        let mut candidates = self.mempool.select(1_000, 4 << 20, 512 << 10);
+        candidates.retain(|transaction| match transaction.payload() {
+            pb::body::Payload::Acknowledge(acknowledge) => !left_out.contains(&acknowledge.subject),
+            _ => true,
+        });
         let now = UnixMillis(at.unwrap_or_else(now_ms));
         let proposal = block::propose(&self.store, &tip.chain, now, candidates).unwrap();
         for (id, refusal) in proposal.refused {
@@ -137,7 +154,13 @@ impl TestChain {
             let mut waiting = chain.mempool.subscribe();
             while waiting.wait_for(|waiting| *waiting > 0).await.is_ok() {
                 let chain = Arc::clone(&chain);
-                tokio::task::spawn_blocking(move || chain.produce(None)).await.unwrap();
+                let produced = tokio::task::spawn_blocking(move || {
+                    let before = chain.store.tip().log_size;
+                    chain.produce(None).log_size != before
+                });
+                if !produced.await.unwrap() {
+                    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+                }
             }
         });
     }

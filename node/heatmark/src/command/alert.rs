@@ -263,7 +263,7 @@ async fn standing(ledger: &LedgerClient, subject: &AlertSubject) -> Result<Vec<S
     Ok(found)
 }
 
-async fn read<M: prost::Message + Default>(
+async fn read<M: prost::Message + Default + 'static>(
     ledger: &LedgerClient,
     key: &[u8],
 ) -> Result<Option<M>, Failure> {

@@ -61,14 +61,21 @@ fn check_node(config: &Config, findings: &mut Findings) {
     if config.log.filter.parse::<tracing_subscriber::EnvFilter>().is_err() {
         findings.add(Standing::Fault, "log.filter", "is not a tracing filter");
     }
-    let engine = &config.consensus;
+    let (engine, api) = (&config.consensus, &config.api);
     let positive = [
         ("consensus.propose_timeout_ms", engine.propose_timeout_ms),
         ("consensus.vote_timeout_ms", engine.vote_timeout_ms),
         ("consensus.longest_timeout_ms", engine.longest_timeout_ms),
         ("consensus.block_pace_ms", engine.block_pace_ms),
-        ("api.request_timeout_ms", config.api.request_timeout_ms),
-        ("api.max_connections", u64::from(config.api.max_connections)),
+        ("api.request_timeout_ms", api.request_timeout_ms),
+        ("api.max_connections", u64::from(api.max_connections)),
+        ("api.max_connections_per_member", u64::from(api.max_connections_per_member)),
+        ("api.max_requests_per_connection", u64::from(api.max_requests_per_connection)),
+        ("api.max_requests_per_member", u64::from(api.max_requests_per_member)),
+        ("api.requests_per_second_per_member", u64::from(api.requests_per_second_per_member)),
+        ("api.max_held_bytes_per_member", api.max_held_bytes_per_member),
+        ("api.max_held_bytes", api.max_held_bytes),
+        ("api.stall_timeout_ms", api.stall_timeout_ms),
         ("mempool.max_transactions", u64::from(config.mempool.max_transactions)),
         ("mempool.max_member_transactions", u64::from(config.mempool.max_member_transactions)),
         ("mempool.max_bytes", config.mempool.max_bytes),

@@ -53,9 +53,19 @@ peers = []
 grpc_listen = "127.0.0.1:26620"
 # Metrics and health, for the operator. Keep it off the public network.
 http_listen = "127.0.0.1:26621"
+# Who comes beyond these limits is refused with RESOURCE_EXHAUSTED and told when to try again. One
+# member's limits are its own: they cannot be used up by another.
 max_connections = 256
+max_connections_per_member = 128
 max_requests_per_connection = 64
+max_requests_per_member = 8192
+requests_per_second_per_member = 10000
 request_timeout_ms = 60000
+# Memory for requests that are not finished and answers that are not read, of one member and in all;
+# whoever sends or reads nothing for so long loses its connection.
+max_held_bytes_per_member = 67108864
+max_held_bytes = 268435456
+stall_timeout_ms = 30000
 
 [mempool]
 # How much may wait to be recorded, in all and of one member.

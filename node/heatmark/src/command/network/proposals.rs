@@ -37,7 +37,10 @@ pub(crate) struct Upgrade {
     at_height: Option<u64>,
 }
 
-async fn read<M: Message + Default>(reach: &Reach, key: &[u8]) -> Result<Option<M>, Failure> {
+async fn read<M: Message + Default + 'static>(
+    reach: &Reach,
+    key: &[u8],
+) -> Result<Option<M>, Failure> {
     match reach.ledger().await?.state(key, None).await {
         Err(none) if none.is_not_found() => Ok(None),
         other => Ok(other?.value.and_then(|value| wire::decode(&value, usize::MAX).ok())),

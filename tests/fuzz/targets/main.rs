@@ -1,0 +1,18 @@
+//! A target for every decoder of bytes from outside, each a test of its own.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::cast_possible_truncation,
+    clippy::too_many_lines,
+    reason = "tests fail loudly"
+)]
+
+mod answers;
+mod files;
+mod ledger;
+mod network;
+mod records;
+mod seeds;
+mod trees;
