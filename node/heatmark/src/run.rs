@@ -120,6 +120,7 @@ pub async fn run_as(
                 execute::check_version(&store, store.tip().height.next())
                     .map_err(RunError::Version)?;
                 tracing::info!("starting again with what the network has changed");
+                tokio::time::sleep(stand::ENGINES_APART).await;
             }
         }
     }

@@ -22,7 +22,7 @@ const LINGER: Duration = Duration::from_secs(2);
 /// Between one engine and the next. A peer that still holds a connection of the old one takes the
 /// new one's for a further connection of the same, and never tells it what it subscribes to: the
 /// new engine then publishes votes that nobody hears.
-const ENGINES_APART: Duration = Duration::from_secs(3);
+pub(super) const ENGINES_APART: Duration = Duration::from_secs(3);
 
 /// How long the engine's address may stay taken after the engine has ended.
 const ADDRESS_FREED: Duration = Duration::from_secs(15);
