@@ -32,8 +32,10 @@ use tracing::{debug, info, warn};
 
 use crate::application::{Application, ApplicationError, Newest};
 use crate::context::{Address, Heatmark, Height, ValidatorSet};
+use crate::engine::{ConsensusUnavailable, connected_peers};
 use crate::error::Failure;
 use crate::parts::Assembly;
+use crate::turns::Turns;
 use pace::Pace;
 
 /// How long a stopping node waits for the height under way.
@@ -60,6 +62,8 @@ pub(crate) struct Ends {
     pub(crate) requests: mpsc::Sender<NetworkRequest>,
     pub(crate) events: RxEvent<Heatmark>,
     pub(crate) stop: watch::Receiver<bool>,
+    /// The highest height that a peer says it has.
+    pub(crate) claimed: watch::Receiver<heatmark_ledger::ids::Height>,
     pub(crate) height: watch::Sender<heatmark_ledger::ids::Height>,
 }
 
@@ -81,6 +85,7 @@ pub(crate) struct Host {
     assembly: Assembly,
     receiving: receive::Receiving,
     pace: Pace,
+    turns: Turns,
     held: Option<HeldReply>,
     wants: watch::Receiver<bool>,
 }
@@ -105,6 +110,7 @@ impl Host {
             round: Round::Nil,
             assembly: Assembly::default(),
             receiving: receive::Receiving::default(),
+            turns: Turns::default(),
             held: None,
             wants,
         }
@@ -139,6 +145,7 @@ impl Host {
                         return Ok(());
                     }
                 }
+                Ok(()) = self.ends.claimed.changed(), if self.held.is_some() => {}
                 () = tokio::time::sleep_until(deadline.into()), if stopping || self.held.is_some() => {
                     if stopping {
                         debug!("stopping within an undecided height");
@@ -155,12 +162,15 @@ impl Host {
 
     fn params(&self) -> HeightParams<Heatmark> {
         let target = Some(self.pace.block_time(self.settings.block_time));
-        HeightParams::new(self.set.clone(), self.settings.timeouts, target)
+        let (full, own) = (self.settings.timeouts, &self.settings.address);
+        let timeouts = self.turns.timeouts(full, &self.set, own, self.next_height());
+        HeightParams::new(self.set.clone(), timeouts, target)
     }
 
     fn start_next_height(&mut self) {
         let newest = self.newest.height.into();
         let wanted = *self.wants.borrow_and_update();
+        self.pace.claimed(*self.ends.claimed.borrow_and_update());
         if self.held.is_none() || !self.pace.go(Instant::now(), newest, &self.set, wanted) {
             return;
         }
@@ -252,10 +262,10 @@ impl Host {
         }
         let connected = async {
             loop {
-                match NetworkRequest::dump_state(&self.ends.requests).await {
-                    Ok(Some(dump)) if dump.peers.len() >= needed => break,
+                match connected_peers(&self.ends.requests).await {
+                    Ok(Some(peers)) if peers >= needed => break,
                     Ok(_) => tokio::time::sleep(GATHER_POLL).await,
-                    Err(_) => return,
+                    Err(ConsensusUnavailable) => return,
                 }
             }
             tokio::time::sleep(SUBSCRIBE).await;
@@ -270,11 +280,13 @@ impl Host {
             Ok(Event::Received(SignedConsensusMsg::Vote(vote))) => {
                 let newest = self.newest.height.into();
                 self.pace.voted(newest, vote.message.height, vote.message.address);
+                self.turns.heard(vote.message.address);
             }
             Ok(Event::WalCorrupted(error)) => return Err(Failure::Log(error.to_string())),
             Ok(Event::WalReplayError(error)) => return Err(Failure::Log(error.to_string())),
             Ok(Event::WalResetError(error)) => return Err(Failure::Log(error.to_string())),
-            Ok(_) | Err(RecvError::Lagged(_)) => {}
+            Ok(_) => {}
+            Err(RecvError::Lagged(_)) => self.turns.missed_some(),
             Err(RecvError::Closed) => return Err(Failure::EngineStopped),
         }
         Ok(())

@@ -13,6 +13,7 @@
 mod chain;
 mod clock;
 mod disk;
+mod due;
 mod error;
 mod evidence;
 mod first_block;
@@ -28,6 +29,7 @@ pub use trouble::{Trouble, describe};
 
 use crate::config::{Config, Mode};
 use crate::keys::Keys;
+use clock::ClockWatch;
 use disk::Disks;
 use heatmark_api::{ApiConfig, ApiDeps, ApiHandle, ApiLimits, ApiMetrics, Notices, PeerCounts};
 use heatmark_client::tls::Identity;
@@ -121,8 +123,10 @@ impl Node {
         let view: Arc<dyn StateView + Send + Sync> = Arc::new(store.clone());
         let (intake, fresh) = Intake::new(genesis.network(), Arc::clone(&mempool), view);
         let intake = Arc::new(intake);
-        let chain = Arc::new(Chain::new(store.clone(), Arc::clone(&mempool), Arc::new(clock::now)));
         let mut registry = Registry::default();
+        let watch = ClockWatch::register(&mut registry);
+        let chain = Chain::new(store.clone(), Arc::clone(&mempool), Arc::new(clock::now));
+        let chain = Arc::new(chain.watching(watch));
         let (stop, stopping) = watch::channel(false);
 
         let tip = tip_source(store.clone());
@@ -150,7 +154,8 @@ impl Node {
             acknowledged_through: config.vault_dir().join("acknowledged"),
         });
         let mut tasks = desk.start(&stopping);
-        let wake = peers::wake_consensus(mempool, Arc::clone(&chain), stopping.clone());
+        let wake =
+            peers::wake_consensus(mempool, store.clone(), Arc::clone(&chain), stopping.clone());
         tasks.push(tokio::spawn(wake));
         let follows = follow(config, &store, &exchange, &consensus);
         let (consensus_peers, counted) = watch::channel(0);
