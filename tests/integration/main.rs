@@ -15,5 +15,6 @@
 mod disk;
 mod faults;
 mod members;
+mod scenarios;
 mod spine;
 mod town;

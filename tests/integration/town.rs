@@ -33,8 +33,19 @@ impl Town {
         town
     }
 
+    /// As [`Self::up`], with links that can be broken.
+    pub(crate) async fn linked(parameters: &[&str]) -> Self {
+        let (mut town, held) = Self::founded_with(parameters, true).await;
+        town.devnet.start(held).await.unwrap();
+        town
+    }
+
     /// Four validators and one observer, of which none runs yet.
     pub(crate) async fn founded(parameters: &[&str]) -> (Self, Vec<HeldPorts>) {
+        Self::founded_with(parameters, false).await
+    }
+
+    async fn founded_with(parameters: &[&str], linked: bool) -> (Self, Vec<HeldPorts>) {
         let turn = TURN.lock().await;
         let directory = tempfile::Builder::new().prefix("heatmark-test-").tempdir().unwrap();
         let place = directory.path().canonicalize().unwrap();
@@ -47,7 +58,8 @@ impl Town {
             log_filter: None,
             keeping: Keeping::Kept,
         };
-        let (devnet, held) = Devnet::found(&program, plan, &mut |_| {}).unwrap();
+        let found = if linked { Devnet::found_linked } else { Devnet::found };
+        let (devnet, held) = found(&program, plan, &mut |_| {}).unwrap();
         (Self { devnet, directory, _turn: turn }, held)
     }
 
