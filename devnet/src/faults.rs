@@ -177,7 +177,7 @@ pub(crate) async fn play(play: Play) -> Result<bool> {
         validators: 4,
         observers: 1,
         parameters: Vec::new(),
-        log_filter: None,
+        log_filter: Some(scenarios::LOG_FILTER.to_owned()),
         keeping: Keeping::Kept,
     };
     let seed = play.seed.unwrap_or_else(rand::random);

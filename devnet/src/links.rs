@@ -124,16 +124,22 @@ impl Devnet {
         Rules::read(self.directory())
     }
 
-    /// Changes what ails the links and waits until they follow.
+    /// Changes what ails the links and waits until they follow; those of a town that is down will.
     ///
     /// # Errors
-    /// As [`Self::rules`], and [`DevnetError::Deadline`] when nobody keeps the links.
+    /// As [`Self::rules`], and [`DevnetError::Deadline`] when the links do not follow in time.
     pub async fn change_links(&self, change: impl FnOnce(&mut Rules)) -> Result<(), DevnetError> {
         let mut rules = self.rules()?;
         change(&mut rules);
         rules.pairs.retain(|pair| pair.condition != Condition::default());
         rules.sequence = rules.sequence.saturating_add(1);
         rules.write(self.directory())?;
+        let record = crate::record::Record::read(self.directory())?;
+        let kept = record.living_keeper().or(record.links_process.filter(|one| one.is_alive()));
+        if kept.is_none() {
+            // Whoever brings the town up again finds it so.
+            return Ok(());
+        }
         self.links_follow(rules.sequence).await
     }
 

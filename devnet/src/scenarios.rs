@@ -31,6 +31,10 @@ use std::time::{Duration, Instant};
 /// Longest wait for something that must happen; a fast machine waits no longer than it must.
 pub(crate) const LONG: Duration = Duration::from_secs(180);
 
+/// What nodes of a town must log for a scenario: as by default, and every vote that they see.
+pub const LOG_FILTER: &str =
+    "info,arc_malachitebft=warn,libp2p=warn,heatmark_consensus::votes=trace";
+
 /// How long nothing may be decided where nothing can be.
 const HALT: Duration = Duration::from_secs(6);
 
@@ -169,8 +173,8 @@ impl Play<'_> {
     }
 }
 
-/// Plays a scenario on a town that is up, with at least four validators, and tells each step to
-/// `tell`. What it measured comes back; all nodes are up again then.
+/// Plays a scenario on a town that is up, with at least four validators, whose nodes log by
+/// [`LOG_FILTER`], and tells each step to `tell`. What it measured comes back; all nodes are up again then.
 ///
 /// # Errors
 /// [`DevnetError::Claim`] when something promised does not hold, [`DevnetError::NoLinks`], and see

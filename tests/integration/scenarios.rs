@@ -12,10 +12,9 @@ const SHORT: Extent =
     Extent { lasting: Duration::from_secs(2), kills: 10, clients: 2, seed: 20_261_121 };
 
 async fn play(scenario: Scenario, extent: Extent) {
-    let parameters = [];
-    let linked = scenario.needs_links();
-    let town = if linked { Town::linked(&parameters).await } else { Town::up(&parameters).await };
-    let mut town = town;
+    let log = Some(scenarios::LOG_FILTER);
+    let (mut town, held) = Town::founded_with(&[], scenario.needs_links(), log).await;
+    town.devnet.start(held).await.unwrap();
     let mut told = Vec::new();
     let mut tell = |sentence: &str| told.push(sentence.to_owned());
     let played = scenarios::play(scenario, &mut town.devnet, extent, &mut tell).await;

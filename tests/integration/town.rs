@@ -35,17 +35,22 @@ impl Town {
 
     /// As [`Self::up`], with links that can be broken.
     pub(crate) async fn linked(parameters: &[&str]) -> Self {
-        let (mut town, held) = Self::founded_with(parameters, true).await;
+        let (mut town, held) = Self::founded_with(parameters, true, None).await;
         town.devnet.start(held).await.unwrap();
         town
     }
 
     /// Four validators and one observer, of which none runs yet.
     pub(crate) async fn founded(parameters: &[&str]) -> (Self, Vec<HeldPorts>) {
-        Self::founded_with(parameters, false).await
+        Self::founded_with(parameters, false, None).await
     }
 
-    async fn founded_with(parameters: &[&str], linked: bool) -> (Self, Vec<HeldPorts>) {
+    /// As [`Self::founded`], with links or without, and logging what is wanted.
+    pub(crate) async fn founded_with(
+        parameters: &[&str],
+        linked: bool,
+        log_filter: Option<&str>,
+    ) -> (Self, Vec<HeldPorts>) {
         let turn = TURN.lock().await;
         let directory = tempfile::Builder::new().prefix("heatmark-test-").tempdir().unwrap();
         let place = directory.path().canonicalize().unwrap();
@@ -55,7 +60,7 @@ impl Town {
             validators: 4,
             observers: 1,
             parameters: parameters.iter().map(|parameter| (*parameter).to_owned()).collect(),
-            log_filter: None,
+            log_filter: log_filter.map(str::to_owned),
             keeping: Keeping::Kept,
         };
         let found = if linked { Devnet::found_linked } else { Devnet::found };

@@ -11,7 +11,8 @@ use heatmark_client::{ClientError, LedgerClient, ReceiptOf, VerifiedBlock};
 use heatmark_ledger::ids::{Height, KeyId, NetworkId, TransactionId};
 use heatmark_ledger::{transaction, wire};
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, File};
+use std::io::{BufRead as _, BufReader};
 
 /// Receipts asked of each node; the rest is checked by reading the log.
 const RECEIPTS: usize = 100;
@@ -20,6 +21,9 @@ const RECEIPTS_AT_ONCE: usize = 8;
 /// Lines that no node may ever log, whatever happens around it.
 const NEVER: [&str; 4] =
     ["panicked at", "signed twice", "consensus stopped for good", "a synced block is invalid"];
+
+/// How a node's log tells a vote that it saw.
+const VOTE: &str = "TRACE heatmark_consensus::votes: vote ";
 
 /// A log as one node serves it.
 struct Log {
@@ -58,7 +62,27 @@ impl Play<'_> {
              which are one at each of {heights} heights",
             names.len()
         ));
-        self.quiet_logs()
+        self.quiet_logs()?;
+        self.signed_once()
+    }
+
+    /// No validator cast two votes for one step of one round, by all votes that any node saw.
+    fn signed_once(&mut self) -> Result<(), DevnetError> {
+        let mut cast: BTreeMap<String, String> = BTreeMap::new();
+        for node in self.devnet.nodes() {
+            let log = File::open(&node.log).map_err(io_error(node.log.display()))?;
+            for line in BufReader::new(log).lines() {
+                let line = line.map_err(io_error(node.log.display()))?;
+                let Some((step, value)) = vote(&line) else { continue };
+                let known = cast.entry(step.clone()).or_insert_with(|| value.clone());
+                if *known != value {
+                    let told = format!("two votes at {step}: {known} and {value}");
+                    return Err(DevnetError::Claim(told));
+                }
+            }
+        }
+        self.note("votes", cast.len());
+        self.claim(!cast.is_empty(), "no validator cast two votes for one step of a round")
     }
 
     /// No node logged what none may ever log.
@@ -72,6 +96,16 @@ impl Play<'_> {
         }
         self.claim(true, "no validator signed twice, none stopped by itself")
     }
+}
+
+/// A vote that a node logged: for which step, and for what.
+fn vote(line: &str) -> Option<(String, String)> {
+    let (_, fields) = line.split_once(VOTE)?;
+    let (step, value) = fields.split_once(" value=")?;
+    let value = value.trim();
+    // A killed node's last line may be torn.
+    let whole = value == "Nil" || (value.starts_with("Val(") && value.ends_with(")))"));
+    (whole && !value.contains(' ')).then(|| (step.trim().to_owned(), value.to_owned()))
 }
 
 /// Reads a node's whole log, verified block for block; block times must increase.

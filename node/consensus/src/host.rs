@@ -28,10 +28,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{mpsc, watch};
-use tracing::{debug, info, warn};
+use tracing::{debug, info, trace, warn};
 
 use crate::application::{Application, ApplicationError, Newest};
-use crate::context::{Address, Heatmark, Height, ValidatorSet};
+use crate::context::{Address, Heatmark, Height, ValidatorSet, Vote};
 use crate::engine::{ConsensusUnavailable, connected_peers};
 use crate::error::Failure;
 use crate::parts::Assembly;
@@ -281,6 +281,7 @@ impl Host {
                 let newest = self.newest.height.into();
                 self.pace.voted(newest, vote.message.height, vote.message.address);
                 self.turns.heard(vote.message.address);
+                trace_vote(&vote.message);
             }
             Ok(Event::WalCorrupted(error)) => return Err(Failure::Log(error.to_string())),
             Ok(Event::WalReplayError(error)) => return Err(Failure::Log(error.to_string())),
@@ -302,4 +303,17 @@ impl Host {
         warn!("the consensus engine stopped by itself");
         Failure::EngineStopped
     }
+}
+
+/// For whoever looks for two votes of one validator in one round: late ones are seen here as well.
+fn trace_vote(vote: &Vote) {
+    trace!(
+        target: "heatmark_consensus::votes",
+        validator = %vote.address,
+        height = vote.height.0,
+        round = vote.round.as_i64(),
+        kind = ?vote.kind,
+        value = ?vote.value,
+        "vote"
+    );
 }

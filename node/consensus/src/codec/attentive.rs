@@ -63,3 +63,6 @@ where
         LedgerCodec.encoded_len(message)
     }
 }
+
+#[cfg(test)]
+mod tests;
