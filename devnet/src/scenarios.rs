@@ -167,6 +167,15 @@ impl Play<'_> {
         found.ok_or_else(|| DevnetError::Claim("the town has at least four validators".to_owned()))
     }
 
+    /// Waits until all nodes hold what the first validator holds now.
+    pub(crate) async fn agree_on_newest(&self) -> Result<(), DevnetError> {
+        let witness = self.validator(0)?;
+        let newest = self.devnet.client(&witness).await?.header(None).await;
+        let newest = newest.map_err(|source| DevnetError::Client { name: witness, source })?;
+        let names = self.devnet.names();
+        self.devnet.agree(&names, newest.header.log_size.0, LONG).await.map(|_| ())
+    }
+
     /// Publishes until it is stopped.
     pub(crate) fn traffic(&self) -> Result<Traffic, DevnetError> {
         Traffic::start(self.devnet, self.extent.clients)

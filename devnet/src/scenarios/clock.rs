@@ -99,8 +99,7 @@ pub(super) async fn clock(play: &mut Play<'_>) -> Result<(), DevnetError> {
         play.tell(&format!("{name}'s clock is off by {shown} ms, and {name} knows"));
         play.claim(traffic.goes_on(play.extent.clients, LONG).await, "the others go on")?;
         tokio::time::sleep(play.extent.lasting).await;
-        let names = play.devnet.names();
-        play.devnet.agree(&names, 0, LONG).await?;
+        play.agree_on_newest().await?;
         play.claim(true, &format!("{name} follows what the others decide"))?;
         // A block proposed again in a later round may be old, so only first rounds count.
         if matches!(voted(play, &name).await?, (true, 0)) {

@@ -17,17 +17,17 @@ pub(super) async fn kill_loop(play: &mut Play<'_>) -> Result<(), DevnetError> {
     let (mut done, mut slowest) = (0, Duration::ZERO);
     while done < play.extent.kills {
         let lap = KILLS_A_LAP.min(play.extent.kills.saturating_sub(done));
-        for _ in 0..lap {
-            kill_one(play, &mut random).await?;
+        let mut killed = 0;
+        while killed < lap {
+            killed = killed.saturating_add(u32::from(kill_one(play, &mut random).await?));
         }
-        done = done.saturating_add(lap);
+        done = done.saturating_add(killed);
         let begun = Instant::now();
         back(play).await?;
         if !traffic.goes_on(play.extent.clients, LONG).await {
             return Err(DevnetError::Claim("the town takes no more transactions".to_owned()));
         }
-        let names = play.devnet.names();
-        play.devnet.agree(&names, 0, LONG).await?;
+        play.agree_on_newest().await?;
         slowest = slowest.max(begun.elapsed());
         let count = traffic.count();
         play.tell(&format!("{done} kills; {count} acknowledged; all are back and agree"));
@@ -37,20 +37,22 @@ pub(super) async fn kill_loop(play: &mut Play<'_>) -> Result<(), DevnetError> {
     play.conclude(traffic).await
 }
 
-async fn kill_one(play: &mut Play<'_>, random: &mut StdRng) -> Result<(), DevnetError> {
+/// Kills a node if it is up, and starts it; whether it was killed.
+async fn kill_one(play: &mut Play<'_>, random: &mut StdRng) -> Result<bool, DevnetError> {
     let names = play.devnet.names();
     let chosen = random.random_range(0..names.len().max(1));
-    let Some(name) = names.get(chosen) else { return Ok(()) };
+    let Some(name) = names.get(chosen) else { return Ok(false) };
     pause_up_to(random, 900).await;
-    if play.devnet.node(name)?.is_up() {
+    let up = play.devnet.node(name)?.is_up();
+    if up {
         play.devnet.kill(name).await?;
         // Most come back soon, some stay away while others are killed.
         if random.random_range(0..4) == 0 {
-            return Ok(());
+            return Ok(true);
         }
         pause_up_to(random, 500).await;
     }
-    play.devnet.spawn(name).map(|_| ())
+    play.devnet.spawn(name).map(|_| up)
 }
 
 async fn pause_up_to(random: &mut StdRng, ms: u64) {
@@ -145,8 +147,7 @@ pub(super) async fn pause(play: &mut Play<'_>) -> Result<(), DevnetError> {
     play.claim(traffic.goes_on(1, LONG).await, "the others go on")?;
     tokio::time::sleep(play.extent.lasting).await;
     play.devnet.resume(&one)?;
-    let names = play.devnet.names();
-    play.devnet.agree(&names, 0, LONG).await?;
+    play.agree_on_newest().await?;
     play.claim(true, "thawed, it catches up")?;
     play.devnet.pause(&one)?;
     play.devnet.pause(&other)?;

@@ -33,8 +33,7 @@ pub(super) async fn partition(play: &mut Play<'_>) -> Result<(), DevnetError> {
     let begun = Instant::now();
     play.claim(traffic.goes_on(1, LONG).await, "healed, it goes on by itself")?;
     play.note("halves_resumed_ms", ms(begun.elapsed()));
-    let names = play.devnet.names();
-    play.devnet.agree(&names, 0, LONG).await?;
+    play.agree_on_newest().await?;
     let alone = play.validator(3)?;
     play.devnet.partition(&[vec![alone.clone()]]).await?;
     play.tell(&format!("parted: {alone} | all others"));
@@ -44,7 +43,7 @@ pub(super) async fn partition(play: &mut Play<'_>) -> Result<(), DevnetError> {
     play.note("acknowledged_meanwhile", traffic.count().saturating_sub(before));
     play.devnet.heal().await?;
     let begun = Instant::now();
-    play.devnet.agree(&names, 0, LONG).await?;
+    play.agree_on_newest().await?;
     play.note("one_caught_up_ms", ms(begun.elapsed()));
     play.claim(true, &format!("healed, {alone} catches up"))?;
     play.conclude(traffic).await
