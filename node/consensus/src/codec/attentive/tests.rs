@@ -9,7 +9,7 @@ use arc_malachitebft_sync::ValueRequest;
 
 fn status(height: u64) -> Status<Heatmark> {
     Status {
-        peer_id: PeerId::random(),
+        peer_id: PeerId::from_bytes(&libp2p::PeerId::random().to_bytes()).unwrap(),
         tip_height: crate::context::Height(height),
         history_min_height: crate::context::Height(1),
     }
