@@ -66,7 +66,8 @@ impl Play<'_> {
         self.signed_once()
     }
 
-    /// No validator cast two votes for one step of one round, by all votes that any node saw.
+    /// No validator signed two votes for one step of one round, nor two proposals, by all that any
+    /// node saw.
     fn signed_once(&mut self) -> Result<(), DevnetError> {
         let mut cast: BTreeMap<String, String> = BTreeMap::new();
         for node in self.devnet.nodes() {
@@ -104,7 +105,7 @@ fn vote(line: &str) -> Option<(String, String)> {
     let (step, value) = fields.split_once(" value=")?;
     let value = value.trim();
     // A killed node's last line may be torn.
-    let whole = value == "Nil" || (value.starts_with("Val(") && value.ends_with(")))"));
+    let whole = value == "Nil" || (value.contains("BlockId(") && value.ends_with("))"));
     (whole && !value.contains(' ')).then(|| (step.trim().to_owned(), value.to_owned()))
 }
 

@@ -24,6 +24,7 @@ use arc_malachitebft_app_channel::app::types::core::{
     HeightParams, LinearTimeouts, Round, ValidatorSet as _,
 };
 use arc_malachitebft_app_channel::{AppMsg, NetworkMsg, NetworkRequest, Reply};
+use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::broadcast::error::RecvError;
@@ -31,7 +32,7 @@ use tokio::sync::{mpsc, watch};
 use tracing::{debug, info, trace, warn};
 
 use crate::application::{Application, ApplicationError, Newest};
-use crate::context::{Address, Heatmark, Height, ValidatorSet, Vote};
+use crate::context::{Address, Heatmark, Height, Proposal, ValidatorSet, Vote};
 use crate::engine::{ConsensusUnavailable, connected_peers};
 use crate::error::Failure;
 use crate::parts::Assembly;
@@ -281,7 +282,12 @@ impl Host {
                 let newest = self.newest.height.into();
                 self.pace.voted(newest, vote.message.height, vote.message.address);
                 self.turns.heard(vote.message.address);
-                trace_vote(&vote.message);
+                let Vote { kind, height, round, value, address } = &vote.message;
+                trace_signed(address, (height.0, *round), kind, value);
+            }
+            Ok(Event::Received(SignedConsensusMsg::Proposal(proposal))) => {
+                let Proposal { height, round, value, address, .. } = &proposal.message;
+                trace_signed(address, (height.0, *round), &"Proposal", value);
             }
             Ok(Event::WalCorrupted(error)) => return Err(Failure::Log(error.to_string())),
             Ok(Event::WalReplayError(error)) => return Err(Failure::Log(error.to_string())),
@@ -305,15 +311,14 @@ impl Host {
     }
 }
 
-/// For whoever looks for two votes of one validator in one round: late ones are seen here as well.
-fn trace_vote(vote: &Vote) {
-    trace!(
-        target: "heatmark_consensus::votes",
-        validator = %vote.address,
-        height = vote.height.0,
-        round = vote.round.as_i64(),
-        kind = ?vote.kind,
-        value = ?vote.value,
-        "vote"
-    );
+/// For whoever looks for two votes or proposals of one validator in one round: also those that come
+/// too late to matter are seen here.
+fn trace_signed(
+    validator: &Address,
+    (height, round): (u64, Round),
+    kind: &impl Debug,
+    value: &impl Debug,
+) {
+    let round = round.as_i64();
+    trace!(target: "heatmark_consensus::votes", %validator, height, round, ?kind, ?value, "vote");
 }
