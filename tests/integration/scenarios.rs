@@ -139,6 +139,8 @@ async fn a_node_that_stops_in_order_logs_no_error() {
     let stopped = town.devnet.stop("lab").await.unwrap();
     assert_eq!((stopped.killed, stopped.code), (false, Some(0)));
     let log = fs::read_to_string(&town.devnet.node("lab").unwrap().log).unwrap();
+    // While it starts, peers may not listen yet, which the engine calls an error.
+    let (_, log) = log.split_once("heatmark::run: stopping").unwrap();
     let errors: Vec<&str> = log.lines().filter(|line| line.contains("ERROR")).collect();
     assert!(errors.is_empty(), "{errors:#?}");
     town.down().await;
