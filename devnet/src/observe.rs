@@ -14,7 +14,6 @@ use heatmark_ledger::genesis::Genesis;
 use heatmark_ledger::header::Header;
 use heatmark_ledger::ids::{Height, MemberId};
 use heatmark_ledger::keys::PublicKey;
-use heatmark_ledger::messages::KeyRole;
 use heatmark_ledger::receipt::TrustRoot;
 use serde::Serialize;
 use std::fs;
@@ -98,12 +97,10 @@ impl Devnet {
     /// # Errors
     /// [`DevnetError::Unknown`] when it is no founder, and see [`DevnetError`].
     pub fn member(&self, name: &str) -> Result<MemberId, DevnetError> {
-        let signing = PublicKey::of(&self.key(name, KeyKind::Signing)?).to_bytes();
+        // By name, since keys may have been rotated.
+        let legal_name = &self.node(name)?.legal_name;
         let genesis = self.genesis()?;
-        let of = |key: &heatmark_ledger::messages::PublicKey| {
-            key.role() == KeyRole::Signing && key.key == signing
-        };
-        let founder = genesis.founders().find(|(_, entry)| entry.keys.iter().any(of));
+        let founder = genesis.founders().find(|(_, entry)| entry.legal_name == *legal_name);
         founder.map(|(id, _)| *id).ok_or_else(|| {
             let known = crate::error::Names(self.names());
             DevnetError::Unknown { name: name.to_owned(), known }

@@ -187,7 +187,7 @@ async fn a_damaged_database_is_refused_found_and_repaired_from_peers() {
     let arguments = ["store", "repair", "--home", "lab", "--from", &mill, "--from", &forge];
     let repaired = town.command(0, &arguments);
     assert!(repaired["fetched_blocks"].as_u64().unwrap() >= 5, "{repaired}");
-    assert!(Path::new(repaired["damaged_kept_in"].as_str().unwrap()).is_dir());
+    assert!(town.path(repaired["damaged_kept_in"].as_str().unwrap()).is_dir());
     town.command(0, &["store", "check", "--home", "lab"]);
     town.devnet.restart("lab").await.unwrap();
     town.commit("lab").await.unwrap();
@@ -227,8 +227,13 @@ async fn a_running_node_that_meets_damage_answers_so_and_stops_voting() {
         town.commit("mill").await.unwrap();
     }
     town.agree(&town.names_but(&[]), 4).await;
-    // After a clean stop everything is in tables, and none of it in memory after the next start.
+    // After a clean stop everything is in tables, and without a cache none of it stays in memory.
     town.devnet.stop("lab").await.unwrap();
+    let settings = town.devnet.node("lab").unwrap().home.join("heatmark.toml");
+    let text = fs::read_to_string(&settings).unwrap();
+    let cached = "block_cache_bytes = 67108864";
+    assert!(text.contains(cached), "{text}");
+    fs::write(&settings, text.replace(cached, "block_cache_bytes = 0")).unwrap();
     town.devnet.restart("lab").await.unwrap();
     let root = &first.receipt.transaction[..64];
     let holds = |path: &PathBuf| fs::read(path).unwrap().windows(64).any(|window| window == root);

@@ -14,6 +14,7 @@
 
 mod disk;
 mod faults;
+mod governance;
 mod members;
 mod scenarios;
 mod spine;

@@ -62,6 +62,10 @@ CODES = {
     "certificate-order",  # signers are not ascending, or no members of the set
     "certificate-signature",  # a signature does not verify
     "certificate-quorum",  # not more than two thirds of the voting power
+    "restart-header",  # a restart at the trust root's height is not from its header
+    "restart-members",  # a restart's members are not proved by its header's state, or out of order
+    "restart-signature",  # a restart's signature is not by the root key of an active member
+    "restart-quorum",  # fewer than two thirds of the active members signed a restart
     "inclusion-path",  # the path does not lead from the leaf to the log root
     "body-not-canonical",  # the envelope or its body is too large or not the one accepted encoding
     "state-proof",  # the map proof does not lead from the key to the state root
@@ -88,15 +92,20 @@ class BadInput(Exception):
 # --- Section 1: encodings -----------------------------------------------------------------------
 
 # Enums by their greatest number; all are numbered 0 to that without gaps.
-ENUMS = {"CoSigner": 3, "AlertLevel": 5, "KeyRole": 5, "KeyAlgorithm": 2, "Role": 6}
+ENUMS = {"CoSigner": 3, "AlertLevel": 5, "KeyRole": 5, "KeyAlgorithm": 2, "Role": 6, "MemberStatus": 3}
 
 # Messages: field number -> (name, type). A type with "*" is repeated; one that is no scalar and no
 # enum is a message. This table equals the .proto files (a test compares them).
 MESSAGES: Dict[str, Dict[int, Tuple[str, str]]] = {
     "Receipt": {1: ("transaction", "bytes"), 2: ("leaf_index", "uint64"), 3: ("inclusion_path", "bytes*"),
                 4: ("header", "Header"), 5: ("certificate", "CommitCertificate"), 6: ("set_changes", "SetChange*")},
-    "SetChange": {1: ("header", "Header"), 2: ("certificate", "CommitCertificate"), 3: ("next", "ValidatorSet")},
-    "TrustedHeader": {1: ("header", "Header"), 2: ("next", "ValidatorSet")},
+    "SetChange": {1: ("header", "Header"), 2: ("certificate", "CommitCertificate"), 3: ("next", "ValidatorSet"),
+                  4: ("restart", "Restart")},
+    "Restart": {1: ("members", "bytes"), 2: ("members_proof", "bytes"), 3: ("entries", "RestartMember*")},
+    "RestartMember": {1: ("member", "bytes"), 2: ("state", "bytes"), 3: ("proof", "bytes"), 4: ("signature", "bytes")},
+    "MemberIndex": {1: ("members", "bytes*")},
+    "MemberState": {1: ("entry", "MemberEntry"), 2: ("status", "MemberStatus"), 3: ("since_height", "uint64")},
+    "TrustedHeader": {1: ("header", "Header"), 2: ("next", "ValidatorSet"), 3: ("restart", "bytes")},
     "StateProof": {1: ("key", "bytes"), 2: ("value", "bytes"), 3: ("present", "bool"), 4: ("proof", "bytes"),
                    5: ("header", "Header"), 6: ("certificate", "CommitCertificate"), 7: ("set_changes", "SetChange*")},
     "Header": {1: ("network", "bytes"), 2: ("version", "uint32"), 3: ("height", "uint64"), 4: ("time_ms", "uint64"),
@@ -359,8 +368,10 @@ def validator_set(message: Message) -> ValidatorSet:
     return ValidatorSet(keys, powers, hashed("validators", *parts))
 
 
-def check_certificate(network: bytes, header: Message, certificate: Message, current: ValidatorSet) -> None:
-    """More than two thirds of the power of `current` precommitted `header`; all signatures count."""
+def check_certificate(era: bytes, header: Message, certificate: Message, current: ValidatorSet) -> None:
+    """More than two thirds of the power of `current` precommitted `header`; all signatures count.
+
+    The era is the network's id, or after a restart the restart's."""
     signatures = certificate["signatures"]
     indexes = [entry["validator"] for entry in signatures]
     if any(first >= second for first, second in zip(indexes, indexes[1:])):
@@ -370,7 +381,7 @@ def check_certificate(network: bytes, header: Message, certificate: Message, cur
     decided = header_hash(header)
     for entry in signatures:
         key = current.keys[entry["validator"]]
-        vote = preimage("vote", network, b"\x02", u64(header["height"]), u32(certificate["round"]), decided, key)
+        vote = preimage("vote", era, b"\x02", u64(header["height"]), u32(certificate["round"]), decided, key)
         if not verifies(key, entry["signature"], vote):
             raise Refused("certificate-signature", f"validator {entry['validator']} at height {header['height']}")
     signed, total = sum(current.powers[index] for index in indexes), sum(current.powers)
@@ -478,6 +489,8 @@ class TrustRoot(NamedTuple):
     height: int
     network: bytes
     next: ValidatorSet
+    era: bytes
+    header: Optional[bytes]
 
 
 def pinned_header(data: bytes) -> TrustRoot:
@@ -488,17 +501,20 @@ def pinned_header(data: bytes) -> TrustRoot:
             raise BadInput("the pinned header has no header or no validator set")
         check_header_lengths(message["header"])
         next_set = validator_set(message["next"])
+        check_length(message["restart"], 32 if message["restart"] else 0, "the restart's id")
     except (NotCanonical, Refused) as error:
         raise BadInput(f"the pinned header cannot be used: {error}") from None
     if next_set.hash != message["header"]["next_validators"]:
         raise BadInput("the pinned header names another validator set")
-    return TrustRoot(message["header"]["height"], message["header"]["network"], next_set)
+    header = message["header"]
+    return TrustRoot(header["height"], header["network"], next_set, message["restart"] or header["network"], header_hash(header))
 
 
 ROLES = ["supplier", "assembler", "lab", "escrow-agent", "regulator", "validator"]
 SCHEMES = {"lei", "gln", "gs1-prefix", "melt-shop", "cmrt-smelter"}
 KEY_ROLES = ["root", "signing", "p2p", "envelope"]
 ED25519, X25519 = 1, 2  # numbers of KeyAlgorithm
+ROOT, ACTIVE = 1, 1  # numbers of KeyRole and MemberStatus
 
 
 def require(condition: bool, what: str) -> None:
@@ -626,7 +642,7 @@ def genesis(data: bytes) -> TrustRoot:
         first_set = validator_set({"validators": [{"key": key, "power": power} for key, power in voters]})
     except Refused as error:
         raise BadInput(f"genesis: {error}") from None
-    return TrustRoot(0, network, first_set)
+    return TrustRoot(0, network, first_set, network, None)
 
 
 def check_genesis_signatures(text: str, network: bytes, roots: List[bytes]) -> None:
@@ -668,6 +684,9 @@ def decode_evidence(name: str, data: bytes) -> Message:
             raise Refused("certificate-order", "more signatures than a set has validators")
         if "next" in part:
             validator_set(part["next"])
+        for entry in (part.get("restart") or {"entries": []})["entries"]:
+            check_length(entry["member"], 32, "a member id")
+            check_length(entry["signature"], 64 if entry["signature"] else 0, "a member's signature")
     for node in message.get("inclusion_path", []):
         check_length(node, 32, "a node of the inclusion path")
     return message
@@ -680,21 +699,73 @@ def check_header_chain(message: Message, trust: TrustRoot) -> None:
         raise Refused("wrong-network", header["network"].hex())
     if header["height"] <= trust.height:
         raise CannotTell("older-than-trust", f"height {header['height']}, trust root {trust.height}")
-    height, current = trust.height, trust.next
+    height, current, era, fresh = trust.height, trust.next, trust.era, True
     for change in message["set_changes"]:
-        at = change["header"]["height"]
-        if change["header"]["network"] != trust.network:
+        top, following = change["header"], validator_set(change["next"])
+        at, restart = top["height"], change["restart"]
+        if top["network"] != trust.network:
             raise Refused("wrong-network", f"set change at height {at}")
-        if not height < at < header["height"]:
-            raise Refused("set-change-order", f"height {at} after {height} for {header['height']}")
-        check_certificate(trust.network, change["header"], change["certificate"], current)
-        following = validator_set(change["next"])
-        if following.hash != change["header"]["next_validators"]:
+        if at >= header["height"]:
+            raise Refused("set-change-order", f"height {at} for {header['height']}")
+        if fresh and restart is not None and at == trust.height:
+            if header_hash(top) != trust.header or change["certificate"] != {"round": 0, "signatures": []}:
+                raise Refused("restart-header", f"restart at height {at}")
+        elif at <= height:
+            raise Refused("set-change-order", f"height {at} after {height}")
+        else:
+            check_certificate(era, top, change["certificate"], current)
+        if restart is not None:
+            era = check_restart(top, following, restart)
+        elif following.hash != top["next_validators"]:
             raise Refused("wrong-next-set", f"set change at height {at}")
-        if following.hash == current.hash:
+        elif following.hash == current.hash:
             raise Refused("set-change-unchanged", f"set change at height {at}")
-        height, current = at, following
-    check_certificate(trust.network, header, message["certificate"], current)
+        height, current, fresh = at, following, False
+    check_certificate(era, header, message["certificate"], current)
+
+
+def check_restart(header: Message, following: ValidatorSet, restart: Message) -> bytes:
+    """Two thirds of the active members of `header`'s state put `following` in place; the era it begins."""
+    if following.hash == header["next_validators"]:
+        raise Refused("set-change-unchanged", f"restart at height {header['height']}")
+    era = hashed("restart", header["network"], u64(header["height"]), header_hash(header), following.hash)
+
+    def proved(key: bytes, value: bytes, proof: bytes, name: str) -> Message:
+        try:
+            check_map_proof(proof, key, value, header["state_root"])
+            return decode(name, value)
+        except (Refused, NotCanonical) as error:
+            raise Refused("restart-members", str(error)) from None
+
+    known = set(proved(b"members", restart["members"], restart["members_proof"], "MemberIndex")["members"])
+    entries = restart["entries"]
+    if any(first["member"] >= second["member"] for first, second in zip(entries, entries[1:])):
+        raise Refused("restart-members", "members are not ascending")
+    checked = []
+    for entry in entries:
+        if entry["member"] not in known:
+            raise Refused("restart-members", f"{entry['member'].hex()} is no member")
+        state = proved(b"member/" + entry["member"], entry["state"], entry["proof"], "MemberState")
+        if state["entry"] is None:
+            raise Refused("restart-members", "a member without entry")
+        root = next((key["key"] for key in state["entry"]["keys"] if key["role"] == ROOT), b"")
+        if state["status"] == ACTIVE and not is_prime_order_point(root):
+            raise Refused("restart-members", "an active member without root key")
+        checked.append((entry, state["status"] == ACTIVE, root))
+    active, signed = len(known), 0
+    for entry, is_active, root in checked:
+        if is_active:
+            message = preimage("sign/restart", header["network"], key_id(ED25519, root), era)
+            if not entry["signature"] or not verifies(root, entry["signature"], message):
+                raise Refused("restart-signature", f"member {entry['member'].hex()}")
+            signed += 1
+        elif entry["signature"]:
+            raise Refused("restart-signature", f"member {entry['member'].hex()} is not active")
+        else:
+            active -= 1
+    if signed == 0 or 3 * signed < 2 * active:
+        raise Refused("restart-quorum", f"{signed} of {active} members signed")
+    return era
 
 
 def decode_transaction(network: bytes, data: bytes) -> Tuple[bytes, Optional[str]]:

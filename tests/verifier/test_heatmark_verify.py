@@ -160,7 +160,8 @@ def set_change(height, current, following, **header_changes):
 
 
 def trust(height=0, pairs=FIRST, network=NETWORK):
-    return hv.TrustRoot(height, network, hv.validator_set(hv.decode("ValidatorSet", encode("ValidatorSet", set_message(pairs)))))
+    following = hv.validator_set(hv.decode("ValidatorSet", encode("ValidatorSet", set_message(pairs))))
+    return hv.TrustRoot(height, network, following, network, None)
 
 
 def two_changes():

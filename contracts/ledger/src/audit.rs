@@ -8,6 +8,7 @@ use crate::execute::ExecutionError;
 use crate::genesis::Genesis;
 use crate::header::Header;
 use crate::ids::{Height, TransactionId, UnixMillis};
+use crate::receipt::{ReceiptError, TrustRoot};
 use crate::refusal::Refusal;
 use crate::state::{Changes, StateError, StateView};
 use crate::transaction::Transaction;
@@ -49,6 +50,9 @@ pub enum AuditError {
     /// The state map refused.
     #[error("state map: {0}")]
     Map(#[from] MapError),
+    /// A restart does not verify.
+    #[error("restart: {0}")]
+    Restart(#[from] ReceiptError),
 }
 
 /// What an audit has checked so far.
@@ -64,6 +68,8 @@ pub struct Summary {
     pub certificate_signatures: u64,
     /// Changes of the validator set followed.
     pub set_changes: u64,
+    /// Restarts by the members verified.
+    pub restarts: u64,
 }
 
 /// A ledger in memory: values, map and transaction ids, for audits and tests.
@@ -92,6 +98,7 @@ impl MemoryLedger {
             state_root: update.root,
             map_version: 0,
             validators: Arc::new(genesis.validators().clone()),
+            restart: None,
         };
         ledger.nodes.apply(update);
         ledger.write(changes);
@@ -167,6 +174,25 @@ impl Auditor {
         Ok(Self { ledger, tip, newest: None, summary: Summary::default() })
     }
 
+    /// Checks a restart that precedes the next block.
+    ///
+    /// # Errors
+    /// [`AuditError::Restart`]. The auditor stays where it was.
+    pub fn restart(&mut self, change: &pb::SetChange) -> Result<(), AuditError> {
+        let newest = self.newest.as_ref().ok_or(AuditError::Missing("header"))?;
+        let trust = TrustRoot {
+            network: self.tip.network,
+            height: self.tip.height,
+            header: Some(newest.hash()),
+            validators: Arc::clone(&self.tip.validators),
+            era: self.tip.era(),
+        };
+        let restarted = trust.restarted(change)?;
+        self.tip = self.tip.restarted(restarted.era, restarted.validators);
+        self.summary.restarts = self.summary.restarts.saturating_add(1);
+        Ok(())
+    }
+
     /// Checks the next block; blocks come in order, each once.
     ///
     /// # Errors
@@ -177,7 +203,7 @@ impl Auditor {
             certified.certificate.as_ref().ok_or(AuditError::Missing("certificate"))?;
         let certificate = CommitCertificate::from_proto(certificate)?;
         let received = Block::from_proto(message)?;
-        certificate.verify(&received.header, &self.tip.validators)?;
+        certificate.verify_in(&self.tip.era(), &received.header, &self.tip.validators)?;
         let mut transactions = Vec::new();
         for (position, bytes) in received.transactions.into_iter().enumerate() {
             let transaction = Transaction::decode(&self.tip.network, bytes)

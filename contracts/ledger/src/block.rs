@@ -5,8 +5,9 @@
 
 use crate::execute::{Environment, ExecutionError, Executor, Outcome};
 use crate::header::Header;
-use crate::ids::{Height, NetworkId, TransactionId, UnixMillis};
+use crate::ids::{Era, Height, NetworkId, TransactionId, UnixMillis};
 use crate::refusal::Refusal;
+use crate::restart::RestartPoint;
 use crate::state::{Changes, StateView};
 use crate::transaction::Transaction;
 use crate::validators::ValidatorSet;
@@ -87,6 +88,35 @@ pub struct Tip {
     pub map_version: u64,
     /// The set that certifies the next block.
     pub validators: Arc<ValidatorSet>,
+    /// The newest restart; one at this very height has put `validators` in place.
+    pub restart: Option<RestartPoint>,
+}
+
+impl Tip {
+    /// The era in which the next block is certified.
+    #[must_use]
+    pub fn era(&self) -> Era {
+        self.restart.map_or(Era::of(self.network), |restart| restart.era)
+    }
+
+    /// The chain's end once the members have restarted the network from it.
+    #[must_use]
+    pub fn restarted(&self, era: Era, next: Arc<ValidatorSet>) -> Self {
+        let restart = Some(RestartPoint { height: self.height, era });
+        Self { validators: next, restart, ..self.clone() }
+    }
+
+    fn begin<'v, V: StateView>(
+        &self,
+        view: &'v V,
+        env: Environment,
+    ) -> Result<Executor<'v, V>, ExecutionError> {
+        let mut executor = Executor::begin(view, env, self.frontier.size().0)?;
+        if let Some(restart) = self.restart.filter(|restart| restart.height == self.height) {
+            executor.restart(&restart, &self.validators)?;
+        }
+        Ok(executor)
+    }
 }
 
 /// A block's header and transactions as received.
@@ -163,7 +193,7 @@ pub fn propose<V: StateView + NodeReader>(
 ) -> Result<Proposal, BlockError> {
     let time = UnixMillis(now.0.max(tip.time.0.saturating_add(1)));
     let env = Environment { network: tip.network, height: tip.height.next(), time };
-    let mut executor = Executor::begin(view, env, tip.frontier.size().0)?;
+    let mut executor = tip.begin(view, env)?;
     let mut space = Space::new(executor.parameters());
     let (mut transactions, mut refused) = (Vec::new(), Vec::new());
     for candidate in candidates {
@@ -195,7 +225,7 @@ pub fn check<V: StateView + NodeReader>(
 ) -> Result<ExecutedBlock, BlockError> {
     check_link(tip, header)?;
     let env = Environment { network: tip.network, height: header.height, time: header.time };
-    let mut executor = Executor::begin(view, env, tip.frontier.size().0)?;
+    let mut executor = tip.begin(view, env)?;
     let mut space = Space::new(executor.parameters());
     for (position, transaction) in transactions.iter().enumerate() {
         if !space.fits(transaction) {
@@ -286,6 +316,7 @@ fn seal<V: StateView + NodeReader>(
         state_root,
         map_version,
         validators,
+        restart: tip.restart,
     };
     let changes = outcome.changes;
     Ok(ExecutedBlock { header, transactions, leaf_hashes, changes, map_update, tip })

@@ -3,7 +3,7 @@
 //! verify, out of order, or short of a quorum. Specification: `proto/README.md`, sections 1 and 6.
 
 use crate::header::Header;
-use crate::ids::{HeaderHash, Height, NetworkId, Round};
+use crate::ids::{Era, HeaderHash, Height, Round};
 use crate::validators::{MAX_VALIDATORS, ValidatorSet};
 use heatmark_merkle::tag;
 use heatmark_proto::ledger::v1 as pb;
@@ -18,10 +18,11 @@ pub enum VoteKind {
     Precommit,
 }
 
-/// Signed bytes of a vote; `value` is `None` for nil.
+/// Signed bytes of a vote; `value` is `None` for nil. The era is that of the height: the network
+/// itself until its first restart.
 #[must_use]
 pub fn vote_preimage(
-    network: &NetworkId,
+    era: impl Into<Era>,
     kind: VoteKind,
     (height, round): (Height, Round),
     value: Option<&HeaderHash>,
@@ -35,7 +36,7 @@ pub fn vote_preimage(
     tag::preimage(
         "vote",
         &[
-            network.as_bytes(),
+            era.into().as_bytes(),
             &[kind],
             &height.0.to_be_bytes(),
             &round.0.to_be_bytes(),
@@ -48,7 +49,7 @@ pub fn vote_preimage(
 /// Signed bytes of a proposal; `lock_round` is the proof-of-lock round, if any.
 #[must_use]
 pub fn proposal_preimage(
-    network: &NetworkId,
+    era: impl Into<Era>,
     (height, round): (Height, Round),
     lock_round: Option<Round>,
     value: &HeaderHash,
@@ -58,7 +59,7 @@ pub fn proposal_preimage(
     tag::preimage(
         "proposal",
         &[
-            network.as_bytes(),
+            era.into().as_bytes(),
             &height.0.to_be_bytes(),
             &round.0.to_be_bytes(),
             &lock.to_be_bytes(),
@@ -92,11 +93,25 @@ pub struct CommitCertificate {
 }
 
 impl CommitCertificate {
-    /// Verifies that `set` decided `header`: all signatures valid, ascending, and a quorum.
+    /// Verifies that `set` decided `header` before any restart: see [`Self::verify_in`].
     ///
     /// # Errors
     /// See [`CertificateError`].
     pub fn verify(&self, header: &Header, set: &ValidatorSet) -> Result<(), CertificateError> {
+        self.verify_in(&Era::of(header.network), header, set)
+    }
+
+    /// Verifies that `set` decided `header` in this era: all signatures valid, ascending, and a
+    /// quorum.
+    ///
+    /// # Errors
+    /// See [`CertificateError`].
+    pub fn verify_in(
+        &self,
+        era: &Era,
+        header: &Header,
+        set: &ValidatorSet,
+    ) -> Result<(), CertificateError> {
         if !self.signatures.is_sorted_by(|a, b| a.0 < b.0) {
             return Err(CertificateError::Order);
         }
@@ -110,7 +125,7 @@ impl CommitCertificate {
         for (index, signature) in &self.signatures {
             let validator = position(*index).ok_or(CertificateError::Order)?;
             let preimage = vote_preimage(
-                &header.network,
+                era,
                 VoteKind::Precommit,
                 (header.height, self.round),
                 Some(&hash),

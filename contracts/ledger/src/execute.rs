@@ -2,7 +2,8 @@
 //! refused one leaves no trace. Refuses whatever `proto/README.md`, section 3, does not allow.
 //!
 //! ```text
-//! Executor::begin(view, env)      adopted proposals whose time has come
+//! Executor::begin(view, env)      adopted proposals whose time has come, scheduled version
+//!    │  restart(set)              where the members restarted the network
 //!    │  apply(tx) … apply(tx)     standing → window → replay → signature → payload
 //!    ▼
 //! finish() → Outcome { changes, next validators, protocol version }
@@ -20,6 +21,7 @@ pub(crate) use registry::{enter, member_id_of};
 use crate::ids::{AlertSubject, Height, MemberId, NetworkId, TransactionId, UnixMillis};
 use crate::keys::{PublicKey, RegisteredKey};
 use crate::refusal::Refusal;
+use crate::restart::{self, RestartError, RestartPoint};
 use crate::state::{self, Changes, Overlay, StateError, StateView};
 use crate::transaction::Transaction;
 use crate::validators::ValidatorSet;
@@ -53,8 +55,20 @@ pub enum ExecutionError {
     #[error("{0}")]
     State(#[from] StateError),
     /// The network runs a protocol version that this program does not know. Install a newer one.
-    #[error("protocol version {0} is in force, this program knows versions up to {NEWEST_VERSION}")]
-    VersionTooNew(u32),
+    #[error(
+        "protocol version {version} is in force at height {height}, and this program knows \
+         versions up to {NEWEST_VERSION}: install a newer program; nothing is lost until then"
+    )]
+    VersionTooNew {
+        /// The version.
+        version: u32,
+        /// First height that this program cannot execute.
+        height: Height,
+    },
+    /// A restart's set has a validator that the registry does not know. Never for one that
+    /// [`crate::restart::check_set`] accepted.
+    #[error("the restart cannot be executed: {0}")]
+    Restart(#[from] Box<RestartError>),
 }
 
 /// What a block's transactions changed.
@@ -93,15 +107,45 @@ impl<'v, V: StateView + ?Sized> Executor<'v, V> {
     /// # Errors
     /// When the state cannot be read, or a version is in force that this program does not know.
     pub fn begin(view: &'v V, env: Environment, log_size: u64) -> Result<Self, ExecutionError> {
+        Self::begin_knowing(NEWEST_VERSION, view, env, log_size)
+    }
+
+    /// As [`Self::begin`], for a program that knows the rules of all versions up to `newest`.
+    ///
+    /// # Errors
+    /// As [`Self::begin`].
+    pub fn begin_knowing(
+        newest: u32,
+        view: &'v V,
+        env: Environment,
+        log_size: u64,
+    ) -> Result<Self, ExecutionError> {
         let mut state = Overlay::new(view);
         governance::apply_due(&mut state, &env)?;
         let version = governance::switch_version(&mut state, env.height)?;
-        if version > NEWEST_VERSION {
-            return Err(ExecutionError::VersionTooNew(version));
+        if version > newest {
+            return Err(ExecutionError::VersionTooNew { version, height: env.height });
         }
         let parameters = state::parameters(&state)?;
         let seen = BTreeSet::new();
         Ok(Self { env, parameters, version, state, seen, first_leaf: log_size })
+    }
+
+    /// Puts a restart's set in the place of the one that certifies the next height, whatever
+    /// adopted proposals have made of that; to be called before any transaction.
+    ///
+    /// # Errors
+    /// [`ExecutionError::Restart`] or [`ExecutionError::State`].
+    pub fn restart(
+        &mut self,
+        point: &RestartPoint,
+        set: &ValidatorSet,
+    ) -> Result<(), ExecutionError> {
+        restart::check_set(&self.state, set).map_err(Box::new)?;
+        put_validators(&mut self.state, set);
+        let value = pb::RestartState { restart: point.era.to_vec(), height: point.height.0 };
+        self.state.put(state::restart_key(), &value);
+        Ok(())
     }
 
     /// Parameters in force in this block.
@@ -154,6 +198,26 @@ impl<'v, V: StateView + ?Sized> Executor<'v, V> {
         transaction.verify(&self.env.network, &key)?;
         Ok(member)
     }
+}
+
+/// The version in force at a height, when this program does not know its rules: what a node asks
+/// before it votes on the height.
+///
+/// # Errors
+/// [`ExecutionError::VersionTooNew`], or [`ExecutionError::State`].
+pub fn check_version(
+    view: &(impl StateView + ?Sized),
+    height: Height,
+) -> Result<(), ExecutionError> {
+    let versions = state::versions(view)?;
+    let due = versions.scheduled.iter().take_while(|next| next.height <= height.0).last();
+    let (version, since) =
+        due.map_or((versions.current, height.0), |next| (next.version, next.height));
+    if version > NEWEST_VERSION {
+        let height = Height(since.min(height.0));
+        return Err(ExecutionError::VersionTooNew { version, height });
+    }
+    Ok(())
 }
 
 /// Who signs a transaction, and with what key, if it may at this height: registered, a signing

@@ -86,6 +86,31 @@ hash_id!(
     /// What an alert is about: the hash of a record's alert key.
     AlertSubject
 );
+hash_id!(
+    /// What votes and proposals are bound to: the network's id, or since a restart the restart's
+    /// id, so that no signature of one era counts in another.
+    Era
+);
+
+impl Era {
+    /// The first one of a network, until its members restart it.
+    #[must_use]
+    pub fn of(network: NetworkId) -> Self {
+        Self(network.0)
+    }
+}
+
+impl From<&NetworkId> for Era {
+    fn from(network: &NetworkId) -> Self {
+        Self(network.0)
+    }
+}
+
+impl From<&Era> for Era {
+    fn from(era: &Era) -> Self {
+        *era
+    }
+}
 
 macro_rules! number {
     ($(#[$doc:meta])* $name:ident, $inner:ty) => {

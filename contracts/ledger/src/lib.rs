@@ -12,7 +12,7 @@
 //!      │        │
 //!   header ─ validators ─ certificate
 //!               │
-//!            receipt            evidence against a trust root, offline
+//!       restart ─ receipt       evidence against a trust root, offline, across restarts
 //! ```
 //!
 //! The specification is `proto/README.md`.
@@ -27,6 +27,7 @@ pub mod ids;
 pub mod keys;
 pub mod receipt;
 pub mod refusal;
+pub mod restart;
 pub mod state;
 pub mod transaction;
 pub mod validators;

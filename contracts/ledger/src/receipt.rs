@@ -2,96 +2,24 @@
 //! roots themselves. Refuses anything that is not canonical, does not link to the trust root, or
 //! proves less than it claims. Specification: `proto/README.md`, section 7.
 
-use crate::certificate::{CertificateError, CommitCertificate};
+mod error;
+
+pub use error::ReceiptError;
+
+use crate::certificate::CommitCertificate;
 use crate::genesis::Genesis;
 use crate::header::Header;
-use crate::ids::{HeaderHash, Height, KeyId, NetworkId, TransactionId};
+use crate::ids::{Era, HeaderHash, Height, KeyId, NetworkId, Round, TransactionId};
 use crate::keys::SIGNATURE_BYTES;
-use crate::transaction;
-use crate::validators::{SetError, ValidatorSet};
-use crate::wire::{self, MAX_RECEIPT_BYTES, WireError};
+use crate::restart::{Draft, RestartProof};
+use crate::validators::ValidatorSet;
+use crate::wire::{self, MAX_RECEIPT_BYTES};
+use crate::{state, transaction};
 use heatmark_merkle::map::MapProof;
-use heatmark_merkle::{Hash, LeafIndex, ProofError, tree};
+use heatmark_merkle::{Hash, LeafIndex, tree};
 use heatmark_proto::ledger::v1 as pb;
 use prost::Message;
 use std::sync::Arc;
-use thiserror::Error;
-
-/// Why evidence is not accepted.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum ReceiptError {
-    /// Not the message it claims to be, in its one encoding.
-    #[error("{0}")]
-    Wire(#[from] WireError),
-    /// A field is missing or has the wrong length.
-    #[error("field {0} is missing or has the wrong length")]
-    Field(&'static str),
-    /// Made for another network.
-    #[error("it belongs to another network")]
-    WrongNetwork,
-    /// Its header is not later than the trust root's: this trust root cannot tell. Use genesis or
-    /// an older pinned header, or ask for a newer receipt.
-    #[error("its header (height {header}) is not later than the trust root (height {trust})")]
-    OlderThanTrust {
-        /// Height of the evidence's header.
-        header: Height,
-        /// Height of the trust root.
-        trust: Height,
-    },
-    /// Set changes are not strictly between trust root and header, ascending.
-    #[error("the validator set changes are out of order")]
-    SetChangeOrder,
-    /// A set change that changes nothing.
-    #[error("a validator set change names the same set again")]
-    SetChangeUnchanged,
-    /// A set is not the one its header names.
-    #[error("a validator set is not the one its header names")]
-    WrongNextSet,
-    /// A list of validators is not a set.
-    #[error("{0}")]
-    InvalidSet(#[from] SetError),
-    /// A certificate does not prove its header.
-    #[error("{0}")]
-    Certificate(#[from] CertificateError),
-    /// The transaction does not stand where the receipt says.
-    #[error("the inclusion path does not lead to the header's log root: {0}")]
-    Inclusion(ProofError),
-    /// The map proof does not lead to the header's state root.
-    #[error("the state proof does not lead to the header's state root: {0}")]
-    State(ProofError),
-    /// The proven transaction's body is not canonical.
-    #[error("the transaction inside is malformed")]
-    Transaction,
-}
-
-impl ReceiptError {
-    /// A stable name, the same in every implementation.
-    #[must_use]
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::Wire(_) => "not-canonical",
-            Self::Field(_) => "wrong-length",
-            Self::WrongNetwork => "wrong-network",
-            Self::OlderThanTrust { .. } => "older-than-trust",
-            Self::SetChangeOrder => "set-change-order",
-            Self::SetChangeUnchanged => "set-change-unchanged",
-            Self::WrongNextSet => "wrong-next-set",
-            Self::InvalidSet(_) => "invalid-set",
-            Self::Certificate(CertificateError::Order) => "certificate-order",
-            Self::Certificate(CertificateError::Signature) => "certificate-signature",
-            Self::Certificate(CertificateError::Quorum) => "certificate-quorum",
-            Self::Inclusion(_) => "inclusion-path",
-            Self::State(_) => "state-proof",
-            Self::Transaction => "body-not-canonical",
-        }
-    }
-
-    /// Whether the evidence may be sound but this trust root cannot say.
-    #[must_use]
-    pub fn cannot_tell(&self) -> bool {
-        matches!(self, Self::OlderThanTrust { .. })
-    }
-}
 
 /// What a verifier starts from.
 #[derive(Debug, Clone)]
@@ -104,6 +32,8 @@ pub struct TrustRoot {
     pub header: Option<HeaderHash>,
     /// The set that certifies the next height.
     pub validators: Arc<ValidatorSet>,
+    /// The era in which it does.
+    pub era: Era,
 }
 
 impl TrustRoot {
@@ -115,6 +45,7 @@ impl TrustRoot {
             height: Height(0),
             header: None,
             validators: Arc::new(genesis.validators().clone()),
+            era: Era::of(genesis.network()),
         }
     }
 
@@ -125,37 +56,47 @@ impl TrustRoot {
     pub fn from_pinned(bytes: &[u8]) -> Result<Self, ReceiptError> {
         let message: pb::TrustedHeader = wire::decode(bytes, MAX_RECEIPT_BYTES)?;
         let header = header_of(message.header.as_ref())?;
-        let next = message.next.as_ref().ok_or(ReceiptError::Field("next"))?;
-        let next = ValidatorSet::from_proto(next)?;
+        let next = set_of(message.next.as_ref())?;
         if next.hash() != header.next_validators {
             return Err(ReceiptError::WrongNextSet);
         }
+        let era = match message.restart.as_slice() {
+            [] => Era::of(header.network),
+            restart => Era::try_from(restart).map_err(|_| ReceiptError::Field("restart"))?,
+        };
         Ok(Self {
             network: header.network,
             height: header.height,
             header: Some(header.hash()),
             validators: Arc::new(next),
+            era,
         })
     }
 
-    /// The trust root that a verified header gives, with its `TrustedHeader` bytes to keep.
+    /// The trust root that a verified header gives, with its `TrustedHeader` bytes to keep; `era`
+    /// is the one in which it was certified, as [`Self::verify_header`] tells.
     ///
     /// # Errors
     /// [`ReceiptError::WrongNextSet`] when the set is not the one the header names.
-    pub fn pin(header: &Header, next: &ValidatorSet) -> Result<Vec<u8>, ReceiptError> {
+    pub fn pin(header: &Header, next: &ValidatorSet, era: &Era) -> Result<Vec<u8>, ReceiptError> {
         if next.hash() != header.next_validators {
             return Err(ReceiptError::WrongNextSet);
         }
-        let message =
-            pb::TrustedHeader { header: Some(header.to_proto()), next: Some(next.to_proto()) };
+        let first = *era == Era::of(header.network);
+        let message = pb::TrustedHeader {
+            header: Some(header.to_proto()),
+            next: Some(next.to_proto()),
+            restart: if first { Vec::new() } else { era.to_vec() },
+        };
         Ok(message.encode_to_vec())
     }
 
-    /// Verifies that a header is certified, through the set changes from this trust root to it.
+    /// Verifies that a header is certified, through the set changes and restarts from this trust
+    /// root to it, and tells the era in which it is.
     ///
     /// # Errors
     /// See [`ReceiptError`].
-    pub fn verify_header(&self, certified: &CertifiedHeader) -> Result<(), ReceiptError> {
+    pub fn verify_header(&self, certified: &CertifiedHeader) -> Result<Era, ReceiptError> {
         let header = &certified.header;
         if header.network != self.network {
             return Err(ReceiptError::WrongNetwork);
@@ -164,26 +105,114 @@ impl TrustRoot {
             let (header, trust) = (header.height, self.height);
             return Err(ReceiptError::OlderThanTrust { header, trust });
         }
-        let mut current = &*self.validators;
-        let mut after = self.height;
+        let mut walk = Walk::new(self);
         for change in &certified.changes {
             if change.header.network != self.network {
                 return Err(ReceiptError::WrongNetwork);
             }
-            if change.header.height <= after || change.header.height >= header.height {
+            if change.header.height >= header.height {
                 return Err(ReceiptError::SetChangeOrder);
             }
-            change.certificate.verify(&change.header, current)?;
-            if change.next.hash() != change.header.next_validators {
+            walk.pass(change)?;
+        }
+        certified.certificate.verify_in(&walk.era, header, walk.current)?;
+        Ok(walk.era)
+    }
+
+    /// Verifies a restart that precedes the next block of a chain whose newest header is this trust
+    /// root, or later, and gives the trust root with the restart's set and era.
+    ///
+    /// # Errors
+    /// See [`ReceiptError`]; [`ReceiptError::RestartHeader`] when it starts from another header.
+    pub fn restarted(&self, change: &pb::SetChange) -> Result<Self, ReceiptError> {
+        let mut change = Change::from_proto(change)?;
+        if change.header.network != self.network {
+            return Err(ReceiptError::WrongNetwork);
+        }
+        if change.header.height != self.height || change.restart.is_none() {
+            return Err(ReceiptError::RestartHeader);
+        }
+        // The header is verified already, which is more than its certificate says.
+        change.certificate.signatures.clear();
+        change.certificate.round = Round(0);
+        let mut walk = Walk::new(self);
+        walk.pass(&change)?;
+        let (era, validators) = (walk.era, Arc::new(walk.current.clone()));
+        Ok(Self { era, validators, ..self.clone() })
+    }
+
+    /// Verifies a restart that is being passed round: the chain from this trust root to its header,
+    /// its members and whatever signatures it has.
+    ///
+    /// # Errors
+    /// See [`ReceiptError`].
+    pub fn verify_draft(&self, document: pb::RestartDocument) -> Result<Draft, ReceiptError> {
+        let mut walk = Walk::new(self);
+        let changes = document.set_changes.iter().map(Change::from_proto);
+        let changes = changes.collect::<Result<Vec<_>, _>>()?;
+        let last = document.restart.as_ref().ok_or(ReceiptError::Field("restart"))?;
+        let last = Change::from_proto(last)?;
+        for change in &changes {
+            if change.header.network != self.network {
+                return Err(ReceiptError::WrongNetwork);
+            }
+            walk.pass(change)?;
+        }
+        let (header, next) = (last.header, last.next);
+        if header.network != self.network {
+            return Err(ReceiptError::WrongNetwork);
+        }
+        if header.height <= walk.after {
+            return Err(ReceiptError::SetChangeOrder);
+        }
+        last.certificate.verify_in(&walk.era, &header, walk.current)?;
+        Draft::new(document, header, next)
+    }
+}
+
+/// How far the set changes have been followed.
+struct Walk<'w> {
+    trust: &'w TrustRoot,
+    after: Height,
+    /// Nothing has been passed, so that a restart from the trust root's own header may come.
+    fresh: bool,
+    current: &'w ValidatorSet,
+    era: Era,
+}
+
+impl<'w> Walk<'w> {
+    fn new(trust: &'w TrustRoot) -> Self {
+        let (after, current) = (trust.height, &*trust.validators);
+        Self { trust, after, fresh: true, current, era: trust.era }
+    }
+
+    fn pass(&mut self, change: &'w Change) -> Result<(), ReceiptError> {
+        let own = self.fresh && change.header.height == self.trust.height;
+        match &change.restart {
+            Some(_) if own => {
+                let bare = change.certificate.signatures.is_empty();
+                let same = Some(change.header.hash()) == self.trust.header;
+                if !bare || change.certificate.round != Round(0) || !same {
+                    return Err(ReceiptError::RestartHeader);
+                }
+            }
+            _ if change.header.height <= self.after => return Err(ReceiptError::SetChangeOrder),
+            _ => change.certificate.verify_in(&self.era, &change.header, self.current)?,
+        }
+        match &change.restart {
+            Some(restart) => self.era = restart.verify(&change.header, &change.next)?,
+            None if change.next.hash() != change.header.next_validators => {
                 return Err(ReceiptError::WrongNextSet);
             }
-            if change.next.hash() == current.hash() {
+            None if change.next.hash() == self.current.hash() => {
                 return Err(ReceiptError::SetChangeUnchanged);
             }
-            current = &change.next;
-            after = change.header.height;
+            None => {}
         }
-        Ok(certified.certificate.verify(header, current)?)
+        self.current = &change.next;
+        self.after = change.header.height;
+        self.fresh = false;
+        Ok(())
     }
 }
 
@@ -201,6 +230,17 @@ struct Change {
     header: Header,
     certificate: CommitCertificate,
     next: ValidatorSet,
+    restart: Option<RestartProof>,
+}
+
+impl Change {
+    fn from_proto(change: &pb::SetChange) -> Result<Self, ReceiptError> {
+        let header = header_of(change.header.as_ref())?;
+        let certificate = certificate_of(change.certificate.as_ref())?;
+        let next = set_of(change.next.as_ref())?;
+        let restart = change.restart.as_ref().map(RestartProof::from_proto).transpose()?;
+        Ok(Self { header, certificate, next, restart })
+    }
 }
 
 impl CertifiedHeader {
@@ -216,17 +256,7 @@ impl CertifiedHeader {
     ) -> Result<Self, ReceiptError> {
         let header = header_of(header)?;
         let certificate = certificate_of(certificate)?;
-        let changes = changes
-            .iter()
-            .map(|change| {
-                let next = change.next.as_ref().ok_or(ReceiptError::Field("next"))?;
-                Ok(Change {
-                    header: header_of(change.header.as_ref())?,
-                    certificate: certificate_of(change.certificate.as_ref())?,
-                    next: ValidatorSet::from_proto(next)?,
-                })
-            })
-            .collect::<Result<_, ReceiptError>>()?;
+        let changes = changes.iter().map(Change::from_proto).collect::<Result<_, _>>()?;
         Ok(Self { header, certificate, changes })
     }
 }
@@ -259,7 +289,7 @@ pub fn verify_bytes(bytes: &[u8], trust: &TrustRoot) -> Result<Verified, Receipt
 /// # Errors
 /// See [`ReceiptError`].
 pub fn verify(receipt: &pb::Receipt, trust: &TrustRoot) -> Result<Verified, ReceiptError> {
-    verify_with(receipt, trust, |certified| trust.verify_header(certified))
+    verify_with(receipt, trust, |certified| trust.verify_header(certified).map(|_| ()))
 }
 
 /// As [`verify`], with another way to be sure of the header: a verifier of many receipts need not
@@ -310,6 +340,38 @@ pub struct VerifiedState {
     pub header: Header,
 }
 
+/// What a key's state says of a transaction that it signed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signing {
+    /// Nothing stands against the key up to the receipt's header.
+    Sound,
+    /// The key was declared compromised since a height that the receipt's header has reached: HOLD
+    /// until its member reaffirms. A receipt by an earlier header may show that it was before.
+    Suspect {
+        /// First height at which its signatures are suspect.
+        since: Height,
+    },
+}
+
+impl Verified {
+    /// What the proved state of the signer's key says of this transaction.
+    ///
+    /// # Errors
+    /// [`ReceiptError::Field`] when the state is of another key, or none, or of an earlier header.
+    pub fn signing(&self, state: &VerifiedState) -> Result<Signing, ReceiptError> {
+        if state.key != state::key_key(&self.signer) || state.header.height < self.header.height {
+            return Err(ReceiptError::Field("key"));
+        }
+        let value = state.value.as_ref().ok_or(ReceiptError::Field("value"))?;
+        let key: pb::KeyState = wire::decode(value, MAX_RECEIPT_BYTES)?;
+        match Height(key.compromised_since_height) {
+            Height(0) => Ok(Signing::Sound),
+            since if self.header.height < since => Ok(Signing::Sound),
+            since => Ok(Signing::Suspect { since }),
+        }
+    }
+}
+
 /// Verifies presence or absence of a key in the state.
 ///
 /// # Errors
@@ -346,6 +408,14 @@ pub fn verify_state_bytes(bytes: &[u8], trust: &TrustRoot) -> Result<VerifiedSta
 fn header_of(message: Option<&pb::Header>) -> Result<Header, ReceiptError> {
     let message = message.ok_or(ReceiptError::Field("header"))?;
     Header::from_proto(message).map_err(|_| ReceiptError::Field("header"))
+}
+
+fn set_of(message: Option<&pb::ValidatorSet>) -> Result<ValidatorSet, ReceiptError> {
+    let message = message.ok_or(ReceiptError::Field("next"))?;
+    if message.validators.iter().any(|validator| validator.key.len() != 32) {
+        return Err(ReceiptError::Field("key"));
+    }
+    Ok(ValidatorSet::from_proto(message)?)
 }
 
 fn certificate_of(

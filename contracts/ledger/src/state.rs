@@ -173,6 +173,12 @@ pub fn versions_key() -> Vec<u8> {
     key("versions", &[])
 }
 
+/// Key of the newest restart.
+#[must_use]
+pub fn restart_key() -> Vec<u8> {
+    key("restart", &[])
+}
+
 /// Reads a value as its message.
 ///
 /// # Errors

@@ -1,7 +1,7 @@
 //! Validator sets: who votes on a height and with what power. Refuses sets out of order, empty,
 //! too large or with unacceptable keys. Specification: `proto/README.md`, sections 1 and 6.
 
-use crate::keys::PublicKey;
+use crate::keys::{KeyError, PublicKey};
 use heatmark_merkle::{Hash, tag};
 use heatmark_proto::ledger::v1 as pb;
 use thiserror::Error;
@@ -87,6 +87,19 @@ impl ValidatorSet {
     /// # Errors
     /// When the message is not a set: see [`SetError`].
     pub fn from_proto(message: &pb::ValidatorSet) -> Result<Self, SetError> {
+        Self::read(message, PublicKey::from_bytes)
+    }
+
+    /// Reads the message from the state, where only acceptable keys come to stand, without paying
+    /// for their subgroup checks in every block again.
+    pub(crate) fn from_state(message: &pb::ValidatorSet) -> Result<Self, SetError> {
+        Self::read(message, PublicKey::from_registry)
+    }
+
+    fn read(
+        message: &pb::ValidatorSet,
+        key: impl Fn(&[u8]) -> Result<PublicKey, KeyError>,
+    ) -> Result<Self, SetError> {
         if message.validators.len() > MAX_VALIDATORS {
             return Err(SetError::TooMany);
         }
@@ -94,7 +107,7 @@ impl ValidatorSet {
             .validators
             .iter()
             .map(|v| {
-                let key = PublicKey::from_bytes(&v.key).map_err(|_| SetError::Key)?;
+                let key = key(&v.key).map_err(|_| SetError::Key)?;
                 Ok(Validator { key, power: v.power })
             })
             .collect::<Result<_, SetError>>()?;

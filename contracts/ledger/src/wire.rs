@@ -79,6 +79,20 @@ pub fn decode_body(bytes: &[u8]) -> Result<pb::Body, WireError> {
     if known { Ok(body) } else { Err(WireError::Malformed) }
 }
 
+/// Decodes a `MemberState`, all of its enumerations named in their files.
+///
+/// # Errors
+/// As [`decode`]; [`WireError::Malformed`] for a number that names nothing.
+pub fn decode_member(bytes: &[u8]) -> Result<pb::MemberState, WireError> {
+    let state: pb::MemberState = decode(bytes, MAX_RECEIPT_BYTES)?;
+    let entry_is_known = |entry: &pb::MemberEntry| {
+        roles_are_known(&entry.roles) && entry.keys.iter().all(names_are_known)
+    };
+    let known =
+        pb::MemberStatus::try_from(state.status).is_ok() && state.entry.iter().all(entry_is_known);
+    if known { Ok(state) } else { Err(WireError::Malformed) }
+}
+
 fn names_are_known(key: &pb::PublicKey) -> bool {
     pb::KeyRole::try_from(key.role).is_ok() && pb::KeyAlgorithm::try_from(key.algorithm).is_ok()
 }

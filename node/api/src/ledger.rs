@@ -97,7 +97,7 @@ impl LedgerService for Ledger {
                 header: Some(header.to_proto()),
                 certificate: Some(certificate.to_proto()),
                 set_changes: store.set_changes(Height(request.trusted_height), height)?,
-                next: store.validators(height.next())?.map(|set| set.to_proto()),
+                next: store.named_next(height)?.map(|set| set.to_proto()),
             }))
         });
         let answer = answer.await?;

@@ -1,10 +1,11 @@
-//! A chain of blocks as it streams in: each certified by the right set, linked to the one before,
+//! A chain of blocks as it streams in: each certified by the right set, restarts by the members
+//! included, linked to the one before,
 //! and, from the first block on, with a log root that follows from its transactions. Refuses the
 //! first block that breaks the chain. Specification: `proto/README.md`, sections 4 and 6.
 
 use crate::error::ClientError;
 use heatmark_ledger::header::Header;
-use heatmark_ledger::ids::Height;
+use heatmark_ledger::ids::{Era, Height};
 use heatmark_ledger::receipt::{CertifiedHeader, ReceiptError, TrustRoot};
 use heatmark_ledger::validators::ValidatorSet;
 use heatmark_ledger::{Hash, TreeSize, messages as pb, transaction};
@@ -47,15 +48,16 @@ impl BlockVerifier {
         }
     }
 
-    /// Starts at the block after a verified header.
+    /// Starts at the block after a verified header of this era.
     #[must_use]
-    pub fn after(header: &Header, next: ValidatorSet) -> Self {
+    pub fn after(header: &Header, next: ValidatorSet, era: Era) -> Self {
         let hash = header.hash();
         let trust = TrustRoot {
             network: header.network,
             height: header.height,
             header: Some(hash),
             validators: Arc::new(next),
+            era,
         };
         Self { trust, previous: hash.0, size: Some(header.log_size), frontier: None }
     }
@@ -70,6 +72,9 @@ impl BlockVerifier {
     ) -> Result<VerifiedBlock, ClientError> {
         let message = response.block.ok_or(ReceiptError::Field("block"))?;
         let block = message.block.as_ref().ok_or(ReceiptError::Field("block"))?;
+        if let Some(restart) = &response.restart {
+            self.trust = self.trust.restarted(restart)?;
+        }
         let certified =
             CertifiedHeader::from_proto(block.header.as_ref(), message.certificate.as_ref(), &[])?;
         let header = certified.header;

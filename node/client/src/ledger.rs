@@ -9,7 +9,7 @@ use crate::tls::Identity;
 use crate::{MAX_ANSWER_BYTES, VerifiedBlock};
 use futures::stream::{self, BoxStream, Stream, StreamExt as _, TryStreamExt as _};
 use heatmark_ledger::header::Header;
-use heatmark_ledger::ids::{Height, KeyId, MemberId, TransactionId};
+use heatmark_ledger::ids::{Era, Height, KeyId, MemberId, TransactionId};
 use heatmark_ledger::receipt::{
     self, CertifiedHeader, ReceiptError, TrustRoot, Verified, VerifiedState,
 };
@@ -53,8 +53,12 @@ pub struct VerifiedHeader {
     pub header: Header,
     /// The precommits that decided it.
     pub certificate: pb::CommitCertificate,
-    /// The validators of the next height.
+    /// The validators of the next height, as the header names them.
     pub next: ValidatorSet,
+    /// The era in which it was certified.
+    pub era: Era,
+    /// The changes of the set and restarts that lead to it from the trust root.
+    pub set_changes: Vec<pb::SetChange>,
 }
 
 impl VerifiedHeader {
@@ -63,7 +67,7 @@ impl VerifiedHeader {
     /// # Errors
     /// Never for a header from this client; the type is that of pinning.
     pub fn pin(&self) -> Result<Vec<u8>, ReceiptError> {
-        TrustRoot::pin(&self.header, &self.next)
+        TrustRoot::pin(&self.header, &self.next, &self.era)
     }
 }
 
@@ -197,7 +201,7 @@ impl LedgerClient {
             answer.certificate.as_ref(),
             &answer.set_changes,
         )?;
-        self.trust.verify_header(&certified)?;
+        let era = self.trust.verify_header(&certified)?;
         let header = certified.header;
         let certificate = answer.certificate.unwrap_or_default();
         let next = answer.next.ok_or(ReceiptError::Field("next"))?;
@@ -208,7 +212,8 @@ impl LedgerClient {
         if height.is_some_and(|height| height != header.height) {
             return Err(ClientError::WrongAnswer("another header"));
         }
-        Ok(VerifiedHeader { header, certificate, next })
+        let set_changes = answer.set_changes;
+        Ok(VerifiedHeader { header, certificate, next, era, set_changes })
     }
 
     /// A value of the state, or its proven absence, at the newest height or the one given.
@@ -220,14 +225,45 @@ impl LedgerClient {
         key: &[u8],
         height: Option<Height>,
     ) -> Result<VerifiedState, ClientError> {
+        let proof = self.proof(key, height).await?;
+        self.verify_proof(&proof, key, height)
+    }
+
+    /// The same with the evidence, to keep and to hand on.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn state_proof(
+        &self,
+        key: &[u8],
+        height: Option<Height>,
+    ) -> Result<(pb::StateProof, VerifiedState), ClientError> {
+        let proof = self.proof(key, height).await?;
+        let verified = self.verify_proof(&proof, key, height)?;
+        Ok((proof, verified))
+    }
+
+    async fn proof(
+        &self,
+        key: &[u8],
+        height: Option<Height>,
+    ) -> Result<pb::StateProof, ClientError> {
         let request = pb::GetStateRequest {
             key: key.to_vec(),
             height: height.map_or(0, |height| height.0),
             trusted_height: self.trust.height.0,
         };
         let answer = self.service.clone().get_state(timed(request, CALL_TIMEOUT)).await?;
-        let proof = answer.into_inner().proof.ok_or(ClientError::WrongAnswer("no proof"))?;
-        let verified = receipt::verify_state(&proof, &self.trust)?;
+        answer.into_inner().proof.ok_or(ClientError::WrongAnswer("no proof"))
+    }
+
+    fn verify_proof(
+        &self,
+        proof: &pb::StateProof,
+        key: &[u8],
+        height: Option<Height>,
+    ) -> Result<VerifiedState, ClientError> {
+        let verified = receipt::verify_state(proof, &self.trust)?;
         if verified.key != key || height.is_some_and(|height| height != verified.header.height) {
             return Err(ClientError::WrongAnswer("a proof of something else"));
         }
@@ -329,7 +365,7 @@ impl LedgerClient {
             BlockVerifier::from_trust(&self.trust)
         } else {
             let before = self.header(Some(from.previous())).await?;
-            BlockVerifier::after(&before.header, before.next)
+            BlockVerifier::after(&before.header, before.next, before.era)
         };
         let blocks = self.unverified_blocks(from, to, follow).await?;
         let verified = blocks.map(move |block| verifier.verify(block?));

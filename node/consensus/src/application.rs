@@ -36,6 +36,8 @@ pub struct Newest {
     pub next_validators: ValidatorSet,
     /// How long an idle network waits before it writes an empty block.
     pub heartbeat: Duration,
+    /// No height follows on this node, which only serves what it has: it does not know the rules.
+    pub halted: bool,
 }
 
 /// What a commit brought about.

@@ -5,6 +5,7 @@ use arc_malachitebft_app_channel::app::config as engine;
 use arc_malachitebft_app_channel::app::types::core::LinearTimeouts;
 use ed25519_dalek::SigningKey;
 use heatmark_ledger::ids::NetworkId;
+use heatmark_ledger::restart::Eras;
 use libp2p::identity::Keypair;
 use libp2p::multiaddr::Protocol;
 use libp2p::{Multiaddr, PeerId};
@@ -79,8 +80,10 @@ impl Timeouts {
 
 /// Everything that consensus is told about its surroundings.
 pub struct ConsensusConfig {
-    /// The network, part of every signature and of the names of protocols.
+    /// The network, part of the names of protocols.
     pub network: NetworkId,
+    /// What votes of each height are bound to: the network, or a restart by its members.
+    pub eras: Eras,
     /// Votes or follows.
     pub role: Role,
     /// Identity on the consensus network: the member's p2p key, never the consensus key.
@@ -89,7 +92,8 @@ pub struct ConsensusConfig {
     pub listen: Multiaddr,
     /// Who may connect and is connected to, each ending in `/p2p/<peer id>`.
     pub peers: Vec<Multiaddr>,
-    /// Directory of the engine's log. It belongs to this key on this machine: never copied,
+    /// Directory of the engine's log, one for each era: what was signed in an earlier one must not be
+    /// replayed in a later one. It belongs to this key on this machine: never copied,
     /// never restored from a backup.
     pub home: PathBuf,
     /// Name in metrics and logs.

@@ -239,11 +239,11 @@ async fn participant(
     settings: impl Fn(Address) -> Settings,
 ) -> Result<Participant, StartError> {
     let (moniker, keypair) = (config.moniker.clone(), config.identity.clone());
-    let verifier = Box::new(LedgerVerifier { network: config.network });
+    let verifier = Box::new(LedgerVerifier::new(config.eras.clone()));
     let peer = keypair.public().to_peer_id();
     match &config.role {
         Role::Validator(key) => {
-            let signer = LedgerSigner::new(config.network, key.clone());
+            let signer = LedgerSigner::new(config.eras.clone(), key.clone());
             let address = signer.address();
             let proof = signer
                 .sign_validator_proof(address.0.to_vec(), peer.to_bytes())

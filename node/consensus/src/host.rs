@@ -147,7 +147,7 @@ impl Host {
                     }
                 }
                 Ok(()) = self.ends.claimed.changed(), if self.held.is_some() => {}
-                () = tokio::time::sleep_until(deadline.into()), if stopping || self.held.is_some() => {
+                () = tokio::time::sleep_until(deadline.into()), if stopping || (self.held.is_some() && !self.newest.halted) => {
                     if stopping {
                         debug!("stopping within an undecided height");
                         return Ok(());
@@ -172,6 +172,9 @@ impl Host {
         let newest = self.newest.height.into();
         let wanted = *self.wants.borrow_and_update();
         self.pace.claimed(*self.ends.claimed.borrow_and_update());
+        if self.newest.halted {
+            return;
+        }
         if self.held.is_none() || !self.pace.go(Instant::now(), newest, &self.set, wanted) {
             return;
         }

@@ -9,12 +9,15 @@ use arc_malachitebft_signing::{Error as EngineError, Signer, VerificationResult,
 use async_trait::async_trait;
 use ed25519_dalek::SigningKey;
 use heatmark_ledger::certificate::{VoteKind, proposal_preimage, vote_preimage};
-use heatmark_ledger::ids::{self, HeaderHash, NetworkId};
+use heatmark_ledger::ids::{self, HeaderHash};
 use heatmark_ledger::keys::{self, KeyError, PublicKey};
+use heatmark_ledger::restart::Eras;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use thiserror::Error;
+use tracing::warn;
 
 use crate::context::{Address, Heatmark, Proposal, Vote};
 
@@ -110,26 +113,48 @@ pub(crate) fn round_of(round: Round) -> Option<ids::Round> {
 }
 
 /// Signed bytes of a vote; `None` when it names no round.
-fn vote_bytes(network: &NetworkId, vote: &Vote) -> Option<Vec<u8>> {
+fn vote_bytes(eras: &Eras, vote: &Vote) -> Option<Vec<u8>> {
     let place = (vote.height.ledger(), round_of(vote.round)?);
     let value = value_of(vote);
-    Some(vote_preimage(network, kind(vote.kind), place, value.as_ref(), &vote.address.0))
+    let era = eras.at(place.0);
+    Some(vote_preimage(era, kind(vote.kind), place, value.as_ref(), &vote.address.0))
 }
 
 /// Signed bytes of a proposal; `None` when it names no round.
-fn proposal_bytes(network: &NetworkId, proposal: &Proposal) -> Option<Vec<u8>> {
+fn proposal_bytes(eras: &Eras, proposal: &Proposal) -> Option<Vec<u8>> {
     let place = (proposal.height.ledger(), round_of(proposal.round)?);
     let lock = round_of(proposal.pol_round);
-    Some(proposal_preimage(network, place, lock, &proposal.value.0, &proposal.address.0))
+    let era = eras.at(place.0);
+    Some(proposal_preimage(era, place, lock, &proposal.value.0, &proposal.address.0))
 }
 
 /// Verifies what other validators signed.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct LedgerVerifier {
-    pub(crate) network: NetworkId,
+    eras: Eras,
+    /// The newest height of which it was said that precommits do not verify.
+    doubted: AtomicU64,
 }
 
 impl LedgerVerifier {
+    pub(crate) fn new(eras: impl Into<Eras>) -> Self {
+        Self { eras: eras.into(), doubted: AtomicU64::new(0) }
+    }
+
+    /// Said once a height: a node that lacks a restart sees just this of the blocks after it.
+    fn doubt(&self, vote: &Vote) {
+        if self.doubted.fetch_max(vote.height.0, Ordering::Relaxed) >= vote.height.0 {
+            return;
+        }
+        warn!(
+            height = vote.height.0,
+            validator = %vote.address,
+            "a validator's precommit does not verify: it lies, or the members restarted the \
+             network and this node lacks the restart; if they did, stop it and run: \
+             heatmark network restart apply FILE"
+        );
+    }
+
     fn verify(
         message: Option<Vec<u8>>,
         address: &Address,
@@ -150,7 +175,11 @@ impl Verifier<Heatmark> for LedgerVerifier {
         signature: &Signature,
         key: &PublicKey,
     ) -> Result<VerificationResult, EngineError> {
-        Ok(Self::verify(vote_bytes(&self.network, vote), &vote.address, signature, key))
+        let valid = Self::verify(vote_bytes(&self.eras, vote), &vote.address, signature, key);
+        if valid.is_invalid() && vote.kind == VoteType::Precommit {
+            self.doubt(vote);
+        }
+        Ok(valid)
     }
 
     async fn verify_signed_proposal(
@@ -159,7 +188,7 @@ impl Verifier<Heatmark> for LedgerVerifier {
         signature: &Signature,
         key: &PublicKey,
     ) -> Result<VerificationResult, EngineError> {
-        let bytes = proposal_bytes(&self.network, proposal);
+        let bytes = proposal_bytes(&self.eras, proposal);
         Ok(Self::verify(bytes, &proposal.address, signature, key))
     }
 
@@ -219,14 +248,14 @@ impl Signed {
 
 /// Signs with this validator's consensus key.
 pub(crate) struct LedgerSigner {
-    network: NetworkId,
+    eras: Eras,
     key: SigningKey,
     signed: Mutex<Signed>,
 }
 
 impl LedgerSigner {
-    pub(crate) fn new(network: NetworkId, key: SigningKey) -> Self {
-        Self { network, key, signed: Mutex::default() }
+    pub(crate) fn new(eras: impl Into<Eras>, key: SigningKey) -> Self {
+        Self { eras: eras.into(), key, signed: Mutex::default() }
     }
 
     pub(crate) fn address(&self) -> Address {
@@ -263,7 +292,7 @@ impl Signer<Heatmark> for LedgerSigner {
             VoteType::Prevote => Step::Prevote,
             VoteType::Precommit => Step::Precommit,
         };
-        let bytes = vote_bytes(&self.network, &vote);
+        let bytes = vote_bytes(&self.eras, &vote);
         let signature = self.sign_once((vote.height.0, vote.round), step, &vote.address, bytes)?;
         Ok(SignedMessage::new(vote, signature))
     }
@@ -272,7 +301,7 @@ impl Signer<Heatmark> for LedgerSigner {
         &self,
         proposal: Proposal,
     ) -> Result<SignedMessage<Heatmark, Proposal>, EngineError> {
-        let bytes = proposal_bytes(&self.network, &proposal);
+        let bytes = proposal_bytes(&self.eras, &proposal);
         let place = (proposal.height.0, proposal.round);
         let signature = self.sign_once(place, Step::Proposal, &proposal.address, bytes)?;
         Ok(SignedMessage::new(proposal, signature))

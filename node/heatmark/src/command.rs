@@ -58,7 +58,7 @@ enum Command {
     /// Makes, shows, backs up and restores this organisation's keys
     #[command(subcommand)]
     Keys(keys::Command),
-    /// Founds a network: every founder signs one document, all compare one fingerprint
+    /// Founds a network, changes what all agree on, restarts it when validators are lost
     #[command(subcommand)]
     Network(network::Command),
     /// Writes and checks a node's settings
@@ -84,7 +84,7 @@ enum Command {
     Member(member::Command),
     /// Votes on a proposal, or lists the proposals
     #[command(
-        after_help = "Example:\n  heatmark vote --home forge                     (lists proposals)\n  heatmark vote 5d0c… approve --home forge"
+        after_help = "Example:\n  heatmark vote --home forge                     (lists proposals; --open: those not settled)\n  heatmark vote 5d0c… approve --home forge"
     )]
     Vote(vote::Vote),
     /// Warns about records, withdraws warnings, tells what stands

@@ -15,6 +15,7 @@ pub use layers::{Origin, Override};
 pub use template::commented_default;
 
 use crate::home::Home;
+use heatmark_ledger::ids::Era;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -39,6 +40,9 @@ pub struct Config {
     pub log: LogConfig,
     #[serde(skip)]
     home: Option<Home>,
+    /// Directory of the journal of an era after the first.
+    #[serde(skip)]
+    era: Option<String>,
     #[serde(skip)]
     origins: BTreeMap<String, Origin>,
 }
@@ -258,7 +262,14 @@ impl Config {
     /// The consensus engine's journal.
     #[must_use]
     pub fn wal_dir(&self) -> PathBuf {
-        self.resolve(&self.node.data).join("wal")
+        let journals = self.resolve(&self.node.data).join("wal");
+        self.era.as_ref().map_or_else(|| journals.clone(), |era| journals.join(era))
+    }
+
+    /// The same settings in an era: what was signed in an earlier one is not replayed in it.
+    #[must_use]
+    pub fn in_era(&self, era: Option<String>) -> Self {
+        Self { era, ..self.clone() }
     }
 
     /// The vault.
@@ -270,4 +281,11 @@ impl Config {
     fn resolve(&self, path: &Path) -> PathBuf {
         self.home().resolve(path)
     }
+}
+
+/// Name of the directory of an era's journal.
+#[must_use]
+pub fn era_directory(era: &Era) -> String {
+    let name = era.to_string();
+    format!("era-{}", name.get(..16).unwrap_or(&name))
 }

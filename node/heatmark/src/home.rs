@@ -9,8 +9,9 @@ use std::path::{Path, PathBuf};
 /// DIR/heatmark.toml     settings
 ///     genesis.note      the network's founding document
 ///     entry.json        this organisation's registry entry
-///     keys/*.key        key files, mode 0600
+///     keys/*.key        key files, mode 0600; keys/retired holds those that were rotated
 ///     voting.json       what is known of the consensus key's votes
+///     restarts/*.doc    restarts by the members that were applied here
 ///     data/log          blocks, state and tiles
 ///     data/wal          the consensus engine's journal
 ///     data/vault        openings of what this node published
@@ -47,6 +48,12 @@ impl Home {
     #[must_use]
     pub fn voting(&self) -> PathBuf {
         self.0.join("voting.json")
+    }
+
+    /// Restarts by the members that were applied here.
+    #[must_use]
+    pub fn restarts(&self) -> PathBuf {
+        self.0.join("restarts")
     }
 
     /// The directory of key files.

@@ -9,6 +9,7 @@
 //!                         envelope.key   what is encrypted to us
 //!                         consensus.key  validators only
 //!                         seed.key ──HKDF──▶ alert keys, vault key
+//!                         KIND.next.key      registered, or about to be: see `turn`
 //! ```
 
 mod bundle;
@@ -20,6 +21,7 @@ mod sealed;
 mod seed;
 #[cfg(test)]
 mod tests;
+mod turn;
 
 pub use bundle::{BundleSummary, backup, restore};
 pub use error::KeysError;
@@ -27,6 +29,7 @@ pub use file::{KeyDescription, SecretKey, describe, load};
 pub use kind::KeyKind;
 pub use passphrase::{PASSPHRASE_VARIABLE, PassphraseSource};
 pub use seed::Seed;
+pub use turn::{KeyRing, due, make_next, next_path, next_public};
 
 use crate::files::{self, FileError};
 use crate::home::Home;
@@ -82,6 +85,19 @@ impl Keys {
         identity::Keypair::ed25519_from_bytes(secret.as_mut_slice())
             .expect("32 bytes are an Ed25519 secret")
     }
+}
+
+/// Writes one new key where no file is.
+///
+/// # Errors
+/// [`FileError::Exists`], or when it cannot be written.
+pub fn write_one(
+    path: &std::path::Path,
+    key: &SecretKey,
+    passphrase: &mut PassphraseSource,
+) -> Result<(), KeysError> {
+    let text = KeyText::new(key, passphrase.for_sealing()?.as_ref())?.to_toml()?;
+    Ok(files::create(path, text.as_bytes(), files::PRIVATE)?)
 }
 
 /// Where a home keeps a key.

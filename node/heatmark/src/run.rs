@@ -1,6 +1,7 @@
 //! A node, put together and taken apart: store, pool, exchange, consensus, desk and API, each told
 //! only what it needs. Refuses to start on a genesis that not all founders signed, on keys that
-//! contradict the settings, and on a database of another network.
+//! contradict the settings, and on a database of another network. Starts its parts again by itself
+//! when a rotated key comes into force.
 //!
 //! ```text
 //!             api ──── desk ── vault
@@ -21,6 +22,7 @@ mod peers;
 mod rejoin;
 mod stand;
 mod trouble;
+mod turn;
 
 pub use chain::{Chain, Clock};
 pub use disk::DiskError;
@@ -28,7 +30,7 @@ pub use error::RunError;
 pub use trouble::{Trouble, describe};
 
 use crate::config::{Config, Mode};
-use crate::keys::Keys;
+use crate::keys::{KeyRing, Keys};
 use clock::ClockWatch;
 use disk::Disks;
 use heatmark_api::{ApiConfig, ApiDeps, ApiHandle, ApiLimits, ApiMetrics, Notices, PeerCounts};
@@ -36,10 +38,12 @@ use heatmark_client::tls::Identity;
 use heatmark_consensus::{ConsensusConfig, ConsensusHandle, Timeouts};
 use heatmark_desk::{Desk, DeskParts};
 use heatmark_exchange::{ExchangeConfig, ExchangeHandle, Feed};
+use heatmark_ledger::execute;
 use heatmark_ledger::genesis::{Founder, Genesis};
 use heatmark_ledger::ids::{MemberId, UnixMillis};
 use heatmark_ledger::keys::{self as ledger_keys, PublicKey};
 use heatmark_ledger::messages::KeyAlgorithm;
+use heatmark_ledger::restart::Eras;
 use heatmark_ledger::state::{self, StateView};
 use heatmark_mempool::{Intake, Limits, Mempool, Tip};
 use heatmark_store::{Store, StoreOptions};
@@ -67,25 +71,44 @@ const MAX_ENTRY_BYTES: u64 = 64 * 1024;
 /// See [`RunError`]: what kept it from starting, or the fault that stopped it.
 pub async fn run(
     config: &Config,
-    keys: Keys,
+    mut ring: KeyRing,
     genesis: Genesis,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), RunError> {
     genesis.require_signed()?;
-    let mut node = Node::start(config, &keys, &genesis).await?;
-    tracing::info!(
-        network = %genesis.network(),
-        member = %node.member,
-        height = node.store.tip().height.0,
-        grpc = %node.api.grpc_addr,
-        http = %node.api.http_addr,
-        "node is up"
-    );
-    let failed = node.stand(config, &keys, &genesis, shutdown).await;
-    let stopped = node.stop().await;
-    match failed {
-        Err(failure) => Err(failure),
-        Ok(()) => stopped,
+    make_directories(config)?;
+    Disks::new(config).try_all()?;
+    let store = open_store(config, &genesis)?;
+    execute::check_version(&store, store.tip().height.next()).map_err(RunError::Version)?;
+    tokio::pin!(shutdown);
+    loop {
+        let config = &config.in_era(turn::journal_of(&store));
+        make_directories(config)?;
+        let keys = ring.load(|kind, public| turn::stands(&store, kind, public))?;
+        let mut node = Node::start(config, &keys, &genesis, &store).await?;
+        tracing::info!(
+            network = %genesis.network(),
+            member = %node.member,
+            height = node.store.tip().height.0,
+            grpc = %node.api.grpc_addr,
+            http = %node.api.http_addr,
+            "node is up"
+        );
+        let stood = tokio::select! {
+            stood = node.stand(config, &keys, &mut shutdown) => Some(stood),
+            () = turn::changes(store.clone(), ring.home().clone()) => None,
+        };
+        let stopped = node.stop().await;
+        match stood {
+            Some(Err(failure)) => return Err(failure),
+            Some(Ok(())) => return stopped,
+            None => {
+                stopped?;
+                execute::check_version(&store, store.tip().height.next())
+                    .map_err(RunError::Version)?;
+                tracing::info!("starting again with what the network has changed");
+            }
+        }
     }
 }
 
@@ -110,12 +133,20 @@ struct Node {
 }
 
 impl Node {
-    async fn start(config: &Config, keys: &Keys, genesis: &Genesis) -> Result<Self, RunError> {
-        make_directories(config)?;
+    async fn start(
+        config: &Config,
+        keys: &Keys,
+        genesis: &Genesis,
+        store: &Store,
+    ) -> Result<Self, RunError> {
         let disks = Disks::new(config);
-        disks.try_all()?;
-        let store = open_store(config, genesis)?;
-        let voice = rejoin::decide(config, keys, store.tip().height)?;
+        let store = store.clone();
+        let voice = if turn::waiting(&store)? {
+            // It votes only once it stands at the restart, with the journal of that era.
+            Voice::None
+        } else {
+            rejoin::decide(config, keys, store.tip().height)?
+        };
         let member = own_member(config, keys, genesis, &store)?;
         let vault_key = VaultKey::new(*keys.seed.vault_key());
         let vault = Arc::new(Vault::open(&config.vault_dir(), &vault_key)?);
@@ -140,7 +171,7 @@ impl Node {
         .await?;
         let exchange = Arc::new(exchange);
         disks.register(&mut registry);
-        let consensus_config = consensus_config(config, keys, genesis, voice)?;
+        let consensus_config = consensus_config(config, keys, &store, voice)?;
         let app = rejoin::guarded(Arc::clone(&chain) as _, voice, store.tip().height);
         let consensus = heatmark_consensus::start(consensus_config, app).await?;
         let consensus = Arc::new(consensus);
@@ -295,14 +326,15 @@ fn exchange_config(config: &Config) -> Result<ExchangeConfig, RunError> {
 fn consensus_config(
     config: &Config,
     keys: &Keys,
-    genesis: &Genesis,
+    store: &Store,
     voice: Voice,
 ) -> Result<ConsensusConfig, RunError> {
     let settings = &config.consensus;
     let role = rejoin::role(voice, keys);
     let peers = settings.peers.iter().map(|peer| multiaddr(peer)).collect::<Result<_, _>>()?;
     Ok(ConsensusConfig {
-        network: genesis.network(),
+        network: store.network(),
+        eras: Eras::new(store.network(), store.restarts()?),
         role,
         identity: keys.p2p_keypair(),
         listen: multiaddr(&settings.listen)?,

@@ -45,7 +45,8 @@ impl From<ExecutionError> for IntakeError {
         match error {
             ExecutionError::Refused(refusal) => Self::Refused(refusal),
             ExecutionError::State(error) => Self::State(error),
-            ExecutionError::VersionTooNew(version) => Self::VersionTooNew(version),
+            ExecutionError::VersionTooNew { version, .. } => Self::VersionTooNew(version),
+            ExecutionError::Restart(error) => Self::State(StateError::Store(error)),
         }
     }
 }

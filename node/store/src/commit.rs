@@ -2,6 +2,7 @@
 
 use crate::disk::{Batch, Disk, Durability, Walk};
 use crate::error::StoreError;
+use crate::restart::put_restarted_set;
 use crate::schema::{
     ENTRIES, FORMAT, FORMAT_KEY, HEADERS, IDS, LEAVES, META, NETWORK_KEY, NODES, PROPOSED, SETS,
     STALE, STATE, StoredHeader, TILES, UNDECIDED, VALUES, number, read_number, tile_key, value_key,
@@ -16,6 +17,7 @@ use heatmark_ledger::state::{self, Changes};
 use heatmark_merkle::map::{self, MemoryNodes, Update};
 use heatmark_merkle::tiles;
 use prost::Message;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 /// Stale map entries deleted with one block, so that pruning never makes a block slow.
@@ -71,6 +73,15 @@ impl Store {
             batch.put(SETS, number(height.next().0), set);
             self.shared.newest_set.store(height.next().0, Ordering::Release);
         }
+        let mut chain = block.tip.clone();
+        if let Some(restart) = self.kept_restart(height)? {
+            if restart.header.hash() != block.header.hash() {
+                return Err(StoreError::RestartElsewhere(height));
+            }
+            put_restarted_set(&mut batch, &restart, &chain.validators);
+            self.shared.newest_set.store(height.next().0, Ordering::Release);
+            chain = chain.restarted(restart.era, Arc::new(restart.next));
+        }
         let stored = StoredHeader {
             header: Some(block.header.to_proto()),
             certificate: Some(certificate.to_proto()),
@@ -82,7 +93,7 @@ impl Store {
         disk.write(batch, Durability::Synced)?;
         *swept = next;
         *self.newest() = Some((height, stored));
-        let tip = StoreTip::new(block.tip.clone(), Some(block.header));
+        let tip = StoreTip::new(chain, Some(block.header));
         self.shared.tip.send_replace(tip.clone());
         let leaves = (before.log_size.0..).map(LeafIndex);
         self.shared.awaited.committed(leaves.zip(block.transactions.iter().map(|t| t.id())));

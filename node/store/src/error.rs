@@ -4,6 +4,7 @@ use crate::disk::DiskError;
 use heatmark_ledger::audit::AuditError;
 use heatmark_ledger::execute::ExecutionError;
 use heatmark_ledger::ids::{Height, NetworkId};
+use heatmark_ledger::restart::RestartError;
 use heatmark_merkle::{MapError, TreeError};
 use thiserror::Error;
 
@@ -49,6 +50,30 @@ pub enum StoreError {
     /// caller.
     #[error("the block was not executed on the newest one")]
     OtherParent,
+    /// Blocks above the restart's header are certified here: either the members did not know of
+    /// them, and must begin again from the newest, or this node follows another chain. Show them.
+    #[error(
+        "the restart goes on from height {restart}, but this node holds certified blocks up to \
+         height {tip}: they contradict it; show them to the members before anybody goes on"
+    )]
+    RestartTooLate {
+        /// Height of the restart's header.
+        restart: Height,
+        /// Height of the newest block.
+        tip: Height,
+    },
+    /// Another restart at or above this height was applied: members signed two. Keep both.
+    #[error(
+        "another restart from height {0} or above was applied to this node; two that differ are \
+         evidence against whoever signed both: keep the files"
+    )]
+    OtherRestart(Height),
+    /// The restart starts from a header that is not this chain's. Keep both as evidence.
+    #[error("the restart starts from another header of height {0} than this node holds")]
+    RestartElsewhere(Height),
+    /// The restart's set cannot be put in place.
+    #[error("{0}")]
+    Restart(#[from] RestartError),
     /// The height, leaf or header asked for is not here (yet, or any more). The asker's fault or
     /// transient: ask for another, or later.
     #[error("not available: {0}")]

@@ -18,6 +18,7 @@ mod error;
 mod evidence;
 mod fault;
 mod repair;
+mod restart;
 mod rocks;
 mod schema;
 mod store;
@@ -30,6 +31,7 @@ pub use check::{CheckOptions, Damage, Held, Place, Progress, Remedy, Report, che
 pub use disk::{Batch, Disk, DiskError, Durability, Entries, Entry, Family, Walk};
 pub use error::StoreError;
 pub use repair::{Fetch, Rebuilt, RepairError, RepairOptions, repair};
+pub use restart::Applied;
 pub use schema::StoreOptions;
 pub use store::{Store, StoreTip};
 pub use undecided::UndecidedBlock;

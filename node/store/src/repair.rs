@@ -91,6 +91,12 @@ pub fn repair(
     let old = Salvage::open(path, &site)?;
     let fresh = RocksDisk::open(&site.fresh, &StoreOptions::default())?;
     let store = Store::open_on(Box::new(Unsynced(fresh)), genesis)?;
+    if let Some(old) = old.disk() {
+        // Without them no block after one would verify; they were verified when applied.
+        for kept in crate::restart::all(old).unwrap_or_default() {
+            store.apply_restart(&kept.change)?;
+        }
+    }
     let mut builder = Builder { store, old, fetch, kept: 0, fetched: 0 };
     builder.blocks(options, progress)?;
     let votes_known = builder.copy_rest(options)?;
@@ -162,7 +168,8 @@ impl Builder<'_, '_> {
         let Some((block, certificate)) = certified.and_then(|block| read(&block)) else {
             return Ok(false);
         };
-        if certificate.verify(&block.header, &tip.next_validators).is_err() {
+        let era = tip.chain.era();
+        if certificate.verify_in(&era, &block.header, &tip.next_validators).is_err() {
             return Ok(false);
         }
         let network = self.store.network();

@@ -3,7 +3,7 @@
 //!
 //! | family | key | value |
 //! |---|---|---|
-//! | `meta` | name | format, network |
+//! | `meta` | name | format, network; `restart/` height: a restart; `replaced/` height: the set it replaced |
 //! | `headers` | height | [`StoredHeader`] |
 //! | `entries` | leaf index | envelope |
 //! | `ids` | transaction id | leaf index |

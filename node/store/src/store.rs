@@ -14,6 +14,7 @@ use heatmark_ledger::certificate::CommitCertificate;
 use heatmark_ledger::genesis::Genesis;
 use heatmark_ledger::header::Header;
 use heatmark_ledger::ids::{Height, NetworkId, TransactionId, UnixMillis};
+use heatmark_ledger::restart;
 use heatmark_ledger::validators::ValidatorSet;
 use heatmark_ledger::{Hash, LeafIndex, TreeSize, transaction};
 use heatmark_merkle::tiles::{TileId, width_in};
@@ -217,7 +218,8 @@ impl Store {
         }
     }
 
-    /// Changes of the validator set in headers strictly between the two heights, ascending.
+    /// Changes of the validator set in headers strictly between the two heights, ascending, and a
+    /// restart from the first of them.
     ///
     /// # Errors
     /// When the database fails or is damaged.
@@ -227,17 +229,23 @@ impl Store {
         before: Height,
     ) -> Result<Vec<pb::SetChange>, StoreError> {
         // A set is stored under the first height it certifies: one above the header naming it.
-        let first = after.next().next();
-        if first.0 > self.shared.newest_set.load(Ordering::Acquire) {
+        if after.next().0 > self.shared.newest_set.load(Ordering::Acquire) {
             return Ok(Vec::new());
         }
-        let first = number(first.0);
         let mut changes = Vec::new();
+        if let Some(own) = self.restart_at(after)?.filter(|_| after < before) {
+            changes.push(restart::from_own_header(&own));
+        }
+        let first = number(after.next().next().0);
         for item in self.shared.disk.walk(SETS, Walk::From(&first)) {
             let (key, value) = item?;
             let height = Height(read_number(&key, "validator sets")?).previous();
             if height >= before {
                 break;
+            }
+            if let Some(restart) = self.restart_at(height)? {
+                changes.push(restart);
+                continue;
             }
             let stored =
                 self.stored_header(height)?.ok_or(StoreError::Damaged("validator sets"))?;
@@ -245,6 +253,7 @@ impl Store {
                 header: stored.header,
                 certificate: stored.certificate,
                 next: Some(read_set(&value)?.to_proto()),
+                restart: None,
             });
         }
         Ok(changes)
@@ -449,7 +458,10 @@ fn read_tip(
         None => Arc::clone(genesis_validators),
         Some((_, value)) => Arc::new(read_set(&value)?),
     };
-    if validators.hash() != header.next_validators {
+    let restart = crate::restart::all(disk)?.into_iter().rfind(|kept| kept.header.height <= height);
+    let replacing = restart.as_ref().filter(|restart| restart.header.height == height);
+    let named = replacing.map_or(header.next_validators, |restart| restart.next.hash());
+    if validators.hash() != named {
         return Err(StoreError::Damaged("validator sets"));
     }
     let chain = block::Tip {
@@ -461,6 +473,7 @@ fn read_tip(
         state_root: header.state_root,
         map_version: stored.map_version,
         validators,
+        restart: restart.map(|restart| restart.point()),
     };
     Ok(StoreTip::new(chain, Some(header)))
 }

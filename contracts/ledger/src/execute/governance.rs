@@ -20,7 +20,7 @@ pub(super) fn validators(view: &(impl StateView + ?Sized)) -> Result<ValidatorSe
     let stored: pb::ValidatorsState = state::read(view, &state::validators_key(), "validators")?
         .ok_or(StateError::Damaged("validators"))?;
     let set = stored.next.as_ref().ok_or(StateError::Damaged("validators"))?;
-    ValidatorSet::from_proto(set).map_err(|_| StateError::Damaged("validators"))
+    ValidatorSet::from_state(set).map_err(|_| StateError::Damaged("validators"))
 }
 
 /// The protocol version at `height`, switching to a scheduled one when its height is reached.

@@ -38,8 +38,9 @@ fn judge(file: &Path) {
 }
 
 #[test]
-fn the_second_verifier_says_the_same_of_the_golden_file() {
+fn the_second_verifier_says_the_same_of_the_golden_files() {
     judge(&vectors_directory().join("receipts.json"));
+    judge(&vectors_directory().join("restarts.json"));
 }
 
 /// Sound evidence, mutated where it hurts: a byte set, put in, taken out, or two regions swapped.
@@ -52,8 +53,15 @@ fn the_second_verifier_says_the_same_of_mutated_evidence() {
     let mut runner = TestRunner::deterministic();
     let strategy = proptest::collection::vec((0_usize..4_000, 0_u8..=255, 0_u8..5), 1..3);
     let mut all: Vec<Case> = Vec::new();
-    for number in 0..1_500 {
-        let mut bytes = if number % 3 == 0 { proof.clone() } else { receipt.clone() };
+    let restarted = crate::evidence::restarted_town();
+    let crossing = restarted.receipt(0, Height(0)).encode_to_vec();
+    for number in 0..1_800 {
+        let crosses = number % 6 == 1;
+        let mut bytes = match number % 3 {
+            0 => proof.clone(),
+            _ if crosses => crossing.clone(),
+            _ => receipt.clone(),
+        };
         for (at, byte, kind) in strategy.new_tree(&mut runner).unwrap().current() {
             let at = at % bytes.len();
             match kind {
@@ -67,8 +75,8 @@ fn the_second_verifier_says_the_same_of_mutated_evidence() {
         }
         let evidence =
             if number % 3 == 0 { Evidence::State(bytes) } else { Evidence::Receipt(bytes) };
-        let mut case =
-            Case { name: format!("{number}"), trust: trust.clone(), evidence, expect: "" };
+        let trust = if crosses { Trust::Genesis(restarted.text()) } else { trust.clone() };
+        let mut case = Case { name: format!("{number}"), trust, evidence, expect: "" };
         case.expect = verdict(&case);
         all.push(case);
     }

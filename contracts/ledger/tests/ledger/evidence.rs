@@ -1,7 +1,10 @@
 //! Receipts and state proofs with what must be said of them: every code of the specification's
 //! section 7 at least once, sound ones beside them.
 
+mod restarts;
 mod states;
+
+pub(crate) use restarts::{cases as restart_cases, restarted_town};
 
 use crate::town::{Town, certify, hash, key};
 use heatmark_ledger::TreeSize;
@@ -66,7 +69,8 @@ pub(crate) fn pinned(town: &Town, height: u64) -> Vec<u8> {
     let later = town.changes.iter().filter_map(|change| change.next.as_ref());
     let set = std::iter::once(&genesis).chain(later).find(named).unwrap();
     let next = Some(set.clone());
-    pb::TrustedHeader { header: Some(header.to_proto()), next }.encode_to_vec()
+    let restart = Vec::new();
+    pb::TrustedHeader { header: Some(header.to_proto()), next, restart }.encode_to_vec()
 }
 
 struct Cases {
@@ -260,6 +264,11 @@ fn chains(cases: &mut Cases) {
     );
     cases.far("more power in a set", |r| set_of(r, 0)[0].power += 1, "wrong-next-set");
     cases.far("a validator less in a set", |r| drop(set_of(r, 0).pop()), "wrong-next-set");
+    cases.far(
+        "a validator's key of 31 bytes",
+        |r| set_of(r, 0)[0].key.truncate(31),
+        "wrong-length",
+    );
     cases.far("an empty set", |r| set_of(r, 0).clear(), "invalid-set");
     cases.far("a set out of order", |r| set_of(r, 0).reverse(), "invalid-set");
     cases.far("a validator without power", |r| set_of(r, 1)[0].power = 0, "invalid-set");
@@ -277,6 +286,7 @@ fn chains(cases: &mut Cases) {
         header: Some(header.to_proto()),
         certificate: Some(certificate.to_proto()),
         next: Some(set),
+        restart: None,
     };
     cases.far(
         "a set change to the same set",

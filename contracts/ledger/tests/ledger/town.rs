@@ -1,18 +1,23 @@
 //! A town of four founders with keys from fixed seeds, and its chain in memory: the one world that
 //! tests, golden files and benchmarks live in. Every byte of it is the same on every run.
 
+// Named, since the benchmarks take this file in from elsewhere.
+#[path = "town/restarts.rs"]
+mod restarts;
+
 use ed25519_dalek::SigningKey;
 use heatmark_ledger::audit::MemoryLedger;
 use heatmark_ledger::block::{self, Block, ExecutedBlock, Proposal, Tip};
 use heatmark_ledger::certificate::{self, CommitCertificate, VoteKind};
 use heatmark_ledger::genesis::{Document, Founder, FounderIdentifier, FounderKeys, Genesis};
 use heatmark_ledger::header::Header;
-use heatmark_ledger::ids::{HeaderHash, Height, MemberId, Round, UnixMillis};
+use heatmark_ledger::ids::{Era, HeaderHash, Height, MemberId, Round, UnixMillis};
 use heatmark_ledger::keys::{self, PublicKey};
 use heatmark_ledger::messages as pb;
 use heatmark_ledger::messages::body::Payload;
 use heatmark_ledger::receipt::TrustRoot;
 use heatmark_ledger::refusal::Refusal;
+use heatmark_ledger::restart;
 use heatmark_ledger::state::StateView;
 use heatmark_ledger::transaction::{self, Transaction};
 use heatmark_ledger::validators::ValidatorSet;
@@ -296,7 +301,7 @@ impl Town {
         assert_eq!(checked.changes, proposed.changes, "proposer and validator disagree");
 
         let certificate = self.certify(&header);
-        certificate.verify(&header, &self.tip.validators).unwrap();
+        certificate.verify_in(&self.tip.era(), &header, &self.tip.validators).unwrap();
         self.blocks.push(pb::CertifiedBlock {
             block: Some(pb::Block::decode(bytes.as_slice()).unwrap()),
             certificate: Some(certificate.to_proto()),
@@ -306,6 +311,7 @@ impl Town {
                 header: Some(header.to_proto()),
                 certificate: Some(certificate.to_proto()),
                 next: Some(checked.tip.validators.to_proto()),
+                restart: None,
             });
         }
         let size = TreeSize(self.envelopes.len() as u64);
@@ -318,7 +324,7 @@ impl Town {
 
     /// All precommits for a header by the set that stands.
     pub(crate) fn certify(&self, header: &Header) -> CommitCertificate {
-        certify(&self.voters, header, &self.tip.validators, usize::MAX)
+        certify_in(&self.tip.era(), &self.voters, header, &self.tip.validators, usize::MAX)
     }
 
     pub(crate) fn value<M: Message + Default>(&self, key: &[u8]) -> Option<M> {
@@ -372,11 +378,15 @@ impl Town {
         let newest = self.blocks.last().unwrap();
         let header = newest.block.as_ref().unwrap().header.clone();
         let height = header.as_ref().unwrap().height;
-        let between = |change: &&pb::SetChange| {
+        let mut changes = Vec::new();
+        for change in &self.changes {
             let at = change.header.as_ref().unwrap().height;
-            after.0 < at && at < height
-        };
-        let changes = self.changes.iter().filter(between).cloned().collect();
+            if after.0 < at && at < height {
+                changes.push(change.clone());
+            } else if after.0 == at && at < height && change.restart.is_some() {
+                changes.push(restart::from_own_header(change));
+            }
+        }
         (header, newest.certificate.clone(), changes)
     }
 }
@@ -388,19 +398,25 @@ pub(crate) fn certify(
     set: &ValidatorSet,
     count: usize,
 ) -> CommitCertificate {
+    certify_in(&Era::of(header.network), voters, header, set, count)
+}
+
+/// The same, in an era.
+pub(crate) fn certify_in(
+    era: &Era,
+    voters: &[SigningKey],
+    header: &Header,
+    set: &ValidatorSet,
+    count: usize,
+) -> CommitCertificate {
     let (round, hash): (Round, HeaderHash) = (Round(1), header.hash());
     let mut signatures = Vec::new();
     for (index, validator) in set.validators().iter().enumerate().take(count) {
         let bytes = validator.key.to_bytes();
         let Some(voter) = voters.iter().find(|voter| public(voter) == bytes) else { continue };
         let at = (header.height, round);
-        let preimage = certificate::vote_preimage(
-            &header.network,
-            VoteKind::Precommit,
-            at,
-            Some(&hash),
-            &bytes,
-        );
+        let preimage =
+            certificate::vote_preimage(era, VoteKind::Precommit, at, Some(&hash), &bytes);
         signatures.push((index as u32, keys::sign(voter, &preimage)));
     }
     CommitCertificate { round, signatures }

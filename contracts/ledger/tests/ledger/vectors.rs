@@ -227,6 +227,12 @@ fn receipts_are_golden() {
     golden("receipts.json", &serde_json::from_str(&text).unwrap());
 }
 
+#[test]
+fn restarts_are_golden() {
+    let text = receipts_json(&evidence::restart_cases(), true);
+    golden("restarts.json", &serde_json::from_str(&text).unwrap());
+}
+
 fn result(found: Result<(), ProofError>) -> Value {
     found.is_ok().into()
 }

@@ -108,8 +108,9 @@ fn block(
     if headers_only && let Some(block) = &mut certified.block {
         block.transactions.clear();
     }
-    let (own, next) = (store.validators(height)?, store.validators(height.next())?);
+    let (own, next) = (store.validators(height)?, store.named_next(height)?);
     let changed = own.map(|set| set.hash()) != next.as_ref().map(|set| set.hash());
     let next = next.filter(|_| changed).map(|set| set.to_proto());
-    Ok(pb::StreamBlocksResponse { block: Some(certified), next })
+    let restart = store.restart_at(height.previous())?;
+    Ok(pb::StreamBlocksResponse { block: Some(certified), next, restart })
 }

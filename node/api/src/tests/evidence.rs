@@ -112,7 +112,7 @@ impl LedgerService for Liar {
         if matches!(self.lie, Lie::BlockWithoutTransactions) {
             block.block.as_mut().unwrap().transactions.pop();
         }
-        let block = pb::StreamBlocksResponse { block: Some(block), next: None };
+        let block = pb::StreamBlocksResponse { block: Some(block), next: None, restart: None };
         sender.send(Ok(block.clone())).await.unwrap();
         if matches!(self.lie, Lie::BlockTwice) {
             sender.send(Ok(block)).await.unwrap();

@@ -29,7 +29,7 @@ fn golden() -> Vec<(TrustRoot, pb::Receipt)> {
 
 fn outcome(result: Result<Verified, ReceiptError>) -> Result<(Hash, u64, Vec<u8>), &'static str> {
     result
-        .map(|v| (v.transaction_id.0, v.leaf_index.0, v.header.hash().0.to_vec()))
+        .map(|v| (v.transaction_id.0, v.leaf_index.0, v.header.hash().0.0.to_vec()))
         .map_err(|error| error.code())
 }
 

@@ -12,7 +12,8 @@
 
 use super::*;
 use crate::context::{BlockId, Height};
-use heatmark_ledger::ids::Height as LedgerHeight;
+use heatmark_ledger::ids::{Era, Height as LedgerHeight, NetworkId};
+use heatmark_ledger::restart::RestartPoint;
 
 const NETWORK: [u8; 32] = [1; 32];
 
@@ -49,8 +50,8 @@ async fn a_precommit_verifies_as_the_ledgers_certificate_would_read_it() {
 #[tokio::test]
 async fn a_vote_verifies_only_for_its_network_kind_value_and_voter() {
     let signed = signer().sign_vote(vote(VoteType::Prevote, NilOrVal::Nil)).await.unwrap();
-    let here = LedgerVerifier { network: NetworkId::from(NETWORK) };
-    let elsewhere = LedgerVerifier { network: NetworkId::from([2; 32]) };
+    let here = LedgerVerifier::new(NetworkId::from(NETWORK));
+    let elsewhere = LedgerVerifier::new(NetworkId::from([2; 32]));
     let valid = async |verifier: &LedgerVerifier, vote: &Vote, key: &PublicKey| {
         verifier.verify_signed_vote(vote, &signed.signature, key).await.unwrap().is_valid()
     };
@@ -101,8 +102,32 @@ async fn refuses_to_sign_for_another_validator_or_for_no_round() {
 async fn a_validator_proof_holds_for_its_peer_only() {
     let proof =
         signer().sign_validator_proof(signer().address().0.to_vec(), vec![1, 2]).await.unwrap();
-    let verifier = LedgerVerifier { network: NetworkId::from(NETWORK) };
+    let verifier = LedgerVerifier::new(NetworkId::from(NETWORK));
     assert!(verifier.verify_validator_proof(&proof).await.unwrap().is_valid());
     let stolen = ValidatorProof::new(proof.public_key.clone(), vec![1, 3], proof.signature.clone());
     assert!(verifier.verify_validator_proof(&stolen).await.unwrap().is_invalid());
+}
+
+/// A vote of before a restart counts for nothing after it, and neither conflicts with the other.
+#[tokio::test]
+async fn votes_of_two_eras_are_strangers() {
+    let network = NetworkId::from(NETWORK);
+    let point = RestartPoint { height: LedgerHeight(6), era: Era::from([9; 32]) };
+    let after = Eras::new(network, [point]);
+    let later = || LedgerSigner::new(after.clone(), SigningKey::from_bytes(&[5; 32]));
+    let of = |value| vote(VoteType::Precommit, NilOrVal::Val(block(value)));
+    let old = signer().sign_vote(of(3)).await.unwrap();
+    let new = later().sign_vote(of(4)).await.unwrap();
+    let (before, after) = (LedgerVerifier::new(network), LedgerVerifier::new(after.clone()));
+    for (verifier, signed, valid) in
+        [(&before, &old, true), (&before, &new, false), (&after, &old, false), (&after, &new, true)]
+    {
+        let found = verifier.verify_signed_vote(&signed.message, &signed.signature, &key()).await;
+        assert_eq!(found.unwrap().is_valid(), valid);
+    }
+    let mut below = of(3);
+    below.height = Height(6);
+    let signed = later().sign_vote(below).await.unwrap();
+    let found = before.verify_signed_vote(&signed.message, &signed.signature, &key()).await;
+    assert!(found.unwrap().is_valid(), "the restart's own height is of the era before");
 }

@@ -98,6 +98,7 @@ impl Cluster {
         let others = self.nodes.iter().enumerate().filter(|(other, _)| *other != index);
         ConsensusConfig {
             network: self.network,
+            eras: self.network.into(),
             role,
             identity: node.identity.clone(),
             listen,

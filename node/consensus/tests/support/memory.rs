@@ -117,6 +117,7 @@ impl Memory {
             height: Height(height),
             next_validators: self.set_at(height + 1),
             heartbeat: self.heartbeat,
+            halted: false,
         }
     }
 

@@ -50,6 +50,11 @@ pub(crate) struct Reach {
 }
 
 impl NodeArgs {
+    /// Where the passphrase comes from.
+    pub(crate) fn passphrase(&self) -> &PassphraseArgs {
+        &self.passphrase
+    }
+
     /// The genesis file named by flag.
     pub(crate) fn genesis_flag(&self) -> Option<&Path> {
         self.genesis.as_deref()

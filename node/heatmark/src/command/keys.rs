@@ -22,6 +22,11 @@ pub(crate) enum Command {
         after_help = "Example:\n  heatmark keys generate --home mill --legal-name 'Norra Stål AB' --country SE \\\n      --role supplier --lei 549300EXAMPLE0000001 --validator --power 1"
     )]
     Generate(Generate),
+    /// Makes a root key alone, to take the place of one that was lost
+    #[command(
+        after_help = "Example:\n  heatmark keys root --out /media/safe/new-root.key\nThen a member proposes it: heatmark member replace-root"
+    )]
+    Root(Root),
     /// Shows the public keys, without asking for a passphrase
     #[command(
         after_help = "Example:\n  heatmark keys show --home mill\n  heatmark keys show --home mill --peer-id    (for /p2p/… in other nodes' settings)"
@@ -72,6 +77,16 @@ pub(crate) struct Generate {
     seed: Option<PathBuf>,
 }
 
+/// `keys root`.
+#[derive(Debug, Args)]
+pub(crate) struct Root {
+    #[command(flatten)]
+    passphrase: PassphraseArgs,
+    /// The file to write; must not exist
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+}
+
 /// `keys show`.
 #[derive(Debug, Args)]
 pub(crate) struct Show {
@@ -109,6 +124,7 @@ pub(crate) struct Restore {
 pub(crate) fn run(command: Command) -> Result<Answer, Failure> {
     match command {
         Command::Generate(command) => generate(&command),
+        Command::Root(command) => root(&command),
         Command::Show(command) => show(&command),
         Command::Backup(command) => backup(&command),
         Command::Restore(command) => restore(&command),
@@ -285,6 +301,17 @@ fn show(command: &Show) -> Result<Answer, Failure> {
     });
     let text = format!("{}\nPeer id  {peer_id}\n", table(&["KEY", "PUBLIC", "FILE"], &rows));
     Ok(Answer::yes(json, text))
+}
+
+fn root(command: &Root) -> Result<Answer, Failure> {
+    let key = SecretKey::generate(KeyKind::Root)?;
+    keys::write_one(&command.out, &key, &mut command.passphrase.source())?;
+    let public = key.public().map(hex::encode).unwrap_or_default();
+    let text = format!(
+        "{} holds a new root key. Keep it offline.\nPublic  {public}\n",
+        command.out.display()
+    );
+    Ok(Answer::yes(json!({ "file": command.out, "public": public }), text))
 }
 
 fn backup(command: &Backup) -> Result<Answer, Failure> {

@@ -2,6 +2,8 @@
 //! own keys have not signed for it.
 
 mod join;
+mod prepared;
+mod turn;
 
 use super::answer::{Answer, table};
 use super::connect::{NodeArgs, Reach, block_on};
@@ -10,7 +12,7 @@ use super::words;
 use crate::files;
 use clap::{Args, Subcommand};
 use heatmark_client::{LedgerClient, Proven};
-use heatmark_ledger::genesis::role_name;
+use heatmark_ledger::genesis::{role_from_name, role_name};
 use heatmark_ledger::ids::{Height, MemberId};
 use heatmark_ledger::messages as pb;
 use pb::body::Payload;
@@ -36,11 +38,36 @@ pub(crate) enum Command {
         after_help = "Example:\n  heatmark member add lab/entry.json --prepare lab.body --home mill       (any member)\n  heatmark member cosign lab.body --home lab --genesis genesis.note       (the new one)\n  heatmark member add --submit lab.body --cosignatures lab.body.cosignatures --home mill\nThe signatures stand for one body with one time window, ten minutes by default: use\n--starts-in-minutes when the new member needs longer. Then members vote: heatmark vote"
     )]
     Add(join::Add),
-    /// Signs, as the joining organisation, for the registration of its own keys
+    /// Signs a prepared transaction, offline: a newcomer with its own keys, a member with its root key
     #[command(
-        after_help = "Example:\n  heatmark member cosign lab.body --home lab --genesis genesis.note"
+        after_help = "Example:\n  heatmark member cosign lab.body --home lab --genesis genesis.note\n  heatmark member cosign turn.body --root-key /media/safe/root.key --genesis genesis.note"
     )]
-    Cosign(join::Cosign),
+    Cosign(prepared::Cosign),
+    /// Submits a transaction that was prepared, with what others signed for it
+    #[command(
+        after_help = "Example:\n  heatmark member submit turn.body --cosignatures turn.body.cosignatures --home mill"
+    )]
+    Submit(prepared::Submit),
+    /// Replaces one of this organisation's own keys: signing, p2p, envelope or consensus
+    #[command(
+        after_help = "Example, the root key at hand:\n  heatmark member rotate signing --home mill --root-key /media/safe/root.key\nThe root key on a machine without network:\n  heatmark member rotate signing --prepare turn.body --home mill\n  heatmark member cosign turn.body --root-key root.key --genesis genesis.note     (there)\n  heatmark member submit turn.body --cosignatures turn.body.cosignatures --home mill\nThe new key lies in keys/ before anybody hears of it, and the running node takes it up by itself.\nA consensus key votes only once a vote has moved the power to it: heatmark member power"
+    )]
+    Rotate(turn::Rotate),
+    /// Leaves the network for good; nothing that stands on the log is touched
+    #[command(
+        after_help = "Example:\n  heatmark member leave --home lab --root-key /media/safe/root.key\nA validator gives up its power first: heatmark member power LAB 0. With --prepare the root key\nsigns elsewhere, as for `heatmark member rotate`."
+    )]
+    Leave(turn::Leave),
+    /// Proposes a new root key for a member that lost its own
+    #[command(
+        after_help = "Example:\n  heatmark keys root --out new-root.key                       (the member that lost its own)\n  heatmark member replace-root LAB --key HEX --prepare new.body --home mill\n  heatmark member cosign new.body --root-key new-root.key --genesis genesis.note\n  heatmark member submit new.body --cosignatures new.body.cosignatures --home mill\nThen members vote: heatmark vote"
+    )]
+    ReplaceRoot(turn::ReplaceRoot),
+    /// Proposes other roles for a member; whether it is a validator is a matter of its keys
+    #[command(
+        after_help = "Example:\n  heatmark member roles --home mill f300b1 --role supplier --role lab"
+    )]
+    Roles(Roles),
     /// Proposes to suspend a member: it may no longer anchor or vote
     #[command(
         after_help = "Example:\n  heatmark member suspend --home mill f300b1 --reason 'key lost'\nThe reason stays with you: only a salted digest of it goes on the log."
@@ -83,6 +110,16 @@ pub(crate) struct Reasoned {
     reason: String,
 }
 
+/// `member roles`.
+#[derive(Debug, Args)]
+pub(crate) struct Roles {
+    #[command(flatten)]
+    named: Named,
+    /// supplier, assembler, lab, escrow-agent or regulator; may be repeated
+    #[arg(long = "role", required = true, value_name = "ROLE")]
+    roles: Vec<String>,
+}
+
 /// `member power`.
 #[derive(Debug, Args)]
 pub(crate) struct Power {
@@ -98,14 +135,19 @@ pub(crate) fn run(command: Command) -> Result<Answer, Failure> {
         Command::List(command) => list(&command),
         Command::Show(command) => show(&command),
         Command::Add(command) => join::add(&command),
-        Command::Cosign(command) => join::cosign(&command),
+        Command::Cosign(command) => prepared::cosign(&command),
+        Command::Submit(command) => prepared::submit(&command),
+        Command::Rotate(command) => turn::rotate(&command),
+        Command::Leave(command) => turn::leave(&command),
+        Command::ReplaceRoot(command) => turn::replace_root(&command),
+        Command::Roles(command) => set_roles(&command),
         Command::Suspend(command) => reasoned(&command, Standing::Suspend),
         Command::Reinstate(command) => reasoned(&command, Standing::Reinstate),
         Command::Power(command) => power(&command),
     }
 }
 
-type Registered = (MemberId, pb::MemberState);
+pub(super) type Registered = (MemberId, pb::MemberState);
 
 fn list(command: &List) -> Result<Answer, Failure> {
     let reach = command.node.reach()?;
@@ -168,7 +210,7 @@ fn show(command: &Named) -> Result<Answer, Failure> {
 }
 
 /// The registry at the newest height; genesis before the first block.
-async fn proved_members(
+pub(super) async fn proved_members(
     reach: &Reach,
     ledger: &LedgerClient,
 ) -> Result<(Height, Vec<Registered>), Failure> {
@@ -188,7 +230,10 @@ async fn proved_members(
     }
 }
 
-async fn validators(reach: &Reach, ledger: &LedgerClient) -> Result<pb::ValidatorSet, Failure> {
+pub(super) async fn validators(
+    reach: &Reach,
+    ledger: &LedgerClient,
+) -> Result<pb::ValidatorSet, Failure> {
     match ledger.header(None).await {
         Err(none) if none.is_not_found() => Ok(reach.genesis.validators().to_proto()),
         other => Ok(other?.next.to_proto()),
@@ -196,7 +241,11 @@ async fn validators(reach: &Reach, ledger: &LedgerClient) -> Result<pb::Validato
 }
 
 /// A member by id, the beginning of one, or its legal name.
-async fn find(reach: &Reach, ledger: &LedgerClient, name: &str) -> Result<Registered, Failure> {
+pub(super) async fn find(
+    reach: &Reach,
+    ledger: &LedgerClient,
+    name: &str,
+) -> Result<Registered, Failure> {
     let (_, members) = proved_members(reach, ledger).await?;
     let mut found = members.into_iter().filter(|(id, state)| {
         let legal_name = state.entry.as_ref().map(|entry| entry.legal_name.as_str());
@@ -295,14 +344,34 @@ fn power(command: &Power) -> Result<Answer, Failure> {
     Ok(proposed(&proven))
 }
 
-async fn propose(reach: &Reach, action: Action) -> Result<Proven, Failure> {
+fn set_roles(command: &Roles) -> Result<Answer, Failure> {
+    let mut roles = Vec::new();
+    for name in &command.roles {
+        let role = role_from_name(name).filter(|role| *role != pb::Role::Validator);
+        let role = role.ok_or_else(|| {
+            Failure::input(format!("{name:?} is no role to be given by vote"))
+                .next("roles are supplier, assembler, lab, escrow-agent and regulator")
+        })?;
+        roles.push(i32::from(role));
+    }
+    roles.sort_unstable();
+    roles.dedup();
+    let reach = command.named.node.reach()?;
+    let proven = block_on(async {
+        let (member, _) = find(&reach, &reach.ledger().await?, &command.named.member).await?;
+        propose(&reach, Action::SetRoles(pb::SetRoles { member: member.to_vec(), roles })).await
+    })?;
+    Ok(proposed(&proven))
+}
+
+pub(super) async fn propose(reach: &Reach, action: Action) -> Result<Proven, Failure> {
     let propose = pb::Propose { action: Some(action) };
     let body = pb::Body { payload: Some(Payload::Propose(propose)), ..pb::Body::default() };
     Ok(reach.desk().await?.sign_and_submit(body, Vec::new()).await?)
 }
 
 /// What people are told of a proposal that stands on the log.
-fn proposed(proven: &Proven) -> Answer {
+pub(super) fn proposed(proven: &Proven) -> Answer {
     let id = proven.verified.transaction_id;
     let text = format!(
         "{}\nYour own approval counts with it. The others vote with:\n  heatmark vote {id} approve\n",

@@ -1,5 +1,9 @@
 //! `heatmark network`: the ceremony that founds a network. One document, one fingerprint that all
-//! compare, one signature a founder. Refuses to overwrite a document and to mix two of them.
+//! compare, one signature a founder. Refuses to overwrite a document and to mix two of them. Then what
+//! concerns the network as a whole: its parameters, its protocol version, its restart.
+
+mod proposals;
+mod restart;
 
 use super::answer::{Answer, grouped, table};
 use super::entry;
@@ -37,6 +41,19 @@ pub(crate) enum Command {
         after_help = "Example:\n  heatmark network show genesis.note\nExits with 1 while a founder has not signed."
     )]
     Show(Show),
+    /// Shows what all nodes agree on, or proposes to change it
+    #[command(
+        after_help = "Example:\n  heatmark network parameters --home mill\n  heatmark network parameters heartbeat_ms=60000 --home mill"
+    )]
+    Parameters(proposals::Parameters),
+    /// Shows the protocol version, or proposes another one from a block on
+    #[command(
+        after_help = "Example:\n  heatmark network upgrade --home mill\n  heatmark network upgrade 2 --at-height 250000 --home mill\nA node that does not know the version stops at that block with a message, and loses nothing."
+    )]
+    Upgrade(proposals::Upgrade),
+    /// Goes on with other validators when a third of them is lost for good
+    #[command(subcommand)]
+    Restart(restart::Command),
 }
 
 /// `network init`.
@@ -98,6 +115,9 @@ pub(crate) fn run(command: Command) -> Result<Answer, Failure> {
         Command::Init(command) => init(&command),
         Command::Sign(command) => sign(&command),
         Command::Merge(command) => merge(&command),
+        Command::Parameters(command) => proposals::parameters(&command),
+        Command::Upgrade(command) => proposals::upgrade(&command),
+        Command::Restart(command) => restart::run(command),
         Command::Show(command) => {
             let genesis = read_genesis(&command.genesis)?;
             let signed = genesis.unsigned().next().is_none();
@@ -117,7 +137,7 @@ fn init(command: &Init) -> Result<Answer, Failure> {
     let document = Document {
         name: command.name.clone(),
         time_ms: command.time_ms.unwrap_or_else(|| u64::try_from(now()).unwrap_or(u64::MAX)),
-        parameters: parameters(&command.parameters)?,
+        parameters: changed(GenesisParameters::default(), &command.parameters)?,
         founders,
         ..Document::default()
     };
@@ -133,8 +153,9 @@ fn init(command: &Init) -> Result<Answer, Failure> {
     Ok(Answer::yes(described(&command.out, &genesis), text))
 }
 
-fn parameters(given: &[String]) -> Result<GenesisParameters, Failure> {
-    let defaults = serde_json::to_value(GenesisParameters::default()).unwrap_or_default();
+/// Parameters with some of them set anew.
+fn changed(from: GenesisParameters, given: &[String]) -> Result<GenesisParameters, Failure> {
+    let defaults = serde_json::to_value(from).unwrap_or_default();
     let Value::Object(mut fields) = defaults else {
         return Err(Failure::input("the parameters cannot be written"));
     };

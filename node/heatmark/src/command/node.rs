@@ -6,13 +6,14 @@ use super::failure::Failure;
 use super::place::{HomeArgs, PassphraseArgs, SettingArgs, read_signed_genesis};
 use crate::config::{self, Standing};
 use crate::home::Home;
-use crate::keys::{self, KeyKind, Keys};
+use crate::keys::{self, KeyKind, KeyRing, Keys};
 use crate::logging;
 use crate::run::{RunError, Trouble, describe};
 use crate::voting::{self, Past};
 use clap::{Args, Subcommand};
 use heatmark_consensus::{Failure as StopReason, begin_journal};
 use heatmark_ledger::keys::PublicKey;
+use heatmark_store::{Store, StoreOptions};
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -66,7 +67,10 @@ pub(crate) fn run(command: Command) -> Result<Answer, Failure> {
     let config = command.settings.load(&home)?;
     refuse_faults(&config)?;
     let genesis = read_signed_genesis(&config.genesis_path())?;
-    let keys = Keys::load(&home, &mut command.passphrase.source())?;
+    // Opened before anything else, so that a passphrase is asked for while somebody is there.
+    let mut passphrase = command.passphrase.source();
+    Keys::load(&home, &mut passphrase)?;
+    let ring = KeyRing::new(home.clone(), passphrase);
     logging::init(&config.log).map_err(|error| {
         Failure::input("logging cannot be set up").because(error).next("mend [log] in the settings")
     })?;
@@ -76,13 +80,21 @@ pub(crate) fn run(command: Command) -> Result<Answer, Failure> {
     })?;
     runtime.block_on(async {
         let shutdown = shutdown(command.stop_on_stdin_close)?;
-        let ran = crate::run::run(&config, keys, genesis, shutdown).await;
+        let ran = crate::run::run(&config, ring, genesis, shutdown).await;
         ran.map_err(|error| failed(&error, &home))
     })?;
     Ok(Answer::yes(json!({ "stopped": true }), ""))
 }
 
 fn failed(error: &RunError, home: &Home) -> Failure {
+    if let RunError::Version(version) = error {
+        return Failure::unknown("the node has stopped: this program is too old for the network")
+            .because(version)
+            .next(
+                "install a newer heatmark and start the node again; its log, state and keys are \
+                 whole, and `heatmark log audit --data HOME/data/log` still reads them",
+            );
+    }
     let why = describe(error);
     let Some(trouble) = Trouble::of(&why) else {
         return Failure::unknown("the node does not run")
@@ -110,6 +122,7 @@ fn resume_voting(command: &ResumeVoting) -> Result<Answer, Failure> {
             .because(RISK)
             .next("let the node rejoin by itself; only where too few others are left, run it again with --accept-risk"));
     }
+    let config = config.in_era(newest_era(&config)?);
     let described = keys::describe(&keys::key_path(&home, KeyKind::Consensus))?;
     let key = described.public.and_then(|public| PublicKey::from_bytes(&public).ok());
     let key = key.ok_or_else(|| Failure::input("keys/consensus.key has no public key"))?;
@@ -125,6 +138,21 @@ fn resume_voting(command: &ResumeVoting) -> Result<Answer, Failure> {
         json!({ "ok": true, "votes": true }),
         format!("The node of {} votes from its next start on.\n{RISK}\n", home.path().display()),
     ))
+}
+
+/// The era of the next height, whose journal counts.
+fn newest_era(config: &config::Config) -> Result<Option<String>, Failure> {
+    if !config.log_dir().join("CURRENT").is_file() {
+        return Ok(None);
+    }
+    let genesis = read_signed_genesis(&config.genesis_path())?;
+    let store = Store::open(&config.log_dir(), &genesis, &StoreOptions::default());
+    let store = store.map_err(|error| {
+        Failure::unknown("the node's database cannot be opened")
+            .because(error)
+            .next("stop the node first, then run this again")
+    })?;
+    Ok(store.tip().chain.restart.map(|restart| config::era_directory(&restart.era)))
 }
 
 const RISK: &str = "What this key signed before is forgotten. Should it now sign another block of \

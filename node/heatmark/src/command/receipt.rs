@@ -1,6 +1,8 @@
 //! `heatmark receipt`: fetches receipts, verifies them offline, and pins headers as trust roots.
 //! Verification opens no connection and reads nothing but the files named.
 
+mod signer;
+
 use super::answer::{Answer, Exit};
 use super::connect::{NodeArgs, Reach, block_on};
 use super::failure::Failure;
@@ -27,9 +29,14 @@ pub(crate) enum Command {
     Show(Show),
     /// Verifies receipts offline
     #[command(
-        after_help = "Example:\n  heatmark receipt verify --trust genesis.note receipts/*.receipt\n  heatmark receipt verify --trust pinned.header heat-48213.receipt\nExit codes: 0 all verified, 1 one refused, 2 one unreadable, 3 one older than the trust root.\nNeeds no node and no network."
+        after_help = "Example:\n  heatmark receipt verify --trust genesis.note receipts/*.receipt\n  heatmark receipt verify --trust pinned.header heat-48213.receipt\nExit codes: 0 all verified, 1 one refused, 2 one unreadable, 3 one on hold or older than the trust root.\nNeeds no node and no network."
     )]
     Verify(Verify),
+    /// Fetches the proved state of a signing key: whose it is, and whether it was compromised
+    #[command(
+        after_help = "Example:\n  heatmark receipt key --home mill 77d0… --out forge-signing.state\n  heatmark receipt verify --trust genesis.note --key forge-signing.state heat-48213.receipt\n`heatmark receipt show` prints a receipt's signer key."
+    )]
+    Key(Key),
     /// Keeps the newest certified header as a trust root
     #[command(
         after_help = "Example:\n  heatmark receipt pin --home forge --out pinned.header\nKeys of validators long retired may leak one day; who pins what it has verified need not fear that."
@@ -56,9 +63,26 @@ pub(crate) struct Verify {
     /// A signed genesis file, or a header that `heatmark receipt pin` wrote
     #[arg(long, value_name = "GENESIS|PIN")]
     trust: PathBuf,
+    /// The proved state of a signing key, as `heatmark receipt key` writes it: a receipt whose
+    /// signer's key was compromised by then is on hold; may be repeated
+    #[arg(long = "key", value_name = "FILE")]
+    keys: Vec<PathBuf>,
     /// Receipts
     #[arg(required = true, value_name = "FILE")]
     receipts: Vec<PathBuf>,
+}
+
+/// `receipt key`.
+#[derive(Debug, Args)]
+pub(crate) struct Key {
+    #[command(flatten)]
+    node: NodeArgs,
+    /// The key's id
+    #[arg(value_name = "KEY")]
+    key: String,
+    /// Writes the proof to this file
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
 }
 
 /// `receipt pin`.
@@ -75,13 +99,18 @@ pub(crate) fn run(command: Command) -> Result<Answer, Failure> {
     match command {
         Command::Show(command) => show(&command),
         Command::Verify(command) => verify(&command),
+        Command::Key(command) => signer::fetch(&command),
         Command::Pin(command) => pin(&command),
     }
 }
 
 fn show(command: &Show) -> Result<Answer, Failure> {
     let reach = command.node.reach()?;
-    let (proven, record) = block_on(find(&reach, &command.of))?;
+    let (proven, record, suspect) = block_on(async {
+        let (proven, record) = find(&reach, &command.of).await?;
+        let suspect = signer::suspect(&reach.ledger().await?, &proven.verified).await?;
+        Ok((proven, record, suspect))
+    })?;
     if let Some(out) = &command.out {
         files::replace(out, &proven.receipt.encode_to_vec(), files::PUBLIC)?;
     }
@@ -90,6 +119,10 @@ fn show(command: &Show) -> Result<Answer, Failure> {
     if let Value::Object(fields) = &mut json {
         fields.insert("receipt_file".to_owned(), json!(command.out));
         fields.insert("record".to_owned(), json!(record));
+        fields.insert("compromised_since".to_owned(), json!(suspect));
+    }
+    if let Some(since) = suspect {
+        text.push_str(&format!("{}\n", signer::on_hold(since)));
     }
     if let Some(record) = &record {
         text.push_str(&format!(
@@ -100,7 +133,8 @@ fn show(command: &Show) -> Result<Answer, Failure> {
     if let Some(out) = &command.out {
         text.push_str(&format!("Receipt in   {}\n", out.display()));
     }
-    Ok(Answer::yes(json, text))
+    let exit = if suspect.is_some() { Exit::Unknown } else { Exit::Yes };
+    Ok(Answer::of(exit, json, text))
 }
 
 #[derive(Debug, serde::Serialize)]
@@ -172,11 +206,12 @@ fn not_found(of: &str) -> impl FnOnce(ClientError) -> Failure {
 
 fn verify(command: &Verify) -> Result<Answer, Failure> {
     let (kind, trust) = trust_root(&command.trust)?;
+    let keys = signer::Keys::read(&command.keys, &trust)?;
     let mut rows = Vec::new();
     let mut text = String::new();
     let mut worst = Exit::Yes;
     for path in &command.receipts {
-        let (exit, row, line) = verify_one(path, &trust);
+        let (exit, row, line) = verify_one(path, &trust, &keys);
         worst = graver(worst, exit);
         rows.push(row);
         text.push_str(&line);
@@ -189,7 +224,7 @@ fn verify(command: &Verify) -> Result<Answer, Failure> {
     Ok(Answer::of(worst, json, text))
 }
 
-fn verify_one(path: &Path, trust: &TrustRoot) -> (Exit, Value, String) {
+fn verify_one(path: &Path, trust: &TrustRoot, keys: &signer::Keys) -> (Exit, Value, String) {
     let shown = path.display();
     let limit = u64::try_from(MAX_RECEIPT_BYTES).unwrap_or(u64::MAX);
     let verified = match files::read(path, limit) {
@@ -207,6 +242,11 @@ fn verify_one(path: &Path, trust: &TrustRoot) -> (Exit, Value, String) {
     };
     match verified {
         Ok(verified) => {
+            if let Some(since) = keys.suspect(&verified) {
+                let row = json!({ "file": path, "verdict": "hold", "compromised_since": since, "receipt": words::verified(&verified) });
+                let line = format!("on hold      {shown}: {}\n", signer::on_hold(since));
+                return (Exit::Unknown, row, line);
+            }
             let row = json!({ "file": path, "verdict": "verified", "receipt": words::verified(&verified) });
             let line = format!(
                 "verified     {shown}: {}, leaf {}, block {} of {}\n",

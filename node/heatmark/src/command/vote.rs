@@ -27,6 +27,9 @@ pub(crate) struct Vote {
     /// What to answer
     #[arg(value_name = "ANSWER", value_enum)]
     answer: Option<Choice>,
+    /// Lists only proposals that may still be voted on or wait for their time
+    #[arg(long, conflicts_with = "proposal")]
+    open: bool,
 }
 
 /// An answer to a proposal.
@@ -72,8 +75,12 @@ fn list(command: &Vote) -> Result<Answer, Failure> {
     let found = block_on(async {
         let ledger = reach.ledger().await?;
         let mut found = Vec::new();
+        let newest = ledger.status().await?.newest;
+        let now_ms = newest.map_or(0, |header| header.time_ms);
         for id in proposals(&ledger).await? {
-            if let Some(standing) = proposal_state(&ledger, &id).await? {
+            if let Some(standing) = proposal_state(&ledger, &id).await?
+                && (!command.open || is_open(&standing, now_ms))
+            {
                 found.push((id, standing));
             }
         }
@@ -95,6 +102,14 @@ fn list(command: &Vote) -> Result<Answer, Failure> {
         "proposals": found.iter().map(|(id, standing)| words::proposal_json(id, standing)).collect::<Vec<_>>(),
     });
     Ok(Answer::yes(json, text))
+}
+
+fn is_open(proposal: &pb::ProposalState, block_time_ms: u64) -> bool {
+    match proposal.status() {
+        pb::ProposalStatus::Open => block_time_ms < proposal.expires_ms,
+        pb::ProposalStatus::Adopted => true,
+        _ => false,
+    }
 }
 
 async fn proposals(ledger: &LedgerClient) -> Result<Vec<TransactionId>, Failure> {

@@ -32,6 +32,9 @@ impl KeyKind {
     pub const ALL: [Self; 6] =
         [Self::Root, Self::Signing, Self::P2p, Self::Envelope, Self::Consensus, Self::Seed];
 
+    /// What a rotation signed by the root key replaces.
+    pub const ROTATED: [Self; 4] = [Self::Signing, Self::P2p, Self::Envelope, Self::Consensus];
+
     /// The name in file names and in `role = "…"`.
     #[must_use]
     pub fn name(self) -> &'static str {

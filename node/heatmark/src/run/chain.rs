@@ -11,7 +11,7 @@ use heatmark_consensus::{
 };
 use heatmark_ledger::block::{self, Block, BlockError, ExecutedBlock};
 use heatmark_ledger::certificate::CommitCertificate;
-use heatmark_ledger::execute;
+use heatmark_ledger::execute::{self, Environment, ExecutionError, Executor};
 use heatmark_ledger::header::Header;
 use heatmark_ledger::ids::{HeaderHash, Height, UnixMillis};
 use heatmark_ledger::messages as pb;
@@ -34,6 +34,9 @@ use tokio::sync::watch;
 /// Fewer transactions than this are verified where they are executed; a thread costs more.
 const VERIFIED_AHEAD_FROM: usize = 16;
 
+/// Waiting transactions that are looked at again after one block.
+const LOOKED_AT_AGAIN: usize = 16;
+
 /// Why the ledger side stops the node.
 #[derive(Debug, Error)]
 enum ChainError {
@@ -43,6 +46,8 @@ enum ChainError {
     State(#[from] StateError),
     #[error("{0}")]
     Block(#[from] BlockError),
+    #[error("{0}")]
+    Version(#[from] ExecutionError),
     #[error("height {0} was decided, but its block is not on this disk")]
     UnknownBlock(Height),
     #[error("slot {given} does not follow height {tip}")]
@@ -71,6 +76,8 @@ pub struct Chain {
     executed: Mutex<BTreeMap<HeaderHash, Arc<ExecutedBlock>>>,
     /// The block built for a slot and not persisted yet.
     prepared: Mutex<Option<(Slot, UndecidedBlock)>>,
+    /// Arrivals that the pool had counted two blocks ago, and one block ago.
+    arrivals: Mutex<(u64, u64)>,
     wants_block: watch::Sender<bool>,
     watch: Option<ClockWatch>,
 }
@@ -81,7 +88,8 @@ impl Chain {
     pub fn new(store: Store, mempool: Arc<Mempool>, clock: Clock) -> Self {
         let wants_block = watch::Sender::new(!mempool.is_empty());
         let (executed, prepared) = (Mutex::default(), Mutex::default());
-        Self { store, mempool, clock, executed, prepared, wants_block, watch: None }
+        let arrivals = Mutex::default();
+        Self { store, mempool, clock, executed, prepared, arrivals, wants_block, watch: None }
     }
 
     /// Compares the clock with other proposers' from now on.
@@ -209,12 +217,58 @@ impl Chain {
         });
     }
 
+    /// Drops what has waited through two blocks and would be refused in the next one. A proposer
+    /// drops what it cannot propose; a node that never proposes would keep it, count it against
+    /// its member and announce it until it expires.
+    fn drop_refused(&self, tip: &StoreTip) -> Result<(), ChainError> {
+        let before = {
+            let mut arrivals = self.arrivals.lock().unwrap_or_else(PoisonError::into_inner);
+            let (two_ago, one_ago) = *arrivals;
+            *arrivals = (one_ago, self.mempool.next_sequence());
+            two_ago
+        };
+        let waiting = self.mempool.arrived(0, before, LOOKED_AT_AGAIN);
+        if waiting.is_empty() {
+            return Ok(());
+        }
+        let time = tip.time.max((self.clock)());
+        let env = Environment { network: self.store.network(), height: tip.height.next(), time };
+        let mut executor = match Executor::begin(&self.store, env, tip.log_size.0) {
+            Ok(executor) => executor,
+            Err(ExecutionError::State(error)) => return Err(error.into()),
+            // Whoever builds or checks the next block says so.
+            Err(_) => return Ok(()),
+        };
+        for (_, transaction) in waiting {
+            match executor.apply(&transaction) {
+                Err(ExecutionError::State(error)) => return Err(error.into()),
+                Err(ExecutionError::Refused(refusal)) if refusal != Refusal::TooEarly => {
+                    self.mempool.discard(&transaction.id());
+                }
+                Ok(()) | Err(_) => {}
+            }
+        }
+        Ok(())
+    }
+
     fn newest_of(&self, tip: &StoreTip) -> Result<Newest, ChainError> {
+        // Asked before the height begins, so that a program too old for it never votes on it.
+        let halted = match execute::check_version(&self.store, tip.height.next()) {
+            Err(ExecutionError::VersionTooNew { version, height }) => {
+                tracing::error!(version, %height, "this program is too old to go on");
+                true
+            }
+            other => {
+                other?;
+                false
+            }
+        };
         let parameters = state::parameters(&self.store)?;
         Ok(Newest {
             height: tip.height,
             next_validators: (*tip.next_validators).clone(),
             heartbeat: Duration::from_millis(parameters.heartbeat_ms),
+            halted,
         })
     }
 
@@ -362,6 +416,7 @@ impl Application for Chain {
         self.executed.lock().unwrap_or_else(PoisonError::into_inner).clear();
         self.mempool.remove(block.transactions.iter().map(|transaction| transaction.id()));
         self.mempool.expire(tip.time);
+        self.drop_refused(&tip)?;
         self.update_wants_block();
         let newest = self.newest_of(&tip)?;
         Ok(Committed { newest, transactions: block.transactions.len() })

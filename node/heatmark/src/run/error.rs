@@ -2,10 +2,12 @@
 
 use super::disk::DiskError;
 use crate::files::FileError;
+use crate::keys::KeysError;
 use heatmark_api::ApiError;
 use heatmark_client::tls::TlsError;
 use heatmark_consensus::{Failure, StartError};
 use heatmark_exchange::ExchangeError;
+use heatmark_ledger::execute::ExecutionError;
 use heatmark_ledger::genesis::GenesisError;
 use heatmark_ledger::state::StateError;
 use heatmark_store::StoreError;
@@ -28,6 +30,12 @@ pub enum RunError {
     /// The vault cannot be used: wrong seed, or damaged.
     #[error("vault: {0}")]
     Vault(#[from] VaultError),
+    /// The network runs a protocol version that this program does not know.
+    #[error("{0}")]
+    Version(#[source] ExecutionError),
+    /// A key that the network has taken up cannot be opened or put in its place.
+    #[error("keys: {0}")]
+    Keys(#[from] KeysError),
     /// A data directory cannot be made.
     #[error("cannot make {path}: {source}")]
     Directory {

@@ -8,7 +8,6 @@ use super::{Node, consensus_config, follow};
 use crate::config::Config;
 use crate::keys::Keys;
 use heatmark_consensus::{ConsensusHandle, Failure, StartError};
-use heatmark_ledger::genesis::Genesis;
 use heatmark_ledger::ids::Height;
 use std::convert::Infallible;
 use std::error::Error;
@@ -19,6 +18,11 @@ use tokio::task::JoinHandle;
 
 /// How long `/healthz` still tells of a fault before the node ends.
 const LINGER: Duration = Duration::from_secs(2);
+
+/// Between one engine and the next. A peer that still holds a connection of the old one takes the
+/// new one's for a further connection of the same, and never tells it what it subscribes to: the
+/// new engine then publishes votes that nobody hears.
+const ENGINES_APART: Duration = Duration::from_secs(3);
 
 /// How long the engine's address may stay taken after the engine has ended.
 const ADDRESS_FREED: Duration = Duration::from_secs(15);
@@ -38,7 +42,6 @@ impl Node {
         &mut self,
         config: &Config,
         keys: &Keys,
-        genesis: &Genesis,
         shutdown: impl Future<Output = ()>,
     ) -> Result<(), RunError> {
         tokio::pin!(shutdown);
@@ -55,14 +58,14 @@ impl Node {
                     tracing::info!(height = height.0, "the mark is on the log: voting again");
                     end(&mut self.follows, &mut self.consensus).await?;
                     rejoin::may_vote_again(config, keys)?;
-                    self.restart(config, keys, genesis, Voice::Votes).await?;
+                    self.restart(config, keys, Voice::Votes).await?;
                     continue;
                 }
                 Turn::Consensus(Err(failure)) if is_not_new(&failure) => {
                     tracing::warn!("{NotNew}: {}", rejoin::WAITS_FOR);
                     rejoin::forget(config, keys)?;
                     self.drop_consensus().await;
-                    self.restart(config, keys, genesis, Voice::Waits).await?;
+                    self.restart(config, keys, Voice::Waits).await?;
                     continue;
                 }
                 Turn::Consensus(Err(failure)) => {
@@ -148,13 +151,13 @@ impl Node {
         &mut self,
         config: &Config,
         keys: &Keys,
-        genesis: &Genesis,
         voice: Voice,
     ) -> Result<(), RunError> {
         self.voice = voice;
+        tokio::time::sleep(ENGINES_APART).await;
         let begun = tokio::time::Instant::now();
         let consensus = loop {
-            let settings = consensus_config(config, keys, genesis, voice)?;
+            let settings = consensus_config(config, keys, &self.store, voice)?;
             match heatmark_consensus::start(settings, Arc::clone(&self.chain) as _).await {
                 Ok(consensus) => break Arc::new(consensus),
                 Err(StartError::Engine(_)) if begun.elapsed() < ADDRESS_FREED => {

@@ -5,14 +5,16 @@ use super::report::{Findings, Place, Remedy};
 use super::{CheckOptions, Progress};
 use crate::disk::{Disk, DiskError, Entries, Family, Walk};
 use crate::error::StoreError;
+use crate::restart::Kept;
 use crate::schema::{
-    ENTRIES, HEADERS, IDS, LEAVES, SETS, StoredHeader, TILES, number, read_number, tile_key,
+    ENTRIES, HEADERS, IDS, LEAVES, META, SETS, StoredHeader, TILES, number, read_number, tile_key,
 };
 use crate::store::{parts, read_set};
 use heatmark_ledger::certificate::CommitCertificate;
 use heatmark_ledger::genesis::Genesis;
 use heatmark_ledger::header::Header;
-use heatmark_ledger::ids::{Height, KeyId, NetworkId, UnixMillis};
+use heatmark_ledger::ids::{Era, Height, KeyId, NetworkId, UnixMillis};
+use heatmark_ledger::restart::Eras;
 use heatmark_ledger::validators::ValidatorSet;
 use heatmark_ledger::{Hash, LeafIndex, TreeSize, transaction, wire};
 use heatmark_merkle::tiles::{self, TileId};
@@ -45,6 +47,7 @@ struct Job {
     header: Header,
     certificate: CommitCertificate,
     set: Arc<ValidatorSet>,
+    era: Era,
 }
 
 struct Walker<'d> {
@@ -52,6 +55,9 @@ struct Walker<'d> {
     findings: &'d mut Findings,
     signatures: bool,
     network: NetworkId,
+    /// Restarts that were applied; they were verified then.
+    restarts: Vec<Kept>,
+    eras: Eras,
     entries: Peekable<Entries<'d>>,
     /// One more than the last leaf that has an entry.
     entries_end: u64,
@@ -79,11 +85,18 @@ pub(super) fn check(
     findings: &mut Findings,
 ) -> Chain {
     let of = last_of(disk, HEADERS).unwrap_or(0);
+    let restarts = crate::restart::all(disk).unwrap_or_else(|_| {
+        findings.at(Place::Family(META.name()), "the restarts cannot be read", Remedy::Computed);
+        Vec::new()
+    });
+    let eras = Eras::new(genesis.network(), restarts.iter().map(Kept::point));
     let mut walker = Walker {
         disk,
         findings,
         signatures: options.signatures,
         network: genesis.network(),
+        restarts,
+        eras,
         entries: disk.walk(ENTRIES, Walk::First).peekable(),
         entries_end: last_of(disk, ENTRIES).map_or(0, |last| last.saturating_add(1)),
         previous: Some(genesis.network().0),
@@ -175,7 +188,12 @@ impl Walker<'_> {
         if header.next_validators == set.hash() {
             self.set = Some(Arc::clone(&set));
         } else {
-            let next = self.stored_set(header.height.next());
+            // Where a restart follows, the store has its set in the place of the one named.
+            let replaced = self.restarts.iter().find(|kept| kept.header == *header);
+            let next = match replaced {
+                Some(_) => crate::restart::replaced_at(self.disk, header.height),
+                None => self.stored_set(header.height.next()),
+            };
             let right = next.filter(|next| next.hash() == header.next_validators);
             if right.is_none() {
                 let place = Place::Height(header.height.next());
@@ -184,7 +202,11 @@ impl Walker<'_> {
             }
             self.set = right;
         }
-        self.jobs.push(Job { header: *header, certificate, set });
+        if let Some(restart) = self.restarts.iter().find(|kept| kept.header == *header) {
+            self.set = Some(Arc::new(restart.next.clone()));
+        }
+        let era = self.eras.at(header.height);
+        self.jobs.push(Job { header: *header, certificate, set, era });
         if self.jobs.len() >= BATCH {
             self.verify();
         }
@@ -203,7 +225,9 @@ impl Walker<'_> {
                 .map(|part| {
                     scope.spawn(move || {
                         part.iter()
-                            .filter(|job| job.certificate.verify(&job.header, &job.set).is_err())
+                            .filter(|job| {
+                                job.certificate.verify_in(&job.era, &job.header, &job.set).is_err()
+                            })
                             .map(|job| job.header.height)
                             .collect::<Vec<_>>()
                     })

@@ -2,7 +2,7 @@
 
 use crate::world::{World, certify};
 use heatmark_ledger::audit::Auditor;
-use heatmark_ledger::ids::Height;
+use heatmark_ledger::ids::{Era, Height};
 use heatmark_ledger::receipt::{TrustRoot, verify, verify_state};
 use heatmark_ledger::{Hash, LeafIndex, state, transaction};
 use heatmark_merkle::tree;
@@ -20,6 +20,7 @@ fn pinned(world: &World, height: u64) -> TrustRoot {
         height: Height(height),
         header: Some(header.hash()),
         validators,
+        era: Era::of(world.genesis.network()),
     }
 }
 

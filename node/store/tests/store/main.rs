@@ -14,4 +14,5 @@
 mod durability;
 mod evidence;
 mod repair;
+mod restarts;
 mod world;

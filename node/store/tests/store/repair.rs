@@ -22,7 +22,9 @@ const KNOWN: RepairOptions = RepairOptions { reached: Height(0), catch_up: false
 
 /// A disk in memory, so that single entries can be changed under sound checksums.
 #[derive(Default)]
-struct Memory(Mutex<BTreeMap<(Family, Vec<u8>), Vec<u8>>>);
+struct Memory(Mutex<BTreeMap<Located, Vec<u8>>>);
+
+type Located = (Family, Vec<u8>);
 
 struct Shared(std::sync::Arc<Memory>);
 
@@ -239,7 +241,9 @@ fn every_changed_entry_of_every_family_is_found() {
         let what = format!("{} {:?}", family.name(), place.1);
         if !value.is_empty() {
             let mut changed = value.clone();
-            let at = bytes32(&what)[0] as usize % changed.len();
+            // Nothing else says in what round and by whom a block was proposed.
+            let from = if family.name() == "undecided" { changed.len() - 40 } else { 0 };
+            let at = from + bytes32(&what)[0] as usize % (changed.len() - from);
             changed[at] ^= 0x04;
             disk.0.lock().unwrap().insert(place.clone(), changed);
             let found = look();
@@ -251,7 +255,7 @@ fn every_changed_entry_of_every_family_is_found() {
         let newest =
             family.name() == "headers" && place.1 == world.store.tip().height.0.to_be_bytes();
         let silent = matches!(family.name(), "proposed" | "evidence" | "values");
-        if !newest && !silent && !(family.name() == "undecided") {
+        if !newest && !silent && family.name() != "undecided" {
             let found = look();
             assert!(found.is_err() || !found.unwrap().is_sound(), "removed {what}");
         }

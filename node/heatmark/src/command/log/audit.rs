@@ -52,8 +52,9 @@ async fn over_stream(reach: &Reach) -> Result<Auditor, Failure> {
     let bar = bar(newest.height.0);
     let mut blocks = ledger.unverified_blocks(Height(1), Some(newest.height), false).await?;
     while let Some(block) = blocks.next().await {
-        let block = block?.block.ok_or(ClientError::WrongAnswer("no block"))?;
-        step(&mut auditor, &block)?;
+        let answer = block?;
+        let block = answer.block.ok_or(ClientError::WrongAnswer("no block"))?;
+        step(&mut auditor, answer.restart.as_ref(), &block)?;
         bar.inc(1);
     }
     bar.finish_and_clear();
@@ -88,15 +89,23 @@ fn offline(data: &Path, genesis: Option<&Path>) -> Result<Auditor, Failure> {
             Failure::no(format!("block {height} is missing from the database"))
                 .next("restore the node from its peers: remove its data and start it")
         })?;
-        step(&mut auditor, &block)?;
+        let restart = store.restart_at(height.previous()).map_err(unopened)?;
+        step(&mut auditor, restart.as_ref(), &block)?;
         bar.inc(1);
     }
     bar.finish_and_clear();
     Ok(auditor)
 }
 
-fn step(auditor: &mut Auditor, block: &pb::CertifiedBlock) -> Result<(), Failure> {
+fn step(
+    auditor: &mut Auditor,
+    restart: Option<&pb::SetChange>,
+    block: &pb::CertifiedBlock,
+) -> Result<(), Failure> {
     let height = auditor.tip().height.next();
+    if let Some(restart) = restart {
+        auditor.restart(restart).map_err(broken(height))?;
+    }
     auditor.block(block).map_err(broken(height))
 }
 
@@ -124,7 +133,7 @@ fn answer(auditor: &Auditor) -> Answer {
          {} blocks: link to the one before, time, log root, state root\n  \
          {} commit certificates with {} validator signatures\n  \
          {} transactions executed, with {} member and co-signatures\n  \
-         {} changes of the validator set\nLog root    {}\nState root  {}\n",
+         {} changes of the validator set, {} restarts by the members\nLog root    {}\nState root  {}\n",
         tip.height,
         auditor.newest().map(|h| format!(" of {}", words::time(h.time.0))).unwrap_or_default(),
         summary.blocks,
@@ -133,6 +142,7 @@ fn answer(auditor: &Auditor) -> Answer {
         summary.transactions,
         summary.transaction_signatures,
         summary.set_changes,
+        summary.restarts,
         tip.frontier.root(),
         tip.state_root,
     );
@@ -147,6 +157,7 @@ fn answer(auditor: &Auditor) -> Answer {
             "transactions": summary.transactions,
             "transaction_signatures": summary.transaction_signatures,
             "set_changes": summary.set_changes,
+            "restarts": summary.restarts,
         },
         "log_root": tip.frontier.root(),
         "state_root": tip.state_root,
