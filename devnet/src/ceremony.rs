@@ -4,8 +4,9 @@
 
 use crate::devnet::Plan;
 use crate::error::{DevnetError, io_error};
+use crate::links::{self, Plane};
 use crate::organisation::{Organisation, cast};
-use crate::ports::{HeldPorts, NodePorts};
+use crate::ports::HeldPorts;
 use crate::program::{Program, Ran};
 use crate::record::{NodeRecord, Record};
 use heatmark::Home;
@@ -24,6 +25,7 @@ const NETWORK: &str = "devnet";
 pub(crate) fn found(
     program: &Program,
     plan: &Plan,
+    linked: bool,
     hear: &mut dyn FnMut(&Ran),
 ) -> Result<(Record, Vec<HeldPorts>), DevnetError> {
     let directory = &plan.directory;
@@ -52,7 +54,9 @@ pub(crate) fn found(
     let network = sign_all(program, plan, &town, hear)?;
     let logs = directory.join("logs");
     fs::create_dir_all(&logs).map_err(io_error(logs.display()))?;
-    let record = Record { network, heatmark: program.path().to_owned(), keeper: None, nodes };
+    let links = if linked { links::lay(&nodes)? } else { Vec::new() };
+    let heatmark = program.path().to_owned();
+    let record = Record { network, heatmark, keeper: None, nodes, links, links_process: None };
     for node in &record.nodes {
         copy_genesis(directory, &node.home)?;
         write_settings(&record, node, plan)?;
@@ -129,9 +133,9 @@ pub(crate) fn write_settings(
     config.node.moniker.clone_from(&node.name);
     config.consensus.mode = if node.validator { Mode::Validator } else { Mode::Observer };
     config.consensus.listen = listen(node.ports.consensus);
-    config.consensus.peers = peers(record, node, |ports| ports.consensus);
+    config.consensus.peers = peers(record, node, Plane::Consensus);
     config.exchange.listen = listen(node.ports.exchange);
-    config.exchange.peers = peers(record, node, |ports| ports.exchange);
+    config.exchange.peers = peers(record, node, Plane::Exchange);
     config.api.grpc_listen = format!("127.0.0.1:{}", node.ports.grpc);
     config.api.http_listen = format!("127.0.0.1:{}", node.ports.http);
     if let Some(filter) = &plan.log_filter {
@@ -146,9 +150,17 @@ pub(crate) fn write_settings(
     fs::write(&path, text).map_err(io_error(path.display()))
 }
 
-fn peers(record: &Record, own: &NodeRecord, port: impl Fn(&NodePorts) -> u16) -> Vec<String> {
+/// Where to dial everybody else: at their links where there are such.
+fn peers(record: &Record, own: &NodeRecord, plane: Plane) -> Vec<String> {
+    let port = |node: &NodeRecord| {
+        let link = record
+            .links
+            .iter()
+            .find(|link| link.from == own.name && link.to == node.name && link.plane == plane);
+        link.map_or_else(|| plane.port(&node.ports), |link| link.port)
+    };
     let others = record.nodes.iter().filter(|node| node.name != own.name);
-    others.map(|node| format!("{}/p2p/{}", listen(port(&node.ports)), node.peer_id)).collect()
+    others.map(|node| format!("{}/p2p/{}", listen(port(node)), node.peer_id)).collect()
 }
 
 fn listen(port: u16) -> String {

@@ -7,6 +7,7 @@
 use crate::ceremony;
 use crate::error::{DevnetError, LogTail, Names, io_error};
 use crate::lifeline::{self, Lifeline};
+use crate::links::LinkKeeper;
 use crate::ports::HeldPorts;
 use crate::process::{Activity, ProcessId};
 use crate::program::{Program, Ran};
@@ -71,7 +72,10 @@ pub struct Devnet {
     program: Program,
     record: Record,
     lifeline: Option<Lifeline>,
+    links: Option<LinkKeeper>,
     children: BTreeMap<String, Child>,
+    /// By node: what its process finds in its environment besides ours.
+    environment: BTreeMap<String, Vec<(String, String)>>,
 }
 
 impl Devnet {
@@ -84,15 +88,30 @@ impl Devnet {
         plan: Plan,
         hear: &mut dyn FnMut(&Ran),
     ) -> Result<(Self, Vec<HeldPorts>), DevnetError> {
+        Self::found_with(program, plan, false, hear)
+    }
+
+    /// As [`Self::found`], with links between nodes that can be broken.
+    ///
+    /// # Errors
+    /// As [`Self::found`].
+    pub fn found_linked(
+        program: &Program,
+        plan: Plan,
+        hear: &mut dyn FnMut(&Ran),
+    ) -> Result<(Self, Vec<HeldPorts>), DevnetError> {
+        Self::found_with(program, plan, true, hear)
+    }
+
+    fn found_with(
+        program: &Program,
+        plan: Plan,
+        linked: bool,
+        hear: &mut dyn FnMut(&Ran),
+    ) -> Result<(Self, Vec<HeldPorts>), DevnetError> {
         fs::create_dir_all(&plan.directory).map_err(io_error(plan.directory.display()))?;
-        let (record, held) = ceremony::found(program, &plan, hear)?;
-        let mut devnet = Self {
-            plan,
-            program: program.clone(),
-            record,
-            lifeline: None,
-            children: BTreeMap::new(),
-        };
+        let (record, held) = ceremony::found(program, &plan, linked, hear)?;
+        let mut devnet = Self::of(plan, program.clone(), record);
         devnet.keep()?;
         Ok((devnet, held))
     }
@@ -113,7 +132,12 @@ impl Devnet {
             log_filter: None,
             keeping,
         };
-        Ok(Self { plan, program, record, lifeline: None, children: BTreeMap::new() })
+        Ok(Self::of(plan, program, record))
+    }
+
+    fn of(plan: Plan, program: Program, record: Record) -> Self {
+        let (children, environment) = (BTreeMap::new(), BTreeMap::new());
+        Self { plan, program, record, lifeline: None, links: None, children, environment }
     }
 
     /// Becomes the keeper of a town in which nothing runs.
@@ -134,7 +158,33 @@ impl Devnet {
             self.lifeline = Some(Lifeline::hold(&self.plan.directory)?);
             self.record.keeper = Some(ProcessId::of(std::process::id())?);
         }
+        self.save()?;
+        self.keep_links()
+    }
+
+    /// On a thread of the keeper's, or in a process of their own where there is no keeper.
+    fn keep_links(&mut self) -> Result<(), DevnetError> {
+        if self.record.links.is_empty() {
+            return Ok(());
+        }
+        if self.plan.keeping == Keeping::Kept {
+            self.links = Some(LinkKeeper::start(&self.plan.directory, &self.record.links)?);
+            return Ok(());
+        }
+        let mut command = self.program.beside("heatmark-devnet");
+        command.args(["links", "--dir"]).arg(&self.plan.directory).process_group(0);
+        let place = command.get_program().display().to_string();
+        let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+        let child = child.map_err(io_error(place))?;
+        self.record.links_process = Some(ProcessId::of(child.id())?);
         self.save()
+    }
+
+    /// Sets a variable that a node's process finds in its environment from its next start on.
+    pub fn set_environment(&mut self, name: &str, variable: &str, value: &str) {
+        let variables = self.environment.entry(name.to_owned()).or_default();
+        variables.retain(|(known, _)| known != variable);
+        variables.push((variable.to_owned(), value.to_owned()));
     }
 
     /// Starts all nodes and waits until each is ready. Should somebody have taken a port, all
@@ -232,6 +282,9 @@ impl Devnet {
             let end = lifeline::reading_end(&self.plan.directory)?;
             command.arg("--stop-on-stdin-close").stdin(Stdio::from(end));
         }
+        for (variable, value) in self.environment.get(name).into_iter().flatten() {
+            command.env(variable, value);
+        }
         let child = command.spawn().map_err(io_error(self.program.path().display()))?;
         let process = ProcessId::of(child.id())?;
         self.children.insert(name.to_owned(), child);
@@ -260,6 +313,29 @@ impl Devnet {
         }
         self.reap(name);
         self.note(name, None)
+    }
+
+    /// Ends all nodes that are up at once, as when the site loses power.
+    ///
+    /// # Errors
+    /// [`DevnetError::Immortal`].
+    pub async fn kill_all(&mut self) -> Result<(), DevnetError> {
+        let up: Vec<String> =
+            self.record.nodes.iter().filter(|n| n.is_up()).map(|n| n.name.clone()).collect();
+        for name in &up {
+            self.running(name)?.signal(Signal::KILL)?;
+        }
+        for name in &up {
+            let process = self.node(name)?.process;
+            if let Some(process) = process
+                && !process.ended_within(KILL_LIMIT).await
+            {
+                return Err(DevnetError::Immortal(process));
+            }
+            self.reap(name);
+            self.note(name, None)?;
+        }
+        Ok(())
     }
 
     /// Freezes a node: it keeps its connections and says nothing.
@@ -305,6 +381,13 @@ impl Devnet {
         let mut stopped = Vec::new();
         for (name, process) in up {
             stopped.push(self.finish(&name, process).await?);
+        }
+        if let Some(links) = self.record.links_process.take() {
+            ask_to_stop(links)?;
+            if !links.ended_within(KILL_LIMIT).await {
+                links.signal(Signal::KILL)?;
+            }
+            self.save()?;
         }
         Ok(stopped)
     }

@@ -108,6 +108,12 @@ pub enum DevnetError {
     /// Settings cannot be written as TOML.
     #[error("settings: {0}")]
     Settings(#[from] toml::ser::Error),
+    /// Its nodes dial each other directly. Start it with `heatmark-devnet up --links`.
+    #[error("the links of the devnet in {} cannot be broken; a new one started with `heatmark-devnet up --links` has such", .0.display())]
+    NoLinks(PathBuf),
+    /// What a scenario claims does not hold.
+    #[error("{0}")]
+    Claim(String),
     /// A process would not end.
     #[error("process {0} does not end, not even killed")]
     Immortal(ProcessId),

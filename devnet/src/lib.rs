@@ -10,7 +10,10 @@
 //!        │            process ── one node's process     ports ── free ones, held until used
 //!        │            lifeline ── a pipe that stops all nodes once their keeper is gone
 //!        │
+//!        │            links ── what nodes dial in each other's place, so that it can be broken
+//!        │
 //!   observe ─────── where each node stands, asked over its own API and verified
+//!   scenarios ───── faults on purpose, and whether everything promised still holds
 //! ```
 //!
 //! Everything a node does here it does as in production: nothing is switched off or mocked.
@@ -20,12 +23,14 @@ mod ceremony;
 mod devnet;
 mod error;
 mod lifeline;
+pub mod links;
 mod observe;
 mod organisation;
 mod ports;
 mod process;
 mod program;
 mod record;
+pub mod scenarios;
 
 pub use devnet::{Devnet, Keeping, Plan, Stopped};
 pub use error::DevnetError;

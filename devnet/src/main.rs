@@ -2,6 +2,7 @@
 //! Exit codes: 0 yes, 1 no, 2 wrong usage or input.
 
 mod demo;
+mod faults;
 mod load;
 mod output;
 mod town;
@@ -17,6 +18,10 @@ To see what it is about:        heatmark-devnet demo
 To try it by hand:              heatmark-devnet up     (stops with Ctrl-C)
 and in another terminal:        heatmark-devnet status
                                 heatmark log tail --home devnet-data/regulator
+To break links by hand:         heatmark-devnet up --links
+                                heatmark-devnet partition mill,forge
+                                heatmark-devnet heal
+To try what nodes survive:      heatmark-devnet scenario kill-loop --kills 20
 To measure:                     heatmark-devnet load --clients 64 --seconds 30 --batch 1 --report load.json";
 
 /// Runs a network of organisations on this machine: real nodes, each with its own keys and data.
@@ -44,6 +49,21 @@ enum Command {
     Resume(Named),
     /// Stops all nodes
     Down(Place),
+    /// Parts a town with links: `partition mill,forge` is these against the rest
+    Partition(faults::Partition),
+    /// Makes all links whole again
+    Heal(Place),
+    /// Makes everything on links take longer
+    Delay(faults::Delay),
+    /// Loses segments on links: each loss is a stall, since TCP repairs it
+    Loss(faults::Loss),
+    /// Breaks off all connections on links; nodes connect again by themselves
+    Reset(faults::Reset),
+    /// Plays a scenario of faults on a town of its own and checks what must hold
+    Scenario(faults::Play),
+    /// Carries the links of a town that nobody keeps
+    #[command(hide = true)]
+    Links(Place),
     /// Tells the whole story in under two minutes: publish, prove, tamper, kill, recover, recall
     Demo(demo::Demo),
     /// Measures throughput and time to a verified receipt
@@ -103,6 +123,13 @@ async fn run(command: Command) -> Result<bool> {
         Command::Pause(named) => town::pause(&named),
         Command::Resume(named) => town::resume(&named),
         Command::Down(place) => town::down(&place).await,
+        Command::Partition(partition) => faults::partition(&partition).await,
+        Command::Heal(place) => faults::heal(&place).await,
+        Command::Delay(delay) => faults::delay(&delay).await,
+        Command::Loss(loss) => faults::loss(&loss).await,
+        Command::Reset(reset) => faults::reset(&reset).await,
+        Command::Scenario(play) => faults::play(play).await,
+        Command::Links(place) => faults::links(&place).await,
         Command::Demo(demo) => demo::run(demo).await,
         Command::Load(load) => load::run(load).await,
     }

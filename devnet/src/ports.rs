@@ -70,6 +70,11 @@ impl NodePorts {
     }
 }
 
+/// A free port, bound.
+pub(crate) fn any() -> Result<(u16, TcpListener), DevnetError> {
+    free(&range())
+}
+
 /// Ports that the system does not give to outgoing connections.
 fn range() -> Range<u16> {
     let text = fs::read_to_string(RANGE_FILE).unwrap_or_default();

@@ -46,6 +46,12 @@ impl Program {
         &self.path
     }
 
+    /// A command that starts another program of the same build, with nothing of the caller's own
+    /// settings.
+    pub(crate) fn beside(&self, name: &str) -> Command {
+        Self { path: self.path.with_file_name(name), directory: self.directory.clone() }.command()
+    }
+
     /// A command that starts the program with nothing of the caller's own settings.
     #[must_use]
     pub fn command(&self) -> Command {

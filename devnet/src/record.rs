@@ -2,6 +2,7 @@
 //! finds them. Refuses unknown fields. Written whole or not at all.
 
 use crate::error::{DevnetError, io_error};
+use crate::links::LinkRecord;
 use crate::ports::NodePorts;
 use crate::process::ProcessId;
 use serde::{Deserialize, Serialize};
@@ -23,6 +24,12 @@ pub struct Record {
     pub keeper: Option<ProcessId>,
     /// Its nodes, validators first.
     pub nodes: Vec<NodeRecord>,
+    /// Links that can be broken; none when nodes dial each other directly.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub links: Vec<LinkRecord>,
+    /// Who keeps the links of a town without a keeper.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub links_process: Option<ProcessId>,
 }
 
 /// A node of a town.

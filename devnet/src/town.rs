@@ -32,6 +32,9 @@ pub(crate) struct Up {
     /// What nodes log, for example info,heatmark_consensus=debug
     #[arg(long, value_name = "FILTER")]
     log: Option<String>,
+    /// Lays links between nodes that partition, delay, loss and reset can break
+    #[arg(long)]
+    links: bool,
     /// Leaves the nodes running until `heatmark-devnet down`
     #[arg(long)]
     detach: bool,
@@ -83,6 +86,10 @@ fn raise(up: &Up, keeping: Keeping) -> Result<(Devnet, Vec<heatmark_devnet::Held
     let directory = directory(&up.place.dir)?;
     if Record::read(&directory).is_ok() {
         let mut devnet = Devnet::open(&directory)?;
+        if up.links {
+            // Says so where the network was founded without.
+            devnet.rules()?;
+        }
         devnet.take_over(keeping)?;
         say(&format!("Going on with the network in {}.", directory.display()));
         return Ok((devnet, Vec::new()));
@@ -96,7 +103,8 @@ fn raise(up: &Up, keeping: Keeping) -> Result<(Devnet, Vec<heatmark_devnet::Held
         log_filter: up.log.clone(),
         keeping,
     };
-    Ok(Devnet::found(&program, plan, &mut |_| {})?)
+    let found = if up.links { Devnet::found_linked } else { Devnet::found };
+    Ok(found(&program, plan, &mut |_| {})?)
 }
 
 async fn start(devnet: &mut Devnet, held: Vec<heatmark_devnet::HeldPorts>) -> Result<()> {
@@ -131,6 +139,13 @@ pub(crate) async fn status(status: &Status) -> Result<bool> {
         say(&format!("{json:#}"));
     } else {
         say(&status_table(&standings));
+        for pair in devnet.rules().map(|rules| rules.pairs).unwrap_or_default() {
+            let [one, other] = &pair.between;
+            let ailing = crate::faults::described(&pair.condition);
+            if let Some(ailing) = ailing {
+                say(&format!("{one} – {other}: {ailing}"));
+            }
+        }
     }
     Ok(standings.iter().all(|node| node.state == State::Up && node.height.is_some()))
 }

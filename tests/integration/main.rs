@@ -17,5 +17,6 @@ mod faults;
 mod governance;
 mod liars;
 mod members;
+mod scenarios;
 mod spine;
 mod town;

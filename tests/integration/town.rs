@@ -33,8 +33,24 @@ impl Town {
         town
     }
 
+    /// As [`Self::up`], with links that can be broken.
+    pub(crate) async fn linked(parameters: &[&str]) -> Self {
+        let (mut town, held) = Self::founded_with(parameters, true, None).await;
+        town.devnet.start(held).await.unwrap();
+        town
+    }
+
     /// Four validators and one observer, of which none runs yet.
     pub(crate) async fn founded(parameters: &[&str]) -> (Self, Vec<HeldPorts>) {
+        Self::founded_with(parameters, false, None).await
+    }
+
+    /// As [`Self::founded`], with links or without, and logging what is wanted.
+    pub(crate) async fn founded_with(
+        parameters: &[&str],
+        linked: bool,
+        log_filter: Option<&str>,
+    ) -> (Self, Vec<HeldPorts>) {
         let turn = TURN.lock().await;
         let directory = tempfile::Builder::new().prefix("heatmark-test-").tempdir().unwrap();
         let place = directory.path().canonicalize().unwrap();
@@ -44,10 +60,11 @@ impl Town {
             validators: 4,
             observers: 1,
             parameters: parameters.iter().map(|parameter| (*parameter).to_owned()).collect(),
-            log_filter: None,
+            log_filter: log_filter.map(str::to_owned),
             keeping: Keeping::Kept,
         };
-        let (devnet, held) = Devnet::found(&program, plan, &mut |_| {}).unwrap();
+        let found = if linked { Devnet::found_linked } else { Devnet::found };
+        let (devnet, held) = found(&program, plan, &mut |_| {}).unwrap();
         (Self { devnet, directory, _turn: turn }, held)
     }
 

@@ -7,7 +7,7 @@
 mod lies;
 
 use heatmark::config::Config;
-use heatmark::keys::{Keys, PassphraseSource};
+use heatmark::keys::{KeyRing, PassphraseSource};
 use heatmark::{Home, logging, run};
 use heatmark_ledger::genesis::Genesis;
 use std::error::Error;
@@ -34,7 +34,7 @@ fn start() -> Result<(), Box<dyn Error>> {
     logging::init(&config.log)?;
     let lies = lies::parse(told)?;
     let genesis = Genesis::parse(&std::fs::read(config.genesis_path())?)?;
-    let keys = Keys::load(&home, &mut PassphraseSource::new(None))?;
+    let keys = KeyRing::new(home.clone(), PassphraseSource::new(None));
     let (ended, end) = tokio::sync::oneshot::channel::<()>();
     std::thread::spawn(move || {
         // An error ends the input as well; nobody listens once the node stops.
@@ -46,7 +46,7 @@ fn start() -> Result<(), Box<dyn Error>> {
         // Whether it was told so or its keeper is gone, it stops.
         let _ = end.await;
     };
-    let wrap = |honest, store: &_| Arc::new(lies::Liar::new(honest, store, lies)) as Arc<_>;
+    let wrap = |honest, store: &_| Arc::new(lies::Liar::new(honest, store, lies.clone())) as Arc<_>;
     runtime.block_on(run::run_as(&config, keys, genesis, wrap, stop))?;
     Ok(())
 }

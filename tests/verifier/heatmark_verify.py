@@ -515,6 +515,8 @@ def pinned_header(data: bytes) -> TrustRoot:
         check_header_lengths(message["header"])
         next_set = validator_set(message["next"])
         check_length(message["restart"], 32 if message["restart"] else 0, "the restart's id")
+        if message["restart"] == message["header"]["network"]:
+            raise Refused("wrong-length", "the first era is named by leaving its name out")
     except (NotCanonical, Refused) as error:
         raise BadInput(f"the pinned header cannot be used: {error}") from None
     if next_set.hash != message["header"]["next_validators"]:

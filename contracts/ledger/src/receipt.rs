@@ -62,6 +62,10 @@ impl TrustRoot {
         }
         let era = match message.restart.as_slice() {
             [] => Era::of(header.network),
+            // The first era is named by leaving its name out.
+            first if first == header.network.as_bytes() => {
+                return Err(ReceiptError::Field("restart"));
+            }
             restart => Era::try_from(restart).map_err(|_| ReceiptError::Field("restart"))?,
         };
         Ok(Self {

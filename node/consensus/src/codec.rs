@@ -5,10 +5,12 @@
 //! engine types ── codec::votes, codec::blocks, codec::sync ── wire messages ── bytes
 //! ```
 
+mod attentive;
 mod blocks;
 mod sync;
 mod votes;
 
+pub(crate) use attentive::AttentiveCodec;
 pub(crate) use sync::{MAX_REQUEST_BLOCKS, MAX_RESPONSE_BYTES};
 
 use arc_malachitebft_app_channel::app::types::core::Round;

@@ -22,7 +22,7 @@ const SYNC_BATCH_BLOCKS: usize = 64;
 const SYNC_PARALLEL_REQUESTS: usize = 4;
 
 /// How often a node tells its peers how far it is.
-const STATUS_INTERVAL: Duration = Duration::from_secs(2);
+const STATUS_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How long a peer may take to answer a node that catches up.
 const SYNC_TIMEOUT: Duration = Duration::from_secs(10);

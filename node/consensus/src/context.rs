@@ -3,7 +3,7 @@
 
 use arc_malachitebft_app_channel::app::types::core as engine;
 use bytes::Bytes;
-use engine::{LinearTimeouts, NilOrVal, Round, SignedExtension, VoteType};
+use engine::{NilOrVal, Round, SignedExtension, VoteType};
 use heatmark_ledger::ids::HeaderHash;
 use heatmark_ledger::keys::PublicKey;
 use heatmark_ledger::validators as ledger;
@@ -255,6 +255,16 @@ impl ValidatorSet {
             .expect("a ledger's validator set has at least one member")
     }
 
+    /// Whose turn a round is.
+    pub(crate) fn turn(&self, height: Height, round: u32) -> &Address {
+        &self.proposer(height, Round::new(round)).address
+    }
+
+    /// Who is in the set.
+    pub(crate) fn addresses(&self) -> impl Iterator<Item = &Address> {
+        self.validators.iter().map(|validator| &validator.address)
+    }
+
     /// Power of one validator; 0 when it is not in the set.
     pub(crate) fn power_of(&self, address: &Address) -> u64 {
         engine::ValidatorSet::get_by_address(self, address).map_or(0, |v| v.power)
@@ -291,7 +301,7 @@ impl engine::Context for Heatmark {
     type Proposal = Proposal;
     type Validator = Validator;
     type ValidatorSet = ValidatorSet;
-    type Timeouts = LinearTimeouts;
+    type Timeouts = crate::turns::TurnTimeouts;
     type Value = BlockId;
     type Vote = Vote;
     type Extension = ();

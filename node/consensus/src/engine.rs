@@ -19,7 +19,7 @@ use tokio::task::JoinHandle;
 use tracing::{error, info};
 
 use crate::application::Application;
-use crate::codec::LedgerCodec;
+use crate::codec::{AttentiveCodec, LedgerCodec};
 use crate::config::{ConsensusConfig, Role, pinned_peer};
 use crate::context::{Address, Heatmark};
 use crate::error::{Failure, StartError};
@@ -192,11 +192,12 @@ pub async fn start(
     };
     let engine_config = config.engine();
     let (settings, identity, context) = participant(&config, settings).await?;
+    let (codec, claimed) = AttentiveCodec::new(newest.height);
     let (channels, engine) = start_engine(
         Heatmark,
         engine_config,
         WalContext::new(wal_path, LedgerCodec),
-        NetworkContext::new(identity, LedgerCodec),
+        NetworkContext::new(identity, codec),
         context,
         SyncContext::new(LedgerCodec),
         RequestContext::new(REQUESTS),
@@ -210,12 +211,13 @@ pub async fn start(
         network,
         requests: net_requests.clone(),
         events: events.subscribe(),
-        stop: stopped,
+        stop: stopped.clone(),
+        claimed,
         height: height.0,
     };
     let host = Host::new(app, settings, ends, newest);
     let (peer_count, peers) = watch::channel(0);
-    let counting = tokio::spawn(count_peers(net_requests.clone(), peer_count));
+    let counting = tokio::spawn(count_peers(net_requests.clone(), peer_count, stopped));
     let (outcome_sender, outcome) = watch::channel(None);
     let (kill, killed) = oneshot::channel();
     let supervising = tokio::spawn(supervise(host, engine, killed, outcome_sender));
@@ -304,20 +306,39 @@ async fn supervise(
     outcome.send_replace(Some(ended));
 }
 
-/// Keeps the number of peers current for as long as the engine answers and somebody listens.
-async fn count_peers(requests: mpsc::Sender<NetworkRequest>, count: watch::Sender<usize>) {
+/// How many peers are connected; none while nobody can tell.
+pub(crate) async fn connected_peers(
+    requests: &mpsc::Sender<NetworkRequest>,
+) -> Result<Option<usize>, ConsensusUnavailable> {
+    let (reply, answer) = oneshot::channel();
+    // Asked directly: the engine's own way of asking calls it an error when a node is stopping.
+    match requests.try_send(NetworkRequest::DumpState(reply)) {
+        Ok(()) => {}
+        Err(mpsc::error::TrySendError::Full(_)) => return Ok(None),
+        Err(mpsc::error::TrySendError::Closed(_)) => return Err(ConsensusUnavailable),
+    }
+    let dump = answer.await.map_err(|_| ConsensusUnavailable)?;
+    Ok(dump.map(|dump| dump.peers.len()))
+}
+
+/// Keeps the number of peers current until the node stops.
+async fn count_peers(
+    requests: mpsc::Sender<NetworkRequest>,
+    count: watch::Sender<usize>,
+    mut stop: watch::Receiver<bool>,
+) {
     loop {
         tokio::select! {
             () = count.closed() => return,
+            _ = stop.wait_for(|stop| *stop) => return,
             () = tokio::time::sleep(COUNT_PEERS) => {}
         }
-        match NetworkRequest::dump_state(&requests).await {
-            Ok(Some(dump)) => {
-                let connected = dump.peers.len();
+        match connected_peers(&requests).await {
+            Ok(Some(connected)) => {
                 count.send_if_modified(|known| std::mem::replace(known, connected) != connected);
             }
-            Ok(None) | Err(ConsensusRequestError::Full) => {}
-            Err(_) => return,
+            Ok(None) => {}
+            Err(ConsensusUnavailable) => return,
         }
     }
 }

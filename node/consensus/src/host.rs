@@ -24,17 +24,20 @@ use arc_malachitebft_app_channel::app::types::core::{
     HeightParams, LinearTimeouts, Round, SignedMessage, ValidatorSet as _,
 };
 use arc_malachitebft_app_channel::{AppMsg, NetworkMsg, NetworkRequest, Reply};
+use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{mpsc, watch};
-use tracing::{debug, info, warn};
+use tracing::{debug, info, trace, warn};
 
 use crate::application::{Application, ApplicationError, Newest};
-use crate::context::{Address, Heatmark, Height, ValidatorSet, Vote};
+use crate::context::{Address, Heatmark, Height, Proposal, ValidatorSet, Vote};
+use crate::engine::{ConsensusUnavailable, connected_peers};
 use crate::error::Failure;
 use crate::parts::Assembly;
 use crate::signing::verifies_vote;
+use crate::turns::Turns;
 use heatmark_ledger::restart::Eras;
 use pace::Pace;
 
@@ -63,6 +66,8 @@ pub(crate) struct Ends {
     pub(crate) requests: mpsc::Sender<NetworkRequest>,
     pub(crate) events: RxEvent<Heatmark>,
     pub(crate) stop: watch::Receiver<bool>,
+    /// The highest height that a peer says it has.
+    pub(crate) claimed: watch::Receiver<heatmark_ledger::ids::Height>,
     pub(crate) height: watch::Sender<heatmark_ledger::ids::Height>,
 }
 
@@ -86,6 +91,7 @@ pub(crate) struct Host {
     assembly: Assembly,
     receiving: receive::Receiving,
     pace: Pace,
+    turns: Turns,
     held: Option<HeldReply>,
     wants: watch::Receiver<bool>,
 }
@@ -111,6 +117,7 @@ impl Host {
             started: Height::default(),
             assembly: Assembly::default(),
             receiving: receive::Receiving::default(),
+            turns: Turns::default(),
             held: None,
             wants,
         }
@@ -145,6 +152,7 @@ impl Host {
                         return Ok(());
                     }
                 }
+                Ok(()) = self.ends.claimed.changed(), if self.held.is_some() => {}
                 () = tokio::time::sleep_until(deadline.into()), if stopping || (self.held.is_some() && !self.newest.halted) => {
                     if stopping {
                         debug!("stopping within an undecided height");
@@ -161,12 +169,15 @@ impl Host {
 
     fn params(&self) -> HeightParams<Heatmark> {
         let target = Some(self.pace.block_time(self.settings.block_time));
-        HeightParams::new(self.set.clone(), self.settings.timeouts, target)
+        let (full, own) = (self.settings.timeouts, &self.settings.address);
+        let timeouts = self.turns.timeouts(full, &self.set, own, self.next_height());
+        HeightParams::new(self.set.clone(), timeouts, target)
     }
 
     fn start_next_height(&mut self) {
         let newest = self.newest.height.into();
         let wanted = *self.wants.borrow_and_update();
+        self.pace.claimed(*self.ends.claimed.borrow_and_update());
         if self.newest.halted {
             return;
         }
@@ -261,10 +272,10 @@ impl Host {
         }
         let connected = async {
             loop {
-                match NetworkRequest::dump_state(&self.ends.requests).await {
-                    Ok(Some(dump)) if dump.peers.len() >= needed => break,
+                match connected_peers(&self.ends.requests).await {
+                    Ok(Some(peers)) if peers >= needed => break,
                     Ok(_) => tokio::time::sleep(GATHER_POLL).await,
-                    Err(_) => return,
+                    Err(ConsensusUnavailable) => return,
                 }
             }
             tokio::time::sleep(SUBSCRIBE).await;
@@ -276,11 +287,21 @@ impl Host {
 
     fn observe(&mut self, event: Result<Event<Heatmark>, RecvError>) -> Result<(), Failure> {
         match event {
-            Ok(Event::Received(SignedConsensusMsg::Vote(vote))) => self.observe_vote(&vote),
+            Ok(Event::Received(SignedConsensusMsg::Vote(vote))) => {
+                self.observe_vote(&vote);
+                self.turns.heard(vote.message.address);
+                let Vote { kind, height, round, value, address } = &vote.message;
+                trace_signed(address, (height.0, *round), kind, value);
+            }
+            Ok(Event::Received(SignedConsensusMsg::Proposal(proposal))) => {
+                let Proposal { height, round, value, address, .. } = &proposal.message;
+                trace_signed(address, (height.0, *round), &"Proposal", value);
+            }
             Ok(Event::WalCorrupted(error)) => return Err(Failure::Log(error.to_string())),
             Ok(Event::WalReplayError(error)) => return Err(Failure::Log(error.to_string())),
             Ok(Event::WalResetError(error)) => return Err(Failure::Log(error.to_string())),
-            Ok(_) | Err(RecvError::Lagged(_)) => {}
+            Ok(_) => {}
+            Err(RecvError::Lagged(_)) => self.turns.missed_some(),
             Err(RecvError::Closed) => return Err(Failure::EngineStopped),
         }
         Ok(())
@@ -311,4 +332,16 @@ impl Host {
         warn!("the consensus engine stopped by itself");
         Failure::EngineStopped
     }
+}
+
+/// For whoever looks for two votes or proposals of one validator in one round: also those that come
+/// too late to matter are seen here.
+fn trace_signed(
+    validator: &Address,
+    (height, round): (u64, Round),
+    kind: &impl Debug,
+    value: &impl Debug,
+) {
+    let round = round.as_i64();
+    trace!(target: "heatmark_consensus::votes", %validator, height, round, ?kind, ?value, "vote");
 }

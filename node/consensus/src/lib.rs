@@ -26,6 +26,7 @@ mod host;
 mod journal;
 mod parts;
 mod signing;
+mod turns;
 mod wire;
 
 pub use application::{

@@ -14,6 +14,7 @@
 mod chain;
 mod clock;
 mod disk;
+mod due;
 mod error;
 mod evidence;
 mod first_block;
@@ -30,6 +31,7 @@ pub use trouble::{Trouble, describe};
 
 use crate::config::{Config, Mode};
 use crate::keys::{KeyRing, Keys};
+use clock::ClockWatch;
 use disk::Disks;
 use heatmark_api::{ApiConfig, ApiDeps, ApiHandle, ApiLimits, ApiMetrics, Notices, PeerCounts};
 use heatmark_client::tls::Identity;
@@ -169,8 +171,10 @@ impl Node {
         let view: Arc<dyn StateView + Send + Sync> = Arc::new(store.clone());
         let (intake, fresh) = Intake::new(genesis.network(), Arc::clone(&mempool), view);
         let intake = Arc::new(intake);
-        let chain = Arc::new(Chain::new(store.clone(), Arc::clone(&mempool), Arc::new(clock::now)));
         let mut registry = Registry::default();
+        let watch = ClockWatch::register(&mut registry);
+        let chain = Chain::new(store.clone(), Arc::clone(&mempool), Arc::new(clock::now));
+        let chain = Arc::new(chain.watching(watch));
         let (stop, stopping) = watch::channel(false);
 
         let tip = tip_source(store.clone());
@@ -199,7 +203,8 @@ impl Node {
             acknowledged_through: config.vault_dir().join("acknowledged"),
         });
         let mut tasks = desk.start(&stopping);
-        let wake = peers::wake_consensus(mempool, Arc::clone(&chain), stopping.clone());
+        let wake =
+            peers::wake_consensus(mempool, store.clone(), Arc::clone(&chain), stopping.clone());
         tasks.push(tokio::spawn(wake));
         let follows = follow(config, &store, &exchange, &consensus);
         let (consensus_peers, counted) = watch::channel(0);

@@ -8,7 +8,7 @@ use heatmark_ledger::block::Block;
 use heatmark_ledger::certificate::CommitCertificate;
 use heatmark_ledger::genesis::Genesis;
 use heatmark_ledger::header::Header;
-use heatmark_ledger::keys::PublicKey;
+use heatmark_ledger::keys::{PublicKey, RegisteredKey};
 use heatmark_ledger::messages as pb;
 use heatmark_ledger::receipt::{self, TrustRoot};
 use heatmark_ledger::transaction::Transaction;
@@ -41,11 +41,11 @@ fn signatures_of_a_transaction() {
     let envelope = seeds::envelopes().remove(0);
     let network = seeds::trust().network;
     let (genesis, _) = seeds::chain();
-    let keys: Vec<PublicKey> = genesis
+    let keys: Vec<RegisteredKey> = genesis
         .document()
         .founders
         .iter()
-        .map(|f| PublicKey::from_bytes(&hex::decode(&f.keys.signing).unwrap()).unwrap())
+        .map(|f| RegisteredKey::from_state(&hex::decode(&f.keys.signing).unwrap()).unwrap())
         .collect();
     let original = pb::Envelope::decode(envelope.as_slice()).unwrap();
     let run = move |input: &[u8]| {
@@ -235,7 +235,7 @@ fn pinned_header() {
             let message = pb::TrustedHeader::decode(input).unwrap();
             let header = Header::from_proto(&message.header.unwrap()).unwrap();
             assert_eq!(trust.header, Some(header.hash()));
-            assert_eq!(TrustRoot::pin(&header, &trust.validators).unwrap(), input);
+            assert_eq!(TrustRoot::pin(&header, &trust.validators, &trust.era).unwrap(), input);
             true
         }
         Err(_) => false,
@@ -310,6 +310,7 @@ fn blocks_of_a_lying_node() {
     let answer = |bytes: &Vec<u8>| pb::StreamBlocksResponse {
         block: Some(pb::CertifiedBlock::decode(bytes.as_slice()).unwrap()),
         next: None,
+        restart: None,
     };
     let first = answer(&blocks[0]);
     let header = first.block.clone().unwrap().block.unwrap();

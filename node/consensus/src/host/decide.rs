@@ -54,14 +54,19 @@ impl Host {
         debug!(height = height.0, transactions = committed.transactions, "block committed");
         self.deciding_set = Some(set);
         let caught_up = self.receiving.take_synced(height);
-        self.set = ValidatorSet::from(&committed.newest.next_validators);
+        let next = ValidatorSet::from(&committed.newest.next_validators);
+        let decided_by = std::mem::replace(&mut self.set, next);
         self.newest = committed.newest;
         self.assembly.forget_through(height);
         self.receiving.forget_through(height);
         let due = pace::after(Instant::now(), self.newest.heartbeat);
-        self.pace.committed(height, committed.transactions, due);
+        let wanted = *self.wants.borrow();
+        self.pace.committed(height, committed.transactions, wanted, due);
         if caught_up {
             self.pace.synced();
+            self.turns.missed_some();
+        } else {
+            self.turns.decided(&decided_by);
         }
         self.ends.height.send_replace(at);
         Ok(())

@@ -1,5 +1,5 @@
 //! When the next height starts. An idle network writes nothing: the next height waits until there
-//! is something to write, until others have gone on, or until the heartbeat is due.
+//! is something to write, until others have gone on or say so, or until the heartbeat is due.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -29,10 +29,16 @@ pub(super) struct Pace {
     catching_up: bool,
     /// The proposer's block for the next height has arrived.
     others_went_on: bool,
-    /// Empty blocks since the last transaction.
+    /// Empty blocks in a row though something waited.
     empty_blocks: usize,
     /// Transactions in the newest block.
     transactions: usize,
+    /// The highest height that a peer says it has.
+    claimed: u64,
+    /// Nothing but such a claim speaks for the height under way.
+    on_a_claim: bool,
+    /// The last such height came about here and not from a peer: the claim was none.
+    claims_fail: bool,
     /// Who voted in heights that are not decided here.
     voters: BTreeMap<Height, BTreeSet<Address>>,
 }
@@ -45,15 +51,27 @@ impl Pace {
             others_went_on: false,
             empty_blocks: 0,
             transactions: 0,
+            claimed: 0,
+            on_a_claim: false,
+            claims_fail: false,
             voters: BTreeMap::new(),
         }
     }
 
-    pub(super) fn committed(&mut self, height: Height, transactions: usize, due: Instant) {
+    /// A block is committed; `wanted` says whether something still waits.
+    pub(super) fn committed(
+        &mut self,
+        height: Height,
+        transactions: usize,
+        wanted: bool,
+        due: Instant,
+    ) {
         self.heartbeat_due = due;
         self.catching_up = false;
         self.others_went_on = false;
-        self.empty_blocks = if transactions == 0 { self.empty_blocks.saturating_add(1) } else { 0 };
+        let fruitless = transactions == 0 && wanted;
+        self.empty_blocks = if fruitless { self.empty_blocks.saturating_add(1) } else { 0 };
+        self.claims_fail = std::mem::take(&mut self.on_a_claim);
         self.transactions = transactions;
         self.voters.retain(|at, _| *at > height);
     }
@@ -66,8 +84,15 @@ impl Pace {
         share.saturating_mul(transactions).clamp(least, full)
     }
 
+    /// The block just committed came from a peer, as one that is ahead had claimed.
     pub(super) fn synced(&mut self) {
         self.catching_up = true;
+        self.claims_fail = false;
+    }
+
+    /// Notes how far a peer says that it is. A liar gains one empty block a heartbeat.
+    pub(super) fn claimed(&mut self, height: heatmark_ledger::ids::Height) {
+        self.claimed = self.claimed.max(height.0);
     }
 
     pub(super) fn others_went_on(&mut self) {
@@ -95,17 +120,19 @@ impl Pace {
 
     /// Whether to start the height after `newest`.
     pub(super) fn go(
-        &self,
+        &mut self,
         now: Instant,
         newest: Height,
         set: &ValidatorSet,
         wanted: bool,
     ) -> bool {
-        self.catching_up
+        let reason = self.catching_up
             || self.others_went_on
             || now >= self.heartbeat_due
             || (wanted && self.empty_blocks < fruitless(set))
-            || self.honest_voter(newest, set)
+            || self.honest_voter(newest, set);
+        self.on_a_claim = !reason && !self.claims_fail && self.claimed > newest.0;
+        reason || self.on_a_claim
     }
 
     /// Whether more than a third of the power has voted in a height above, so that an honest

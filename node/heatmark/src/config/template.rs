@@ -34,6 +34,7 @@ listen = "/ip4/127.0.0.1/tcp/26600"
 # `heatmark keys show --peer-id` prints a node's own.
 peers = []
 # How long to wait for a proposal and for votes to agree, how much longer each round, and at most.
+# A validator that has fallen silent is given a tenth of it at its turns.
 propose_timeout_ms = 1000
 vote_timeout_ms = 300
 timeout_step_ms = 250

@@ -2,6 +2,8 @@
 //! synced before the engine hears of them, and committed in one write. Refuses what
 //! [`heatmark_ledger::block`] refuses. Specification: `proto/README.md`, section 6.
 
+use super::clock::ClockWatch;
+use super::due;
 use super::evidence;
 use heatmark_consensus::{
     Application, ApplicationError, Certified, Checked, Committed, Evidence, Freshness, Newest,
@@ -78,6 +80,7 @@ pub struct Chain {
     /// Arrivals that the pool had counted two blocks ago, and one block ago.
     arrivals: Mutex<(u64, u64)>,
     wants_block: watch::Sender<bool>,
+    watch: Option<ClockWatch>,
 }
 
 impl Chain {
@@ -87,12 +90,20 @@ impl Chain {
         let wants_block = watch::Sender::new(!mempool.is_empty());
         let (executed, prepared) = (Mutex::default(), Mutex::default());
         let arrivals = Mutex::default();
-        Self { store, mempool, clock, executed, prepared, arrivals, wants_block }
+        Self { store, mempool, clock, executed, prepared, arrivals, wants_block, watch: None }
     }
 
-    /// Tells consensus whether something waits; to be called whenever the pool grew.
+    /// Compares the clock with other proposers' from now on.
+    #[must_use]
+    pub(super) fn watching(self, watch: ClockWatch) -> Self {
+        Self { watch: Some(watch), ..self }
+    }
+
+    /// Tells consensus whether something waits: a transaction, or an adopted proposal whose time
+    /// has come. To be called whenever the pool grew or that time came.
     pub fn update_wants_block(&self) {
-        let wants = !self.mempool.is_empty();
+        let wants = !self.mempool.is_empty()
+            || self.next_effect().is_some_and(|effect| effect <= (self.clock)());
         self.wants_block.send_if_modified(|wanted| std::mem::replace(wanted, wants) != wants);
     }
 
@@ -107,6 +118,12 @@ impl Chain {
 
     fn prepared(&self) -> MutexGuard<'_, Option<(Slot, UndecidedBlock)>> {
         self.prepared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// When the next adopted proposal takes effect.
+    pub(super) fn next_effect(&self) -> Option<UnixMillis> {
+        // A state that cannot be read stops the node where it is executed, with the reason.
+        due::next_effect(&self.store).unwrap_or(None)
     }
 
     fn remember(&self, hash: HeaderHash, block: ExecutedBlock) {
@@ -268,18 +285,6 @@ impl Chain {
         Ok(p2p.and_then(|key| key.key.as_slice().try_into().ok()))
     }
 
-    fn is_in_time(&self, header: &Header, freshness: Freshness) -> Result<bool, ChainError> {
-        let skew = state::parameters(&self.store)?.max_clock_skew_ms;
-        let UnixMillis(now) = (self.clock)();
-        let ahead = header.time.0.saturating_sub(now);
-        let behind = now.saturating_sub(header.time.0);
-        Ok(match freshness {
-            Freshness::Fresh => ahead <= skew && behind <= skew,
-            Freshness::Relocked => ahead <= skew,
-            Freshness::Certified => true,
-        })
-    }
-
     fn decided(&self, height: Height, hash: &HeaderHash) -> Result<Arc<ExecutedBlock>, ChainError> {
         if let Some(block) = self.recall(hash) {
             return Ok(block);
@@ -289,6 +294,16 @@ impl Chain {
             Judged::Valid(block) => Ok(Arc::new(*block)),
             Judged::Invalid(_, error) | Judged::NoBlock(error) => Err(error.into()),
         }
+    }
+}
+
+fn is_in_time(header: &Header, freshness: Freshness, now: UnixMillis, skew_ms: u64) -> bool {
+    let ahead = header.time.0.saturating_sub(now.0);
+    let behind = now.0.saturating_sub(header.time.0);
+    match freshness {
+        Freshness::Fresh => ahead <= skew_ms && behind <= skew_ms,
+        Freshness::Relocked => ahead <= skew_ms,
+        Freshness::Certified => true,
     }
 }
 
@@ -356,7 +371,8 @@ impl Application for Chain {
         block: Bytes,
         freshness: Freshness,
     ) -> Result<Checked, ApplicationError> {
-        let executed = match self.execute(&self.store.tip(), &block)? {
+        let tip = self.store.tip();
+        let executed = match self.execute(&tip, &block)? {
             Judged::NoBlock(error) => return Ok(Checked::NoBlock(Box::new(error))),
             Judged::Invalid(header, error) => {
                 return Ok(Checked::Invalid {
@@ -367,7 +383,12 @@ impl Application for Chain {
             Judged::Valid(executed) => executed,
         };
         let header_hash = executed.header.hash();
-        if !self.is_in_time(&executed.header, freshness)? {
+        let skew_ms = state::parameters(&self.store).map_err(fatal)?.max_clock_skew_ms;
+        let now = (self.clock)();
+        if let (Freshness::Fresh, Some(watch)) = (freshness, &self.watch) {
+            watch.proposed(slot.proposer, &executed.header, (tip.time, now), skew_ms);
+        }
+        if !is_in_time(&executed.header, freshness, now, skew_ms) {
             let refusal = Box::new(BlockError::NotNext("its time is too far from our clock"));
             return Ok(Checked::Invalid { header_hash, refusal });
         }

@@ -11,7 +11,11 @@ use libp2p::{Multiaddr, PeerId};
 use std::collections::BTreeSet;
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::watch;
+
+/// How often the clock is looked at while an adopted proposal waits for its time.
+const LOOK_FOR_DUE: Duration = Duration::from_millis(250);
 
 /// Peers whose addresses the settings name.
 pub(super) fn configured(addresses: &[String]) -> BTreeSet<PeerId> {
@@ -27,17 +31,26 @@ pub(super) async fn until(mut stop: watch::Receiver<bool>, task: impl Future<Out
     }
 }
 
-/// Tells consensus whenever the pool stops being empty.
+/// Tells consensus whenever the pool stops being empty, and when an adopted proposal is due.
 pub(super) async fn wake_consensus(
     mempool: Arc<Mempool>,
+    store: Store,
     chain: Arc<Chain>,
     stop: watch::Receiver<bool>,
 ) {
     let mut waiting = mempool.subscribe();
+    let mut tips = store.subscribe();
     let follow = async move {
         loop {
             chain.update_wants_block();
-            if waiting.changed().await.is_err() {
+            let pending = chain.next_effect().is_some();
+            let changed = tokio::select! {
+                changed = waiting.changed() => changed.is_ok(),
+                changed = tips.changed() => changed.is_ok(),
+                // Looked at and not slept until, since the clock may be set meanwhile.
+                () = tokio::time::sleep(LOOK_FOR_DUE), if pending => true,
+            };
+            if !changed {
                 return;
             }
         }
