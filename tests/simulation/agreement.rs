@@ -248,6 +248,13 @@ impl Agreement {
             }
             None => {
                 context.judge.before_proposal(context.me, &slot);
+                if let Some(prepared) = self.chain.prepare(&slot)? {
+                    let (height, value, block) =
+                        (self.height, prepared.header_hash, prepared.block);
+                    let polka = None;
+                    let parts = Proposal { height, round, value, block, polka, garbled: false };
+                    context.broadcast(Message::Parts(parts));
+                }
                 let proposed = self.chain.propose(&slot)?;
                 context.judge.proposed(context.me, &slot, &proposed);
                 self.valid.insert(proposed.header_hash);
@@ -260,6 +267,17 @@ impl Agreement {
         let height = self.height;
         let proposal = Proposal { height, round, value, block, polka, garbled: false };
         context.broadcast(Message::Proposal(proposal));
+        Ok(())
+    }
+
+    /// A block that another replica is about to propose: looked at ahead.
+    pub fn parts(&mut self, parts: &Proposal, context: &mut Context<'_>) -> Outcome {
+        if parts.height == self.height
+            && !self.valid.contains(&parts.value)
+            && self.examine(parts, context)?
+        {
+            self.valid.insert(parts.value);
+        }
         Ok(())
     }
 

@@ -106,6 +106,7 @@ impl World {
         }
         if let Err(error) = self.judge.check_receipt(who, leaf, None) {
             assert!(self.replicas[who].drive.has_failed(), "r{who} gives no receipt: {error}");
+            self.stop_on_fault(who);
         }
     }
 

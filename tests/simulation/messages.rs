@@ -37,6 +37,8 @@ pub struct Proposal {
 pub enum Message {
     Transactions(Vec<Bytes>),
     Proposal(Proposal),
+    /// A block that is still on its way to its proposer's disk: nothing is signed for it.
+    Parts(Proposal),
     Vote(Vote),
     /// The newest height that the sender has.
     Status(Height),
@@ -78,7 +80,9 @@ impl Links {
     /// The message, or what becomes of it on the way.
     pub fn carry(&self, message: &Rc<Message>, dice: &mut Dice) -> Rc<Message> {
         match message.as_ref() {
-            Message::Proposal(proposal) if dice.permille(self.garble_permille) => {
+            Message::Parts(proposal) | Message::Proposal(proposal)
+                if dice.permille(self.garble_permille) =>
+            {
                 let mut block = proposal.block.to_vec();
                 let at = dice.index(block.len());
                 if dice.permille(300) {
@@ -87,7 +91,11 @@ impl Links {
                     block[at] ^= 1 << dice.below(8);
                 }
                 let block = block.into();
-                Rc::new(Message::Proposal(Proposal { block, garbled: true, ..proposal.clone() }))
+                let proposal = Proposal { block, garbled: true, ..proposal.clone() };
+                match message.as_ref() {
+                    Message::Parts(_) => Rc::new(Message::Parts(proposal)),
+                    _ => Rc::new(Message::Proposal(proposal)),
+                }
             }
             _ => Rc::clone(message),
         }

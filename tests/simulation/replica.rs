@@ -173,6 +173,7 @@ impl Replica {
                 node.agreement.wake(false, journal, context)
             }
             Message::Proposal(proposal) => node.agreement.proposed(proposal, journal, context),
+            Message::Parts(parts) => node.agreement.parts(parts, context),
             Message::Vote(vote) => node.agreement.voted(vote, journal, context),
             Message::Status(height) => {
                 if *height >= node.agreement.height() {

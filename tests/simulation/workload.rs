@@ -92,7 +92,7 @@ impl Workload {
                 Some(vote) => vote,
                 None => self.propose(who, ledger, keys, dice)?,
             },
-            90..94 if self.governs => self.rotate(who, ledger, keys, dice)?,
+            90..94 if self.governs => self.rotate(who, judge, keys, dice)?,
             94..96 if self.governs => self.leave(ledger, keys, dice)?,
             50..66 => self.alert(who, ledger, keys, dice)?,
             66..80 => self.acknowledge(who, ledger, keys, dice)?,
@@ -303,10 +303,11 @@ impl Workload {
     fn rotate(
         &self,
         who: usize,
-        ledger: &MemoryLedger,
+        judge: &Judge,
         keys: &mut Keyring,
         dice: &mut Dice,
     ) -> Option<Draft> {
+        let ledger = judge.ledger();
         let signer = self.signer(who, ledger, keys)?;
         let root = self.registered(who, pb::KeyRole::Root, ledger)?;
         let root = Arc::clone(keys.secret(&root)?);
@@ -328,7 +329,7 @@ impl Workload {
         };
         let rotate = pb::RotateKey {
             new_key: Some(new_key),
-            compromised_since: dice.below(2),
+            compromised_since: dice.below(judge.height().0 + 1),
             member: self.id(who).to_vec(),
         };
         let payload = Payload::RotateKey(rotate);

@@ -264,12 +264,24 @@ impl World {
         // What was sent before the failure is on its way.
         self.carry_out(who, effects);
         match outcome {
-            Ok(()) => true,
+            Ok(()) => !self.stop_on_fault(who),
             Err(error) => {
                 self.fail(who, &error.to_string());
                 false
             }
         }
+    }
+
+    /// A fault that anything met stops the node, as it stops the program.
+    pub(crate) fn stop_on_fault(&mut self, who: usize) -> bool {
+        let Some(node) = &self.replicas[who].node else { return false };
+        if !self.replicas[who].drive.has_failed() {
+            return false;
+        }
+        let fault = node.store.faults().borrow().clone();
+        let fault = fault.unwrap_or_else(|| panic!("r{who}'s disk failed and nobody noticed"));
+        self.fail(who, &fault);
+        true
     }
 
     fn carry_out(&mut self, from: usize, effects: Vec<Effect>) {

@@ -139,16 +139,16 @@ impl Intake {
     }
 
     /// Whether no honest node could have passed this on: the refusal follows from the bytes alone,
-    /// whatever the state and the time.
+    /// whatever the state and the time. Other fields and co-signatures are judged by the state: a
+    /// root key may have been replaced, and a height may not have come here yet.
     #[must_use]
     pub fn is_senders_fault(error: &IntakeError) -> bool {
         matches!(
             error,
             IntakeError::Refused(
                 Refusal::Wire(_)
-                    | Refusal::Field(_)
+                    | Refusal::Field("signer" | "signature" | "nonce")
                     | Refusal::NoPayload
-                    | Refusal::Cosignatures
                     | Refusal::Key(_)
             )
         )

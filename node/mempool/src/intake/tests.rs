@@ -194,8 +194,18 @@ fn blames_the_sender_for_bytes_and_not_for_circumstances() {
     assert!(fault(Refusal::Key(KeyError::BadSignature)));
     assert!(fault(Refusal::Wire(WireError::NotCanonical)));
     assert!(fault(Refusal::NoPayload));
-    for honest in [Refusal::Replayed, Refusal::Expired, Refusal::UnknownKey, Refusal::Acknowledged]
-    {
+    assert!(fault(Refusal::Field("nonce")));
+    let by_state = [
+        Refusal::Replayed,
+        Refusal::Expired,
+        Refusal::UnknownKey,
+        Refusal::Acknowledged,
+        // The member's root key was replaced, and the sender has not heard of it.
+        Refusal::Cosignatures,
+        // A height that the sender has and this node does not.
+        Refusal::Field("compromised_since"),
+    ];
+    for honest in by_state {
         assert!(!fault(honest), "{honest}");
     }
     assert!(!Intake::is_senders_fault(&IntakeError::Pool(MempoolError::Full)));
