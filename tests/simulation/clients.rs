@@ -1,14 +1,15 @@
 //! What clients do in a run, and what they must be told.
 
-use crate::town::START_MS;
+use crate::town::{FOUNDERS, START_MS};
 use crate::workload::{Sent, id_of};
 use crate::world::{REPLICAS, World};
 use heatmark_consensus::{Conflict, Evidence, VoteSigned};
-use heatmark_ledger::LeafIndex;
-use heatmark_ledger::certificate::VoteKind;
-use heatmark_ledger::ids::{Height, Round, TransactionId};
+use heatmark_ledger::certificate::{VoteKind, vote_preimage};
+use heatmark_ledger::ids::{HeaderHash, Height, Round, TransactionId};
 use heatmark_ledger::refusal::Refusal;
+use heatmark_ledger::{LeafIndex, keys};
 use heatmark_mempool::{IntakeError, MempoolError};
+use std::sync::Arc;
 
 impl World {
     /// A client sends something; now and then somebody asks a node for proof.
@@ -116,16 +117,20 @@ impl World {
         let Some(start) = self.replicas[who].node.as_ref().map(|_| self.replicas[who].start) else {
             return;
         };
-        let vote = |value: u8| VoteSigned {
-            value: Some(heatmark_ledger::ids::HeaderHash(heatmark_ledger::Hash([value; 32]))),
-            signature: [value; 64],
-        };
-        let evidence = Evidence {
-            validator: self.dice.bytes32(),
-            height: Height(1 + self.dice.below(50)),
-            round: Round(0),
-            conflict: Conflict::Votes { kind: VoteKind::Precommit, votes: [vote(1), vote(2)] },
-        };
+        let key = self.town.genesis.validators().validators()[self.dice.index(FOUNDERS)].key;
+        let secret = Arc::clone(self.keys.secret(&key.to_bytes()).unwrap());
+        let (height, round) = (Height(1 + self.dice.below(100_000)), Round(0));
+        let network = self.town.network();
+        let votes = [1, 2].map(|value: u8| {
+            let value = HeaderHash(heatmark_ledger::Hash([value; 32]));
+            let kind = VoteKind::Precommit;
+            let at = (height, round);
+            let preimage = vote_preimage(&network, kind, at, Some(&value), &key.to_bytes());
+            let signature = keys::sign(&secret, &preimage).try_into().unwrap();
+            VoteSigned { value: Some(value), signature }
+        });
+        let conflict = Conflict::Votes { kind: VoteKind::Precommit, votes };
+        let evidence = Evidence { validator: key.to_bytes(), height, round, conflict };
         let kept = self.step(who, start, |replica, _| replica.keep_evidence(&evidence));
         if kept {
             self.judge.kept_evidence(who);

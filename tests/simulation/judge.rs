@@ -7,6 +7,7 @@ use heatmark_consensus::{Checked, Committed, Proposed, Slot};
 use heatmark_ledger::audit::{Auditor, MemoryLedger};
 use heatmark_ledger::block::{self, Block, BlockError};
 use heatmark_ledger::certificate::CommitCertificate;
+use heatmark_ledger::evidence::Equivocation;
 use heatmark_ledger::ids::{HeaderHash, Height, TransactionId, UnixMillis};
 use heatmark_ledger::messages as pb;
 use heatmark_ledger::messages::body::Payload;
@@ -31,7 +32,7 @@ struct Promises {
     accepted: BTreeMap<(Height, HeaderHash), Bytes>,
     /// Alerts wait that its next proposal must not leave out.
     owes_alerts: bool,
-    evidence: Vec<Vec<u8>>,
+    evidence: Vec<Equivocation>,
 }
 
 /// What a running replica lets the judge look into.
@@ -232,7 +233,7 @@ impl Judge {
 
     /// A replica has kept evidence: whatever it holds now it must hold for ever.
     pub fn kept_evidence(&mut self, who: usize) {
-        let kept = self.running[who].as_ref().map(|parts| parts.store.evidence(usize::MAX));
+        let kept = self.running[who].as_ref().map(|parts| parts.store.evidence());
         if let Some(Ok(kept)) = kept {
             assert!(kept.len() > self.promises[who].evidence.len(), "r{who} keeps no evidence");
             self.promises[who].evidence = kept;
@@ -278,7 +279,7 @@ impl Judge {
                 );
             }
         }
-        let kept = store.evidence(usize::MAX)?;
+        let kept = store.evidence()?;
         for evidence in &promises.evidence {
             assert!(kept.contains(evidence), "r{who} lost evidence");
         }

@@ -251,7 +251,10 @@ async fn two_votes_of_one_validator_become_evidence_that_verifies() {
         Equivocation::new(cluster.network, evidence.validator, place, statement, signed).unwrap();
     let position = cluster.set.position(&evidence.validator).unwrap();
     portable
-        .verify_signatures(&Era::of(portable.network), &cluster.set.validators()[position].key)
+        .verify_signatures(
+            &heatmark_ledger::ids::Era::of(portable.network),
+            &cluster.set.validators()[position].key,
+        )
         .unwrap();
     assert!(honest(&cluster).len() == 3);
     cluster.verify_only(&[0, 1, 2]);
