@@ -54,7 +54,7 @@ impl Weather {
         let any = crashes || disk_faults || partitions || clocks || rot;
         Self {
             rules: dice.index(3),
-            chaos_ms: if governs { dice.between(900, 1_900) } else { dice.between(500, 1_300) },
+            chaos_ms: if governs { dice.between(600, 1_200) } else { dice.between(350, 900) },
             links: Links {
                 loss_permille: if lossy { dice.below(200) } else { 0 },
                 repeat_permille: if lossy { dice.below(150) } else { 0 },
