@@ -224,7 +224,7 @@ async fn a_member_that_floods_spends_its_own_quota_and_nobody_elses() {
         let settings = node.home.join("heatmark.toml");
         let text = fs::read_to_string(&settings).unwrap();
         let line = text.lines().find(|line| line.starts_with("max_member_transactions")).unwrap();
-        fs::write(&settings, text.replace(line, "max_member_transactions = 200")).unwrap();
+        fs::write(&settings, text.replace(line, "max_member_transactions = 20")).unwrap();
     }
     for name in town.names_but(&[]) {
         town.devnet.spawn(&name).unwrap();

@@ -106,7 +106,7 @@ async fn all_killed_at_once_resume_and_nobody_has_signed_twice() {
     for crash in 1..=4_u64 {
         cluster.drive(crash * 4).await;
         // In the middle of a height.
-        cluster.submit(format!("crash {crash}").as_bytes());
+        cluster.submit(format!("before crash {crash}").as_bytes());
         for index in 0..4 {
             cluster.kill(index).await;
         }

@@ -195,12 +195,19 @@ impl Builder<'_, '_> {
         whole &= self.old.last_height().is_some_and(|last| tip >= last.max(options.reached));
         let from = number(tip.next().0);
         whole &= self.copy(UNDECIDED, Some(&from), rest::is_undecided)?;
-        whole &=
-            self.copy(PROPOSED, Some(&from), |key, value| key.len() == 12 && value.len() == 32)?;
+        whole &= self
+            .copy(PROPOSED, Some(&from), |key, value| key.len() == 12 && self.holds(key, value))?;
         self.copy(EVIDENCE, None, |key, value| {
             key.get(8..) == Some(tag::hash("evidence", &[value]).0.as_slice())
         })?;
         Ok(whole)
+    }
+
+    /// Whether the block that a proposal names was copied.
+    fn holds(&self, slot: &[u8], hash: &[u8]) -> bool {
+        let Some(height) = slot.get(..8).filter(|_| hash.len() == 32) else { return false };
+        let found = self.store.shared.disk.get(UNDECIDED, &[height, hash].concat());
+        found.is_ok_and(|found| found.is_some())
     }
 
     /// Copies the sound entries of a family; false when some are not, or cannot be read.

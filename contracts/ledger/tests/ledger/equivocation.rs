@@ -259,7 +259,14 @@ fn conflicts(cases: &mut Cases) {
 fn encodings(cases: &mut Cases) {
     cases.far("no equivocation", |e| e.equivocation = None, "wrong-length");
     cases.far("a single statement", |e| core(e).signed.truncate(1), "wrong-length");
-    cases.far("three statements", |e| core(e).signed.push(Default::default()), "wrong-length");
+    cases.far(
+        "three statements",
+        |e| {
+            let third = core(e).signed[0].clone();
+            core(e).signed.push(third);
+        },
+        "wrong-length",
+    );
     cases.far("no kind", |e| core(e).statement = 0, "not-canonical");
     cases.far("an unknown kind", |e| core(e).statement = 4, "not-canonical");
     cases.far("a key of 31 bytes", |e| core(e).validator.truncate(31), "wrong-length");

@@ -18,7 +18,7 @@ fn golden() -> Vec<(TrustRoot, pb::Receipt)> {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/vectors/receipts.json");
     let text: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
     let bytes = |case: &Value, field: &str| hex::decode(case[field].as_str().unwrap()).unwrap();
-    let pinned = |case: &&Value| case["trust_kind"] == "pinned";
+    let pinned = |case: &&Value| case["trust_kind"] == "pinned" && case["receipt"].is_string();
     let read = |case: &Value| {
         let trust = TrustRoot::from_pinned(&bytes(case, "trust")).ok()?;
         let receipt = wire::decode(&bytes(case, "receipt"), 1 << 20).ok()?;

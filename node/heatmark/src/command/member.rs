@@ -50,7 +50,7 @@ pub(crate) enum Command {
     Submit(prepared::Submit),
     /// Replaces one of this organisation's own keys: signing, p2p, envelope or consensus
     #[command(
-        after_help = "Example, the root key at hand:\n  heatmark member rotate signing --home mill --root-key /media/safe/root.key\nThe root key on a machine without network:\n  heatmark member rotate signing --prepare turn.body --home mill\n  heatmark member cosign turn.body --root-key root.key --genesis genesis.note     (there)\n  heatmark member submit turn.body --cosignatures turn.body.cosignatures --home mill\nThe new key lies in keys/ before anybody hears of it, and the running node takes it up by itself.\nA consensus key votes only once a vote has moved the power to it: heatmark member power"
+        after_help = "Example:\n  heatmark member rotate signing --home mill --root-key /media/safe/root.key\nThe root key on a machine without network:\n  heatmark member rotate signing --prepare turn.body --home mill\n  heatmark member cosign turn.body --root-key root.key --genesis genesis.note     (there)\n  heatmark member submit turn.body --cosignatures turn.body.cosignatures --home mill\nThe new key lies in keys/ before anybody hears of it, and the running node takes it up by itself.\nA consensus key votes only once a vote has moved the power to it: heatmark member power"
     )]
     Rotate(turn::Rotate),
     /// Leaves the network for good; nothing that stands on the log is touched
