@@ -1,4 +1,4 @@
-//! The gRPC codec of both ends: a message is measured against its [`shape`](crate::shape) before
+//! The gRPC codec of both ends: a message is measured against its [`shape`] before
 //! it is decoded. Refuses what does not fit as the sender's fault.
 
 use crate::shape;
