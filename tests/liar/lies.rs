@@ -197,6 +197,11 @@ impl Application for Liar {
         self.honest.validators(height)
     }
 
+    /// Nothing: what is sent ahead would be the truth.
+    fn prepare(&self, _: &Slot) -> Result<Option<Proposed>, ApplicationError> {
+        Ok(None)
+    }
+
     fn propose(&self, slot: &Slot) -> Result<Proposed, ApplicationError> {
         let honest = self.honest.propose(slot)?;
         let turn = self.turns.fetch_add(1, Ordering::SeqCst);

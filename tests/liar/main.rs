@@ -41,7 +41,7 @@ fn start() -> Result<(), Box<dyn Error>> {
         let _ = std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink());
         let _ = ended.send(());
     });
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime = heatmark::run::runtime()?;
     let stop = async {
         // Whether it was told so or its keeper is gone, it stops.
         let _ = end.await;

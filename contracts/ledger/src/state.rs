@@ -8,6 +8,7 @@ use crate::wire;
 use heatmark_merkle::Hash;
 use heatmark_proto::ledger::v1 as pb;
 use prost::Message;
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use thiserror::Error;
 
@@ -50,16 +51,18 @@ impl<V: StateView + ?Sized> StateView for &V {
     }
 }
 
-/// A view with changes on top that are not stored yet.
+/// A view with changes on top that are not stored yet. Members and keys are read from below once:
+/// a block has more transactions than signers.
 pub struct Overlay<'v, V: StateView + ?Sized> {
     base: &'v V,
     changes: Changes,
+    registry: RefCell<BTreeMap<Vec<u8>, Option<Vec<u8>>>>,
 }
 
 impl<'v, V: StateView + ?Sized> Overlay<'v, V> {
     /// An overlay without changes.
     pub fn new(base: &'v V) -> Self {
-        Self { base, changes: Changes::new() }
+        Self { base, changes: Changes::new(), registry: RefCell::default() }
     }
 
     /// The changes, to be applied or thrown away.
@@ -73,6 +76,15 @@ impl<'v, V: StateView + ?Sized> Overlay<'v, V> {
         self.changes.extend(changes);
     }
 
+    fn registered(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StateError> {
+        if let Some(value) = self.registry.borrow().get(key) {
+            return Ok(value.clone());
+        }
+        let value = self.base.value(key)?;
+        self.registry.borrow_mut().insert(key.to_vec(), value.clone());
+        Ok(value)
+    }
+
     pub(crate) fn put<M: Message>(&mut self, key: Vec<u8>, message: &M) {
         self.changes.insert(key, Some(message.encode_to_vec()));
     }
@@ -82,6 +94,7 @@ impl<V: StateView + ?Sized> StateView for Overlay<'_, V> {
     fn value(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StateError> {
         match self.changes.get(key) {
             Some(changed) => Ok(changed.clone()),
+            None if is_registry_key(key) => self.registered(key),
             None => self.base.value(key),
         }
     }
@@ -116,6 +129,12 @@ pub fn member_key(member: &MemberId) -> Vec<u8> {
 #[must_use]
 pub fn key_key(id: &KeyId) -> Vec<u8> {
     key("key", &[id.as_bytes()])
+}
+
+/// Whether a key is that of a member's or a public key's entry, which every transaction asks for.
+#[must_use]
+pub fn is_registry_key(key: &[u8]) -> bool {
+    key.starts_with(b"key/") || key.starts_with(b"member/")
 }
 
 /// Key of the issuer's alert on a subject.

@@ -148,9 +148,7 @@ pub trait Application: Send + Sync + 'static {
     ///
     /// # Errors
     /// When it cannot be built.
-    fn prepare(&self, _slot: &Slot) -> Result<Option<Proposed>, ApplicationError> {
-        Ok(None)
-    }
+    fn prepare(&self, slot: &Slot) -> Result<Option<Proposed>, ApplicationError>;
 
     /// Builds and executes a block for the height after the newest one. It is persisted and
     /// synced before this returns, and the same slot gives the same block for ever, restarts

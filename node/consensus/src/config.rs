@@ -30,6 +30,14 @@ const SYNC_TIMEOUT: Duration = Duration::from_secs(10);
 /// Connections an address may have: a whole consortium may sit behind one, in a test or a NAT.
 const CONNECTIONS_PER_ADDRESS: usize = 4096;
 
+/// Peers to which a node passes on what others said. What it says itself goes to all its peers, so
+/// that passing on only mends what does not reach somebody directly; every copy costs its receiver a
+/// signature.
+const MESH_PEERS: usize = 2;
+
+/// Peers that may choose this node for that: observers often have few to choose from.
+const MOST_MESH_PEERS: usize = 12;
+
 /// Whether this node votes.
 #[allow(clippy::large_enum_variant, reason = "there is one in a process")]
 pub enum Role {
@@ -147,7 +155,18 @@ impl ConsensusConfig {
             num_outbound_peers: 256,
             ..Default::default()
         };
+        let (scoring, explicit, to_all) = (false, false, true);
+        let gossip = engine::GossipSubConfig::new(
+            MESH_PEERS,
+            MOST_MESH_PEERS,
+            MESH_PEERS,
+            MESH_PEERS / 2,
+            scoring,
+            explicit,
+            to_all,
+        );
         let p2p = engine::P2pConfig {
+            protocol: engine::PubSubProtocol::GossipSub(gossip),
             listen_addr: self.listen.clone(),
             persistent_peers: self.peers.clone(),
             persistent_peers_only: true,

@@ -28,6 +28,10 @@ const IDLE_CONNECTION: Duration = Duration::from_secs(365 * 24 * 3_600);
 /// What gossip messages carry beside the batch.
 const GOSSIP_FRAMING_BYTES: usize = 64 * 1024;
 
+/// Peers to which a node passes on others' batches. Its own go to all its peers, so that passing on
+/// only mends what does not reach somebody directly.
+const MESH_PEERS: usize = 2;
+
 const MAX_PENDING_CONNECTIONS: u32 = 64;
 const MAX_CONNECTIONS: u32 = 2_048;
 /// Two nodes may dial each other at the same moment.
@@ -95,6 +99,10 @@ fn behaviour(topic: &IdentTopic, seen_for: Duration) -> Result<Behaviour, Exchan
         .message_id_fn(|message| MessageId::from(Sha256::digest(&message.data).to_vec()))
         .max_transmit_size(MAX_BATCH_BYTES.saturating_add(GOSSIP_FRAMING_BYTES))
         .max_messages_per_rpc(Some(64))
+        .mesh_n(MESH_PEERS)
+        .mesh_n_low(MESH_PEERS)
+        .mesh_outbound_min(MESH_PEERS / 2)
+        .flood_publish(true)
         .heartbeat_initial_delay(HEARTBEAT)
         .heartbeat_interval(HEARTBEAT)
         .history_length(5)

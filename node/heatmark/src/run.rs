@@ -27,6 +27,7 @@ mod turn;
 pub use chain::{Chain, Clock};
 pub use disk::DiskError;
 pub use error::RunError;
+pub(crate) use trouble::is_held;
 pub use trouble::{Trouble, describe};
 
 use crate::config::{Config, Mode};
@@ -126,6 +127,19 @@ pub async fn run_as(
             }
         }
     }
+}
+
+/// The runtime that a node wants: signatures and the disk have threads of their own, and what is left
+/// is messages that wake each other, which costs less on few threads.
+///
+/// # Errors
+/// When the system gives no threads.
+pub fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(cores.div_ceil(2))
+        .enable_all()
+        .build()
 }
 
 /// Everything that runs.

@@ -212,6 +212,10 @@ impl Application for Memory {
         Ok(known.then(|| self.set_at(height.0)))
     }
 
+    fn prepare(&self, _: &Slot) -> Result<Option<Proposed>, ApplicationError> {
+        Ok(None)
+    }
+
     fn propose(&self, slot: &Slot) -> Result<Proposed, ApplicationError> {
         let mut state = self.state.lock().unwrap();
         let place = (slot.height.0, slot.round.0);

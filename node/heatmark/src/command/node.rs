@@ -8,7 +8,7 @@ use crate::config::{self, Standing};
 use crate::home::Home;
 use crate::keys::{self, KeyKind, KeyRing, Keys};
 use crate::logging;
-use crate::run::{RunError, Trouble, describe};
+use crate::run::{RunError, Trouble, describe, is_held};
 use crate::voting::{self, Past};
 use clap::{Args, Subcommand};
 use heatmark_consensus::{Failure as StopReason, begin_journal};
@@ -74,7 +74,7 @@ pub(crate) fn run(command: Command) -> Result<Answer, Failure> {
     logging::init(&config.log).map_err(|error| {
         Failure::input("logging cannot be set up").because(error).next("mend [log] in the settings")
     })?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = crate::run::runtime();
     let runtime = runtime.map_err(|error| {
         Failure::unknown("the program could not start its runtime").because(error)
     })?;
@@ -96,6 +96,11 @@ fn failed(error: &RunError, home: &Home) -> Failure {
             );
     }
     let why = describe(error);
+    if is_held(&why) {
+        return Failure::input("another process runs a node with this home, or reads its database")
+            .because(why)
+            .next("let that one go on, or stop it first, then start this one again");
+    }
     let Some(trouble) = Trouble::of(&why) else {
         return Failure::unknown("the node does not run")
             .because(why)

@@ -9,6 +9,7 @@ use super::failure::Failure;
 use super::place::{HomeArgs, SettingArgs, read_signed_genesis};
 use crate::config::Config;
 use crate::home::Home;
+use crate::run::is_held;
 use clap::{Args, Subcommand};
 use heatmark_ledger::genesis::Genesis;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -63,8 +64,7 @@ fn bar() -> ProgressBar {
 
 fn in_use(error: &heatmark_store::StoreError) -> Option<Failure> {
     let text = error.to_string();
-    let held = text.contains("lock hold by current process") || text.contains("While lock file");
-    held.then(|| {
+    is_held(&text).then(|| {
         Failure::input("a running node holds the database")
             .because(text)
             .next("stop the node first, then run this again")

@@ -48,6 +48,10 @@ impl Application for FirstBlock {
         self.app.validators(height)
     }
 
+    fn prepare(&self, slot: &Slot) -> Result<Option<Proposed>, ApplicationError> {
+        self.app.prepare(slot)
+    }
+
     fn propose(&self, slot: &Slot) -> Result<Proposed, ApplicationError> {
         self.app.propose(slot)
     }

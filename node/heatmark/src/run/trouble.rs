@@ -35,12 +35,18 @@ const SIGNS: [(&str, Trouble); 14] = [
     ("IO error", Trouble::Failing),
 ];
 
+/// Whether an error's text says that another process has the database open.
+#[must_use]
+pub(crate) fn is_held(text: &str) -> bool {
+    text.contains("lock hold by current process") || text.contains("While lock file")
+}
+
 impl Trouble {
     /// What an error's text tells; none when it is about something else.
     #[must_use]
     pub fn of(text: &str) -> Option<Self> {
         // Another process that holds the database is an input error of RocksDB's as well.
-        if text.contains("lock hold by current process") || text.contains("While lock file") {
+        if is_held(text) {
             return None;
         }
         SIGNS.iter().find(|(sign, _)| text.contains(sign)).map(|(_, trouble)| *trouble)
@@ -120,6 +126,7 @@ mod tests {
         ];
         for text in others {
             assert_eq!(Trouble::of(text), None, "{text}");
+            assert_eq!(is_held(text), text.contains("LOCK"), "{text}");
         }
     }
 }

@@ -98,6 +98,9 @@ pub(crate) struct ReplaceRoot {
 pub(super) fn rotate(command: &Rotate) -> Result<Answer, Failure> {
     let reach = command.node.reach()?;
     let kind = command.key.kind();
+    if let Some(next) = keys::next_public(&reach.home, kind)? {
+        not_under_way(&reach, &next)?;
+    }
     let mut passphrase = command.node.passphrase().source();
     let next = keys::make_next(&reach.home, kind, &mut passphrase)?;
     let (Some(role), Some(public)) = (kind.registered(), next.public()) else {
@@ -126,6 +129,21 @@ pub(super) fn rotate(command: &Rotate) -> Result<Answer, Failure> {
         signatures.push(prepared::sign(&network, pb::CoSigner::NewKey, &key, &bytes)?);
     }
     Ok(prepared::done(&prepared::send(&reach, body, signatures)?))
+}
+
+/// Refuses a second rotation while the key of the first is registered and not in use yet.
+fn not_under_way(reach: &Reach, next: &[u8; 32]) -> Result<(), Failure> {
+    let own = reach.member.to_string();
+    let (_, state) = block_on(async { find(reach, &reach.ledger().await?, &own).await })?;
+    let keys = state.entry.map(|entry| entry.keys).unwrap_or_default();
+    if keys.iter().any(|key| key.key == next) {
+        return Err(Failure::no("a rotation of this key is under way")
+            .because("the network knows the next key, and the node has not put it in use yet")
+            .next(
+                "let the node run until `heatmark keys show` shows the new key, then rotate again",
+            ));
+    }
+    Ok(())
 }
 
 pub(super) fn leave(command: &Leave) -> Result<Answer, Failure> {
