@@ -56,7 +56,7 @@ impl TrustRoot {
     pub fn from_pinned(bytes: &[u8]) -> Result<Self, ReceiptError> {
         let message: pb::TrustedHeader = wire::decode(bytes, MAX_RECEIPT_BYTES)?;
         let header = header_of(message.header.as_ref())?;
-        let next = set_of(message.next.as_ref())?;
+        let next = set_of(message.next.as_ref(), None)?;
         if next.hash() != header.next_validators {
             return Err(ReceiptError::WrongNextSet);
         }
@@ -129,7 +129,7 @@ impl TrustRoot {
     /// # Errors
     /// See [`ReceiptError`]; [`ReceiptError::RestartHeader`] when it starts from another header.
     pub fn restarted(&self, change: &pb::SetChange) -> Result<Self, ReceiptError> {
-        let mut change = Change::from_proto(change)?;
+        let mut change = Change::from_proto(change, Some(&self.validators))?;
         if change.header.network != self.network {
             return Err(ReceiptError::WrongNetwork);
         }
@@ -152,10 +152,10 @@ impl TrustRoot {
     /// See [`ReceiptError`].
     pub fn verify_draft(&self, document: pb::RestartDocument) -> Result<Draft, ReceiptError> {
         let mut walk = Walk::new(self);
-        let changes = document.set_changes.iter().map(Change::from_proto);
-        let changes = changes.collect::<Result<Vec<_>, _>>()?;
+        let changes = Change::all(&document.set_changes)?;
         let last = document.restart.as_ref().ok_or(ReceiptError::Field("restart"))?;
-        let last = Change::from_proto(last)?;
+        let known = changes.last().map(|change| &change.next);
+        let last = Change::from_proto(last, known)?;
         for change in &changes {
             if change.header.network != self.network {
                 return Err(ReceiptError::WrongNetwork);
@@ -238,10 +238,24 @@ struct Change {
 }
 
 impl Change {
-    fn from_proto(change: &pb::SetChange) -> Result<Self, ReceiptError> {
+    /// Reads all of them, in their order.
+    fn all(changes: &[pb::SetChange]) -> Result<Vec<Self>, ReceiptError> {
+        let mut read: Vec<Self> = Vec::with_capacity(changes.len());
+        for change in changes {
+            let before = read.last().map(|change| &change.next);
+            read.push(Self::from_proto(change, before)?);
+        }
+        Ok(read)
+    }
+
+    /// Reads one; `known` is a set whose keys are checked.
+    fn from_proto(
+        change: &pb::SetChange,
+        known: Option<&ValidatorSet>,
+    ) -> Result<Self, ReceiptError> {
         let header = header_of(change.header.as_ref())?;
         let certificate = certificate_of(change.certificate.as_ref())?;
-        let next = set_of(change.next.as_ref())?;
+        let next = set_of(change.next.as_ref(), known)?;
         let restart = change.restart.as_ref().map(RestartProof::from_proto).transpose()?;
         Ok(Self { header, certificate, next, restart })
     }
@@ -260,7 +274,7 @@ impl CertifiedHeader {
     ) -> Result<Self, ReceiptError> {
         let header = header_of(header)?;
         let certificate = certificate_of(certificate)?;
-        let changes = changes.iter().map(Change::from_proto).collect::<Result<_, _>>()?;
+        let changes = Change::all(changes)?;
         Ok(Self { header, certificate, changes })
     }
 }
@@ -414,12 +428,15 @@ fn header_of(message: Option<&pb::Header>) -> Result<Header, ReceiptError> {
     Header::from_proto(message).map_err(|_| ReceiptError::Field("header"))
 }
 
-fn set_of(message: Option<&pb::ValidatorSet>) -> Result<ValidatorSet, ReceiptError> {
+fn set_of(
+    message: Option<&pb::ValidatorSet>,
+    known: Option<&ValidatorSet>,
+) -> Result<ValidatorSet, ReceiptError> {
     let message = message.ok_or(ReceiptError::Field("next"))?;
     if message.validators.iter().any(|validator| validator.key.len() != 32) {
         return Err(ReceiptError::Field("key"));
     }
-    Ok(ValidatorSet::from_proto(message)?)
+    Ok(ValidatorSet::from_proto_after(message, known)?)
 }
 
 fn certificate_of(

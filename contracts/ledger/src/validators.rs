@@ -90,6 +90,23 @@ impl ValidatorSet {
         Self::read(message, PublicKey::from_bytes)
     }
 
+    /// Reads the message; the keys that it has in common with a set that was read are not checked again.
+    ///
+    /// # Errors
+    /// As [`Self::from_proto`].
+    pub(crate) fn from_proto_after(
+        message: &pb::ValidatorSet,
+        known: Option<&Self>,
+    ) -> Result<Self, SetError> {
+        let known = known.map(|set| set.validators.as_slice()).unwrap_or_default();
+        Self::read(message, |bytes| {
+            match known.binary_search_by(|v| v.key.to_bytes().as_slice().cmp(bytes)) {
+                Ok(at) => known.get(at).map(|v| v.key).ok_or(KeyError::UnacceptableKey),
+                Err(_) => PublicKey::from_bytes(bytes),
+            }
+        })
+    }
+
     /// Reads the message from the state, where only acceptable keys come to stand, without paying
     /// for their subgroup checks in every block again.
     pub(crate) fn from_state(message: &pb::ValidatorSet) -> Result<Self, SetError> {
