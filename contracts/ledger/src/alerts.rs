@@ -58,11 +58,8 @@ pub fn verify(proof: &pb::AlertProof, trust: &TrustRoot) -> Result<Standing, Rec
         change.header.as_ref().is_none_or(|header| header.height > trust.height.0)
     };
     let changes: Vec<_> = proof.set_changes.iter().filter(later).cloned().collect();
-    let certified = CertifiedHeader::from_proto(
-        proof.header.as_ref(),
-        proof.certificate.as_ref(),
-        &changes,
-    )?;
+    let certified =
+        CertifiedHeader::from_proto(proof.header.as_ref(), proof.certificate.as_ref(), &changes)?;
     trust.verify_header(&certified)?;
     let header = certified.header;
     let mut entries = proof.entries.iter();
@@ -75,8 +72,8 @@ pub fn verify(proof: &pb::AlertProof, trust: &TrustRoot) -> Result<Standing, Rec
     let members: pb::MemberIndex = wire::decode(&members, MAX_RECEIPT_BYTES)?;
     let mut concerns = Vec::new();
     for member in &members.members {
-        let member = MemberId::try_from(member.as_slice())
-            .map_err(|_| ReceiptError::Field("members"))?;
+        let member =
+            MemberId::try_from(member.as_slice()).map_err(|_| ReceiptError::Field("members"))?;
         if let Some(value) = next(&state::concern_key(&subject, &member))? {
             concerns.push((member, alert_of(&value)?));
         }

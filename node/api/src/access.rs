@@ -8,11 +8,10 @@
 use crate::refusal::refuse;
 use crate::registry::StoreRegistry;
 use heatmark_client::tls::{PeerIdentity, Registry};
-use heatmark_desk::Desk;
 use heatmark_ledger::ids::MemberId;
 use heatmark_ledger::keys::PublicKey;
 use heatmark_ledger::state::StateError;
-use heatmark_vault::Role;
+use heatmark_vault::{Admitted, Role};
 use tonic::{Code, Status};
 
 /// The desk's methods begin with this.
@@ -42,13 +41,14 @@ fn need_of(path: &str) -> Need {
 #[derive(Clone)]
 pub(crate) struct Access {
     registry: StoreRegistry,
-    desk: Option<Desk>,
+    /// Not the desk: handshakes under way outlive it, and it holds the vault's database.
+    operators: Admitted,
     member: MemberId,
 }
 
 impl Access {
-    pub(crate) fn new(registry: StoreRegistry, desk: Option<Desk>, member: MemberId) -> Self {
-        Self { registry, desk, member }
+    pub(crate) fn new(registry: StoreRegistry, operators: Admitted, member: MemberId) -> Self {
+        Self { registry, operators, member }
     }
 
     /// Whether somebody who was let in may call a method.
@@ -63,7 +63,7 @@ impl Access {
         if matches!(self.registry.member_of(&identity.key), Ok(Some(_))) {
             return Ok(());
         }
-        let operator = self.desk.as_ref().and_then(|desk| desk.operator(&identity.key.to_bytes()));
+        let operator = self.operators.operator(&identity.key.to_bytes());
         let roles = operator.map(|operator| operator.roles).unwrap_or_default();
         let need = need_of(path);
         match need {
@@ -88,7 +88,7 @@ impl Registry for Access {
         if let Some(member) = self.registry.member_of(key)? {
             return Ok(Some(member));
         }
-        let operator = self.desk.as_ref().and_then(|desk| desk.operator(&key.to_bytes()));
+        let operator = self.operators.operator(&key.to_bytes());
         Ok(operator.map(|_| self.member))
     }
 }

@@ -174,7 +174,7 @@ impl DeskApi {
             return Err(refuse(Code::PermissionDenied, "not-own-member", message));
         }
         let key = identity.key.to_bytes();
-        let operator = self.desk.operator(&key).map(|operator| operator.name);
+        let operator = self.desk.admitted().operator(&key).map(|operator| operator.name);
         let name = operator.unwrap_or_else(|| OWN_KEY.to_owned());
         Ok(self.desk.acting(Actor::Client { key, name }))
     }

@@ -178,7 +178,8 @@ pub async fn serve(config: ApiConfig, deps: ApiDeps) -> Result<ApiHandle, ApiErr
     let (http, http_addr) = listen(config.http_listen).await?;
     let (stop, stopped) = watch::channel(false);
     let registry = StoreRegistry::new(deps.store.clone());
-    let access = Access::new(registry, deps.desk.clone(), deps.member);
+    let operators = deps.desk.as_ref().map(Desk::admitted).unwrap_or_default();
+    let access = Access::new(registry, operators, deps.member);
     let registry: Arc<dyn Registry> = Arc::new(access.clone());
     let limits = config.limits;
     let node = Arc::new(Node {

@@ -25,8 +25,8 @@ pub use blocks::{BlockVerifier, VerifiedBlock};
 pub use connection::Target;
 pub use desk::{CertificateFile, DeskClient, PublishEvent, Published, RaiseAlert};
 pub use error::{ClientError, REFUSAL_CODE, RETRY_AFTER_MS};
-pub use vault::{BackupEnd, Entry, Log, Operator, OperatorRole};
 pub use ledger::{Accusation, LedgerClient, Proven, ReceiptOf, VerifiedHeader};
+pub use vault::{BackupEnd, Entry, Log, Operator, OperatorRole};
 
 /// Largest answer that a client accepts, in bytes: a full entry bundle of the longest transactions.
 pub const MAX_ANSWER_BYTES: usize = 20 << 20;

@@ -57,7 +57,8 @@ impl DeskClient {
             }
             entries.push(Entry { entry, hash: tag::hash("vault-log", &[bytes]).0 });
         }
-        let last = entries.last().filter(|last| last.entry.sequence.checked_add(1) == Some(answer.count));
+        let last =
+            entries.last().filter(|last| last.entry.sequence.checked_add(1) == Some(answer.count));
         if last.is_some_and(|last| answer.head != last.hash) {
             return Err(ClientError::WrongAnswer("a log that does not end in its head"));
         }

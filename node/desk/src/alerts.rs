@@ -10,7 +10,7 @@ use heatmark_ledger::ids::AlertSubject;
 use heatmark_ledger::{Hash, messages as pb, state, transaction};
 use heatmark_merkle::tag;
 use heatmark_records::RecordId;
-use heatmark_vault::{AlertReason, Alerted};
+use heatmark_vault::{AlertReason, Alerted, Deed};
 use prost::Message as _;
 use std::sync::Arc;
 
@@ -85,6 +85,14 @@ impl Desk {
         Ok(RaisedAlert { alert, committed })
     }
 
+    /// Notes an alert that comes as a whole body: its reason is the caller's.
+    pub(crate) async fn note_alert(&self, alert: &pb::Alert) -> Result<(), DeskError> {
+        let subject = <[u8; 32]>::try_from(alert.subject.as_slice()).ok();
+        let level = u64::try_from(alert.level).unwrap_or(0);
+        let (vault, actor) = (Arc::clone(&self.parts.vault), Arc::clone(&self.actor));
+        blocking(move || Ok(vault.note(&actor, Deed::Concern, subject, level)?)).await
+    }
+
     async fn subject(&self, on: AlertOn) -> Result<(AlertSubject, Option<u64>), DeskError> {
         match on {
             AlertOn::Concern(subject) => Ok((subject, None)),
@@ -113,9 +121,7 @@ impl Desk {
         };
         let level = u32::try_from(i32::from(level)).unwrap_or(0);
         let actor = Arc::clone(&self.actor);
-        let keep = move || {
-            Ok(vault.put_alert_reason(&actor, (about, level), &digest.0, &kept)?)
-        };
+        let keep = move || Ok(vault.put_alert_reason(&actor, (about, level), &digest.0, &kept)?);
         blocking(keep).await?;
         Ok(digest)
     }

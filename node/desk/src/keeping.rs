@@ -6,7 +6,7 @@ use crate::{Desk, DeskError, blocking};
 use heatmark_ledger::keys::PublicKey;
 use heatmark_ledger::state;
 use heatmark_records::RecordId;
-use heatmark_vault::{Actor, BackupSummary, Erasure, LogEntry, LogHead, Operator, Vault};
+use heatmark_vault::{Actor, Admitted, BackupSummary, Erasure, LogEntry, LogHead, Operator, Vault};
 use std::io::{self, Write};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -52,8 +52,7 @@ impl Desk {
     /// # Errors
     /// [`DeskError::Vault`].
     pub async fn release_hold(&self, id: RecordId) -> Result<bool, DeskError> {
-        let released =
-            self.keeping(move |vault, actor| Ok(vault.release(actor, &id)?)).await?;
+        let released = self.keeping(move |vault, actor| Ok(vault.release(actor, &id)?)).await?;
         self.shared.dates.notify_one();
         Ok(released)
     }
@@ -98,10 +97,10 @@ impl Desk {
         self.keeping(move |vault, actor| Ok(vault.revoke(actor, &key)?)).await
     }
 
-    /// Whom a key was granted to; asked at every request, and answered from memory.
+    /// Whom the vault lets in, to be asked at every request by whoever may outlive the desk.
     #[must_use]
-    pub fn operator(&self, key: &[u8; 32]) -> Option<Operator> {
-        self.parts.vault.operator(key)
+    pub fn admitted(&self) -> Admitted {
+        self.parts.vault.admitted()
     }
 
     /// Everybody who was let in.
@@ -118,7 +117,8 @@ impl Desk {
         let (vault, actor) = (Arc::clone(&self.parts.vault), Arc::clone(&self.actor));
         let runtime = tokio::runtime::Handle::current();
         tokio::task::spawn_blocking(move || {
-            let mut out = Pieces { buffer: Vec::new(), pieces: &pieces, runtime: &runtime, patience };
+            let mut out =
+                Pieces { buffer: Vec::new(), pieces: &pieces, runtime: &runtime, patience };
             let made = vault.backup(&actor, &mut out);
             let ended = made.map(BackupPiece::End).map_err(DeskError::from);
             if let Err(error) = &ended {
@@ -160,8 +160,7 @@ impl Desk {
         loop {
             let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
             let now = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
-            let erased =
-                self.keeping(move |vault, actor| Ok(vault.erase_due(actor, now)?)).await?;
+            let erased = self.keeping(move |vault, actor| Ok(vault.erase_due(actor, now)?)).await?;
             if erased.records.is_empty() {
                 return Ok(destroyed);
             }
@@ -180,10 +179,8 @@ struct Pieces<'p> {
 
 impl Pieces<'_> {
     fn send(&self, piece: Result<BackupPiece, DeskError>) -> io::Result<()> {
-        let sent = self.runtime.block_on(tokio::time::timeout(
-            self.patience,
-            self.pieces.send(piece),
-        ));
+        let sent =
+            self.runtime.block_on(tokio::time::timeout(self.patience, self.pieces.send(piece)));
         match sent {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) => Err(io::ErrorKind::BrokenPipe.into()),

@@ -32,7 +32,7 @@ mod writing;
 pub use backup::BackupSummary;
 pub use deeds::{Actor, Deed, LogEntry, LogHead, MAX_NAME_CHARS};
 pub use errors::{RestoreError, VaultError};
-pub use operators::{MAX_OPERATORS, Operator, Role};
+pub use operators::{Admitted, MAX_OPERATORS, Operator, Role};
 pub use restore::{Restored, check_backup, restore};
 pub use retention::{Erasure, MAX_HOLD_REASON_BYTES};
 pub use rows::{AlertReason, Hold, NewRecord, Placement, RecordRow, StoredRecord, Submission};

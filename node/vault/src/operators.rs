@@ -6,7 +6,7 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
 
 use prost::Message;
 
@@ -107,6 +107,26 @@ impl Operator {
     }
 }
 
+/// Whom a vault lets in, for whoever asks at every request; keeps no database open.
+#[derive(Debug, Clone, Default)]
+pub struct Admitted(Arc<RwLock<BTreeMap<[u8; 32], Operator>>>);
+
+impl Admitted {
+    pub(crate) fn new(operators: BTreeMap<[u8; 32], Operator>) -> Self {
+        Self(Arc::new(RwLock::new(operators)))
+    }
+
+    /// Whom a key was granted to.
+    #[must_use]
+    pub fn operator(&self, key: &[u8; 32]) -> Option<Operator> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, BTreeMap<[u8; 32], Operator>> {
+        self.0.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 impl Vault {
     /// Lets a key in, or gives it other roles than it had.
     ///
@@ -118,7 +138,7 @@ impl Vault {
             return Err(VaultError::NoRole);
         }
         let mut write = self.begin()?;
-        let mut operators = self.operators.write().unwrap_or_else(PoisonError::into_inner);
+        let mut operators = self.operators.write();
         if operators.len() >= MAX_OPERATORS && !operators.contains_key(&operator.key) {
             return Err(VaultError::TooManyOperators);
         }
@@ -136,7 +156,7 @@ impl Vault {
     /// `UnknownOperator`, or `Database`.
     pub fn revoke(&self, by: &Actor, operator: &[u8; 32]) -> Result<(), VaultError> {
         let mut write = self.begin()?;
-        let mut operators = self.operators.write().unwrap_or_else(PoisonError::into_inner);
+        let mut operators = self.operators.write();
         if !operators.contains_key(operator) {
             return Err(VaultError::UnknownOperator);
         }
@@ -147,16 +167,22 @@ impl Vault {
         Ok(())
     }
 
-    /// Whom a key was granted to, from memory: asked at every request.
+    /// Whom the vault lets in, as it changes.
+    #[must_use]
+    pub fn admitted(&self) -> Admitted {
+        self.operators.clone()
+    }
+
+    /// Whom a key was granted to.
     #[must_use]
     pub fn operator(&self, key: &[u8; 32]) -> Option<Operator> {
-        self.operators.read().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
+        self.operators.operator(key)
     }
 
     /// Everybody who was let in, ascending by key.
     #[must_use]
     pub fn operators(&self) -> Vec<Operator> {
-        let operators = self.operators.read().unwrap_or_else(PoisonError::into_inner);
+        let operators = self.operators.0.read().unwrap_or_else(PoisonError::into_inner);
         operators.values().cloned().collect()
     }
 

@@ -6,6 +6,7 @@
 mod tests;
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use heatmark_records::RecordId;
 
@@ -21,6 +22,10 @@ pub const MAX_HOLD_REASON_BYTES: usize = 4_096;
 
 /// Records that one write destroys at most.
 const ERASED_AT_ONCE: usize = 1_000;
+
+/// How often, and how far apart, a purge looks whether the old files are gone.
+const LOOKS: u32 = 40;
+const LOOK_PAUSE: Duration = Duration::from_millis(50);
 
 /// What became of records that were to be destroyed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -154,8 +159,14 @@ impl Vault {
     fn purge_checking(&self, nonces: &BTreeSet<Vec<u8>>) -> Result<bool, VaultError> {
         let Ok(_alone) = self.copying.try_write() else { return Ok(false) };
         self.db.purge()?;
-        if self.db.left_behind(nonces)? {
-            return Ok(false);
+        let mut looked = 0_u32;
+        while self.db.left_behind(nonces)? {
+            looked = looked.saturating_add(1);
+            if looked >= LOOKS {
+                return Ok(false);
+            }
+            // RocksDB removes files in a thread of its own.
+            std::thread::sleep(LOOK_PAUSE);
         }
         let mut write = self.begin()?;
         write.delete(PURGE);

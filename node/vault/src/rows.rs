@@ -240,10 +240,10 @@ impl Kept {
             count: placement.count,
             path: placement.path.iter().map(|hash| hash.0.to_vec()).collect(),
         });
-        let hold = self.hold.as_ref().map(|hold| HoldMessage {
-            reason: hold.reason.clone(),
-            since_ms: hold.since_ms,
-        });
+        let hold = self
+            .hold
+            .as_ref()
+            .map(|hold| HoldMessage { reason: hold.reason.clone(), since_ms: hold.since_ms });
         let message = KeptMessage {
             alert_index: self.alert_index,
             alert_subject: self.alert_subject.to_vec(),

@@ -33,7 +33,7 @@ use zeroize::Zeroizing;
 
 use crate::database::{Database, Family};
 use crate::deeds::LogHead;
-use crate::operators::Operator;
+use crate::operators::Admitted;
 use crate::rows::{Kept, Private, hash32, record_id};
 use crate::sealed::{Master, Secret32};
 use crate::writing::now_ms;
@@ -83,7 +83,7 @@ pub struct Vault {
     /// Held while something is read in order to be written; what the log's next entry follows.
     pub(crate) writing: Mutex<LogHead>,
     /// Those of the database, asked at every request.
-    pub(crate) operators: RwLock<BTreeMap<[u8; 32], Operator>>,
+    pub(crate) operators: Admitted,
     /// How long a new record is kept; for ever, if `None`.
     retention: Option<Duration>,
     /// Read-locked while a backup holds old values.
@@ -127,13 +127,13 @@ impl Vault {
             db,
             master,
             writing: Mutex::new(LogHead::default()),
-            operators: RwLock::default(),
+            operators: Admitted::default(),
             retention: None,
             copying: RwLock::new(()),
         };
         let head = vault.stored_log_head()?;
         vault.writing = Mutex::new(head);
-        vault.operators = RwLock::new(vault.read_operators()?);
+        vault.operators = Admitted::new(vault.read_operators()?);
         if vault.get(PURGE)?.is_some() {
             vault.purge()?;
         }
@@ -182,7 +182,8 @@ impl Vault {
         let mut write = self.begin()?;
         let mut files = BTreeMap::new();
         let mut stored = Vec::with_capacity(records.len());
-        let kept_for = self.retention.map(|kept| u64::try_from(kept.as_millis()).unwrap_or(u64::MAX));
+        let kept_for =
+            self.retention.map(|kept| u64::try_from(kept.as_millis()).unwrap_or(u64::MAX));
         let retain_until_ms = kept_for.map(|kept| now_ms().saturating_add(kept));
         for record in records {
             let known = match files.get(&record.file) {

@@ -65,13 +65,7 @@ impl Writing<'_> {
     }
 
     /// Adds an entry to the log.
-    pub(crate) fn note(
-        &mut self,
-        actor: &Actor,
-        deed: Deed,
-        about: Option<[u8; 32]>,
-        number: u64,
-    ) {
+    pub(crate) fn note(&mut self, actor: &Actor, deed: Deed, about: Option<[u8; 32]>, number: u64) {
         let entry = LogEntry {
             sequence: self.next.entries,
             at_ms: now_ms(),
@@ -82,8 +76,7 @@ impl Writing<'_> {
             previous: self.next.hash,
         };
         self.put(&log_key(entry.sequence), &entry.encode());
-        self.next =
-            LogHead { entries: entry.sequence.saturating_add(1), hash: entry.hash() };
+        self.next = LogHead { entries: entry.sequence.saturating_add(1), hash: entry.hash() };
     }
 
     pub(crate) fn commit(mut self) -> Result<(), VaultError> {

@@ -6,7 +6,7 @@ use heatmark::keys::{self, KeyKind, PassphraseSource, SecretKey};
 use heatmark::{Home, keys::key_path};
 use heatmark_fuzz::{Shape, Target};
 use heatmark_ledger::genesis::Founder;
-use heatmark_vault::{VaultKey, decoders};
+use heatmark_vault::{Actor, Vault, VaultKey, decoders};
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
@@ -104,12 +104,8 @@ fn vault_rows() {
     ]);
     let hold = written(&[B(1, b"claim".to_vec()), N(2, 9)]);
     let row = [N(4, 2), B(5, vec![4; 32]), B(6, placement), N(7, 8), B(8, hold), N(9, 10)];
-    let private = [
-        B(1, b"plate.json".to_vec()),
-        B(2, b"Metals 0.1.1".to_vec()),
-        N(3, 80),
-        B(4, vec![4; 32]),
-    ];
+    let private =
+        [B(1, b"plate.json".to_vec()), B(2, b"Metals 0.1.1".to_vec()), N(3, 80), B(4, vec![4; 32])];
     let entry = [
         N(1, 1),
         N(2, 9),
@@ -147,4 +143,21 @@ fn vault_rows() {
         !read.is_empty()
     };
     Target::new("vault-rows", seeds, run).may_allocate(400, 64 << 10).fuzz();
+}
+
+#[test]
+fn vault_backup() {
+    let place = tempfile::tempdir().unwrap();
+    let key = VaultKey::new([7; 32]);
+    let vault = Vault::open(&place.path().join("vault"), &key).unwrap();
+    let mut made = Vec::new();
+    vault.backup(&Actor::Node, &mut made).unwrap();
+    let original = made.clone();
+    let run = move |mut input: &[u8]| {
+        let whole = input == original;
+        let read = heatmark_vault::check_backup(&key, &mut input).is_ok();
+        assert_eq!(read, whole, "only what was written is read");
+        read
+    };
+    Target::new("vault-backup", vec![made], run).of(Shape::Bytes).may_allocate(4, 512 << 10).fuzz();
 }

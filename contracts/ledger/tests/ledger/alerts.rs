@@ -21,10 +21,8 @@ fn file(town: &Town, subject: &AlertSubject, after: Height) -> pb::AlertProof {
     let members: Vec<_> = (0..4).map(|who| town.id(who)).collect();
     let mut sorted = members;
     sorted.sort();
-    let proofs: Vec<pb::StateProof> = alerts::keys(subject, &sorted)
-        .iter()
-        .map(|key| town.state_proof(key, after))
-        .collect();
+    let proofs: Vec<pb::StateProof> =
+        alerts::keys(subject, &sorted).iter().map(|key| town.state_proof(key, after)).collect();
     let first = proofs[0].clone();
     pb::AlertProof {
         subject: subject.to_vec(),

@@ -74,7 +74,8 @@ impl NodeArgs {
         let genesis = read_signed_genesis(&path)?;
         let mut passphrase = self.passphrase.source();
         let own = keys::key_path(&home, KeyKind::P2p);
-        let p2p = keys::load(self.operator.as_ref().unwrap_or(&own), KeyKind::P2p, &mut passphrase)?;
+        let p2p =
+            keys::load(self.operator.as_ref().unwrap_or(&own), KeyKind::P2p, &mut passphrase)?;
         let p2p = p2p.signing_key();
         let member = own_member(&home, &genesis, &PublicKey::of(&p2p))?;
         let target = match (&self.node, &self.server_key, &self.operator) {

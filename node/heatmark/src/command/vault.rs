@@ -22,6 +22,9 @@ pub(crate) enum Command {
         after_help = "Example:\n  heatmark vault log --home mill\n  heatmark vault log --home mill --expect 1204:9c1f…\nEvery entry holds the hash of the one before. Note the head now and then where nobody who has\nthe vault's key can change it: with --expect, a log that was rewritten exits with 1."
     )]
     Log(Log),
+    /// Lists the records with how long they are kept, what is on hold and what was destroyed
+    #[command(after_help = "Example:\n  heatmark vault list --home mill")]
+    List(List),
     /// Sets until when a record is kept, and after when what it says is destroyed
     #[command(
         after_help = "Example:\n  heatmark vault retain 4c7e… --until 2051-12-31 --home mill\n  heatmark vault retain 4c7e… --forever --home mill"
@@ -90,6 +93,19 @@ pub(crate) struct Log {
     /// A head noted earlier: reads everything since, and fails if it was rewritten
     #[arg(long, value_name = "COUNT:HASH", conflicts_with_all = ["from", "limit"])]
     expect: Option<String>,
+}
+
+/// `vault list`.
+#[derive(Debug, Args)]
+pub(crate) struct List {
+    #[command(flatten)]
+    node: NodeArgs,
+    /// Only records whose id begins so
+    #[arg(value_name = "RECORD")]
+    record: Option<String>,
+    /// Most records to list
+    #[arg(long, value_name = "N", default_value_t = 1_000)]
+    limit: u32,
 }
 
 /// A record of the own node.
@@ -230,6 +246,7 @@ pub(crate) struct Rekey {
 pub(crate) fn run(command: Command) -> Result<Answer, Failure> {
     match command {
         Command::Log(command) => trail::log(&command),
+        Command::List(command) => keep::list(&command),
         Command::Retain(command) => keep::retain(&command),
         Command::Hold(command) => keep::hold(&command),
         Command::Release(command) => keep::release(&command),

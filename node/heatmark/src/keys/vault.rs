@@ -72,9 +72,7 @@ impl super::Keys {
             (VaultKeySource::Seed, _) => Ok(VaultKey::new(*self.seed.vault_key())),
             (VaultKeySource::File, Some(key)) => Ok(VaultKey::new(*key.bytes())),
             // Says which file is missing.
-            (VaultKeySource::File, None) => {
-                vault_key(home, source, &mut PassphraseSource::none())
-            }
+            (VaultKeySource::File, None) => vault_key(home, source, &mut PassphraseSource::none()),
             (VaultKeySource::Environment, _) => from_environment(),
         }
     }

@@ -17,7 +17,11 @@ use crate::vault::tests::open;
 const NODE: Actor = Actor::Node;
 
 fn operator(key: u8, roles: &[Role]) -> Operator {
-    Operator { key: [key; 32], name: format!("Operator {key}"), roles: roles.iter().copied().collect() }
+    Operator {
+        key: [key; 32],
+        name: format!("Operator {key}"),
+        roles: roles.iter().copied().collect(),
+    }
 }
 
 #[test]

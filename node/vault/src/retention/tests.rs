@@ -10,7 +10,6 @@
 )]
 
 use std::io::{self, Write};
-use std::time::Duration;
 
 use tempfile::TempDir;
 

@@ -46,9 +46,7 @@ fn the_same_value_is_never_sealed_alike() {
 #[test]
 fn a_file_index_confirms_no_guess_without_the_key() {
     let file = FileDigest::of(b"a certificate");
-    let index = |key: u8| {
-        Master::new(Secret32::from_slice(&[key; 32]).unwrap()).file_index(&file)
-    };
+    let index = |key: u8| Master::new(Secret32::from_slice(&[key; 32]).unwrap()).file_index(&file);
     assert_eq!(index(1), index(1));
     assert_ne!(index(1), index(2));
     assert_ne!(index(1), file.0);

@@ -92,7 +92,8 @@ fn the_same_file_twice_is_one_record() {
     let (first, second) = (record(1), record(2));
     let mut again = record(3);
     again.file = first.file;
-    let stored = vault.put_pending(&Actor::Node, &[first.clone(), again.clone(), second.clone()]).unwrap();
+    let stored =
+        vault.put_pending(&Actor::Node, &[first.clone(), again.clone(), second.clone()]).unwrap();
     assert_eq!(stored, [Stored::New(first.id), Stored::Already(first.id), Stored::New(second.id)]);
     assert_eq!(
         vault.put_pending(&Actor::Node, std::slice::from_ref(&again)).unwrap(),
@@ -216,7 +217,9 @@ fn keeps_alert_reasons() {
     let dir = TempDir::new().unwrap();
     let vault = open(dir.path());
     let reason = AlertReason { reason: "wrong heat treatment".into(), salt: [4; 32] };
-    vault.put_alert_reason(&Actor::Node, (Alerted::Subject([1; 32]), 3), &[3; 32], &reason).unwrap();
+    vault
+        .put_alert_reason(&Actor::Node, (Alerted::Subject([1; 32]), 3), &[3; 32], &reason)
+        .unwrap();
     assert!(vault.alert_reason(&[3; 32]).unwrap() == Some(reason));
     assert!(vault.alert_reason(&[4; 32]).unwrap().is_none());
 }

@@ -62,7 +62,8 @@ pub(super) fn backup(command: &Backup) -> Result<Answer, Failure> {
 pub(super) fn check(command: &File) -> Result<Answer, Failure> {
     let (_, _, key) = command.open()?;
     let mut input = command.input()?;
-    let held = heatmark_vault::check_backup(&key, &mut input).map_err(|error| refused(&error))?;
+    let held = heatmark_vault::check_backup(&key, &mut input)
+        .map_err(|error| refused("the backup could not be restored", &error))?;
     let json = json!({ "ok": true, "entries": held.entries, "records": held.records });
     let text = format!("{} is whole: {} records\n", command.file.display(), held.records);
     Ok(Answer::yes(json, text))
@@ -75,8 +76,10 @@ pub(super) fn restore(command: &File) -> Result<Answer, Failure> {
     if let Some(parent) = path.parent() {
         fs::create_dir_all(parent).map_err(files::io_error(parent))?;
     }
-    let restored = heatmark_vault::restore(&path, &key, &local_user(), &mut input)
-        .map_err(|error| refused(&error))?;
+    let restored =
+        heatmark_vault::restore(&path, &key, &local_user(), &mut input).map_err(|error| {
+            refused("the backup is not restored, and nothing was left of it", &error)
+        })?;
     let json = json!({
         "vault": path,
         "entries": restored.backup.entries,
@@ -150,11 +153,12 @@ impl File {
 fn local_user() -> Actor {
     let name = std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).unwrap_or_default();
     let name: String = name.chars().filter(|c| !c.is_control()).take(64).collect();
-    let name = if name.is_empty() { format!("uid {}", rustix::process::getuid().as_raw()) } else { name };
+    let name =
+        if name.is_empty() { format!("uid {}", rustix::process::getuid().as_raw()) } else { name };
     Actor::User { name }
 }
 
-fn refused(error: &RestoreError) -> Failure {
+fn refused(what: &str, error: &RestoreError) -> Failure {
     let next = match error {
         RestoreError::NotEmpty(_) => "name an empty home, or move the old vault away yourself",
         RestoreError::NotABackup => "give a file that `heatmark vault backup` wrote",
@@ -168,9 +172,7 @@ fn refused(error: &RestoreError) -> Failure {
         RestoreError::NotEmpty(_) | RestoreError::NotABackup | RestoreError::Io(_) => Exit::Input,
         _ => Exit::No,
     };
-    Failure::new(exit, "the backup is not restored, and nothing was left of it")
-        .because(error)
-        .next(next)
+    Failure::new(exit, what).because(error).next(next)
 }
 
 fn not_open(error: &VaultError) -> Failure {

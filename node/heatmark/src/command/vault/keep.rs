@@ -1,15 +1,47 @@
 //! Retention, legal hold and destruction of records, asked of the running node.
 
 use super::super::alert::own_record;
-use super::super::answer::Answer;
+use super::super::answer::{Answer, table};
 use super::super::connect::block_on;
 use super::super::failure::Failure;
 use super::super::words;
-use super::{Erase, Hold, OneRecord, Retain, Until};
+use super::{Erase, Hold, List, OneRecord, Retain, Until};
 use serde_json::json;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 const DAY_MS: u64 = 86_400_000;
+
+pub(super) fn list(command: &List) -> Result<Answer, Failure> {
+    let prefix = hex::decode(command.record.as_deref().unwrap_or_default()).map_err(|_| {
+        Failure::input("this is not the beginning of a record id")
+            .because("a record id is hex, with an even number of digits")
+    })?;
+    let reach = command.node.reach()?;
+    let records =
+        block_on(async { Ok(reach.desk().await?.records(&prefix, command.limit).await?) })?;
+    let rows: Vec<Vec<String>> = records
+        .iter()
+        .map(|row| {
+            let kept = match (row.erased_at_ms, row.retain_until_ms) {
+                (0, 0) => "until destroyed by hand".to_owned(),
+                (0, until_ms) => format!("until {}", words::time(until_ms)),
+                (erased_ms, _) => format!("DESTROYED {}", words::time(erased_ms)),
+            };
+            let hold = if row.on_hold { "on hold" } else { "" };
+            vec![words::short(&row.record_id), kept, hold.to_owned(), row.file_name.clone()]
+        })
+        .collect();
+    let json = json!({
+        "records": records.iter().map(|row| json!({
+            "record_id": hex::encode(&row.record_id),
+            "file_name": row.file_name,
+            "retain_until_ms": row.retain_until_ms,
+            "on_hold": row.on_hold,
+            "erased_at_ms": row.erased_at_ms,
+        })).collect::<Vec<_>>(),
+    });
+    Ok(Answer::yes(json, table(&["RECORD", "KEPT", "HOLD", "FILE"], &rows)))
+}
 
 pub(super) fn retain(command: &Retain) -> Result<Answer, Failure> {
     let until_ms = command.until.read()?;
@@ -134,8 +166,19 @@ mod tests {
         for date in ["1970-01-02", "2024-02-29", "2026-11-21", "2051-12-31", "2100-03-01"] {
             assert_eq!(told(date), Some(format!("{date} 00:00:00.000 UTC")));
         }
-        for text in ["2100-02-29", "2026-13-01", "2026-00-01", "2026-01-00", "2026-1-01", "x",
-            "2026-11-21-", "+026-11-21", "1969-12-31", "1970-01-01", "2026-11-31"] {
+        for text in [
+            "2100-02-29",
+            "2026-13-01",
+            "2026-00-01",
+            "2026-01-00",
+            "2026-1-01",
+            "x",
+            "2026-11-21-",
+            "+026-11-21",
+            "1969-12-31",
+            "1970-01-01",
+            "2026-11-31",
+        ] {
             assert_eq!(told(text), None, "{text}");
         }
     }
