@@ -14,7 +14,7 @@ use heatmark_client::tls::{self, Identity, Registry};
 use heatmark_ledger::ids::MemberId;
 use heatmark_ledger::keys::PublicKey;
 use heatmark_ledger::state::StateError;
-use libp2p::core::upgrade::{Version, apply_inbound, apply_outbound};
+use libp2p::core::upgrade::{InboundConnectionUpgrade as _, OutboundConnectionUpgrade as _};
 use libp2p::identity::Keypair;
 use libp2p::noise;
 use libp2p::tcp::tokio::TcpStream as Futures;
@@ -65,9 +65,12 @@ pub(super) async fn libp2p(
             tokio::spawn(async move {
                 // A connection that fails is the nodes' to try again.
                 let Ok(next) = TcpStream::connect(("127.0.0.1", onward)).await else { return };
+                let (mut inward, mut outward) = (Futures(stream), Futures(next));
                 let noise = |keys: &Keypair| noise::Config::new(keys).unwrap();
-                let inward = apply_inbound(Futures(stream), noise(&listener)).await;
-                let outward = apply_outbound(Futures(next), noise(&dialer), Version::V1Lazy).await;
+                let agreed = (agree(&mut inward).await, agree(&mut outward).await);
+                let (Ok(()), Ok(())) = agreed else { return };
+                let inward = noise(&listener).upgrade_inbound(inward, "/noise").await;
+                let outward = noise(&dialer).upgrade_outbound(outward, "/noise").await;
                 if let (Ok((_, inward)), Ok((_, outward))) = (inward, outward) {
                     relay(&heard, &line, inward, outward).await;
                 }
@@ -75,6 +78,18 @@ pub(super) async fn libp2p(
         }
     });
     port
+}
+
+/// Both ends of a connection say that they speak multistream-select, and that they want Noise.
+const AGREED: &[u8] = b"\x13/multistream/1.0.0\n\x07/noise\n";
+
+async fn agree(stream: &mut Futures) -> io::Result<()> {
+    stream.write_all(AGREED).await?;
+    stream.flush().await?;
+    let mut heard = vec![0; AGREED.len()];
+    stream.read_exact(&mut heard).await?;
+    assert_eq!(heard, AGREED, "another handshake than the taps know");
+    Ok(())
 }
 
 /// Takes any key for this member's: the tap stands for the node, which judges for itself.

@@ -74,14 +74,14 @@ async fn an_operator_has_a_key_of_its_own_and_at_least_one_role() {
         error.refusal_code().map(str::to_owned).unwrap()
     };
     let registered = server.chain.members[1].p2p.verifying_key().to_bytes().to_vec();
-    let theirs = Operator { key: registered, ..operator(1, &[OperatorRole::Alert]) };
+    let theirs = Operator { key: registered, ..operator(201, &[OperatorRole::Alert]) };
     assert_eq!(refused(theirs).await, "registered-key");
     // A point of small order is no key.
-    let small = Operator { key: vec![0; 32], ..operator(1, &[OperatorRole::Alert]) };
+    let small = Operator { key: vec![0; 32], ..operator(201, &[OperatorRole::Alert]) };
     assert_eq!(refused(small).await, "key");
-    assert_eq!(refused(operator(1, &[])).await, "field");
-    assert_eq!(refused(operator(1, &[OperatorRole::Unspecified])).await, "field");
-    let nameless = Operator { name: String::new(), ..operator(1, &[OperatorRole::Alert]) };
+    assert_eq!(refused(operator(201, &[])).await, "field");
+    assert_eq!(refused(operator(201, &[OperatorRole::Unspecified])).await, "field");
+    let nameless = Operator { name: String::new(), ..operator(201, &[OperatorRole::Alert]) };
     assert_eq!(refused(nameless).await, "field");
     assert!(own.operators().await.unwrap().is_empty());
 }
