@@ -34,6 +34,8 @@ const RESTART: Shape = &[part(3, LESS_SHORT, &[])];
 const CHANGE: Shape = &[part(2, 0, CERTIFICATE), part(3, 0, SET), part(4, 0, RESTART)];
 const RECEIPT: Shape = &[part(3, SHORT, &[]), part(5, 0, CERTIFICATE), part(6, LESS_SHORT, CHANGE)];
 const STATE_PROOF: Shape = &[part(6, 0, CERTIFICATE), part(7, LESS_SHORT, CHANGE)];
+const ALERT_PROOF: Shape =
+    &[part(3, 0, CERTIFICATE), part(4, LESS_SHORT, CHANGE), part(5, SHORT, &[])];
 const EQUIVOCATION: Shape = &[part(6, SHORT, &[])];
 const EVIDENCE: Shape = &[
     part(1, 0, EQUIVOCATION),
@@ -59,6 +61,8 @@ pub fn of<M: 'static>() -> Shape {
         RECEIPT
     } else if is(TypeId::of::<ledger::StateProof>()) {
         STATE_PROOF
+    } else if is(TypeId::of::<ledger::AlertProof>()) {
+        ALERT_PROOF
     } else if is(TypeId::of::<ledger::Evidence>()) {
         EVIDENCE
     } else if is(TypeId::of::<ledger::RestartDocument>()) {
@@ -90,7 +94,10 @@ fn of_answer(is: impl Fn(TypeId) -> bool) -> Shape {
         const { &[part(1, LESS_SHORT, EVIDENCE)] }
     } else if is(TypeId::of::<ledger::ListMembersResponse>()) {
         const { &[part(1, LESS_SHORT, &[])] }
-    } else if is(TypeId::of::<desk::ListRecordsResponse>()) {
+    } else if is(TypeId::of::<desk::ListVaultLogResponse>())
+        || is(TypeId::of::<desk::ListOperatorsResponse>())
+        || is(TypeId::of::<desk::ListRecordsResponse>())
+    {
         const { &[part(1, LESS_SHORT, &[])] }
     } else if is(TypeId::of::<desk::RaiseAlertResponse>()) {
         const { &[part(3, 0, RECEIPT)] }

@@ -12,6 +12,7 @@
     reason = "tests fail loudly"
 )]
 
+mod canaries;
 mod disk;
 mod faults;
 mod governance;
@@ -20,3 +21,4 @@ mod members;
 mod scenarios;
 mod spine;
 mod town;
+mod vault;

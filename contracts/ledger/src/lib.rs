@@ -14,10 +14,13 @@
 //!               │
 //!       restart ─ receipt       evidence against a trust root, offline, across restarts
 //!            receipt ─ evidence what stands on the log; who signed twice: offline, from a trust root
+//!               │
+//!             alerts            what stands against a record, present or absent, as of one header
 //! ```
 //!
 //! The specification is `proto/README.md`.
 
+pub mod alerts;
 pub mod audit;
 pub mod block;
 pub mod certificate;

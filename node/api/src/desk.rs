@@ -1,6 +1,7 @@
 //! The desk service: the node's own people, and nobody else, ask [`heatmark_desk::Desk`]. Refuses
 //! other members' keys, however valid.
 
+mod keeping;
 mod publish;
 
 use crate::ledger::identity_of;
@@ -10,7 +11,8 @@ use heatmark_desk::{AlertOn, Committed, Desk, DeskError};
 use heatmark_ledger::Hash;
 use heatmark_ledger::ids::AlertSubject;
 use heatmark_proto::desk::v1 as pb;
-use heatmark_vault::{Placement, RecordRow};
+use heatmark_vault::{Actor, Placement, RecordRow};
+use keeping::BackupStream;
 use pb::desk_service_server::DeskService;
 use publish::PublishStream;
 use std::future::Future;
@@ -19,6 +21,8 @@ use tonic::{Code, Request, Response, Status, Streaming};
 
 const DEFAULT_RECORDS: usize = 100;
 const MAX_RECORDS: usize = 1_000;
+/// What the vault's log calls the member's own registered keys.
+const OWN_KEY: &str = "the member's own key";
 
 /// The service over a desk.
 #[derive(Clone)]
@@ -30,20 +34,21 @@ pub(crate) struct DeskApi {
 #[tonic::async_trait]
 impl DeskService for DeskApi {
     type PublishStream = PublishStream;
+    type BackupVaultStream = BackupStream;
 
     async fn publish(
         &self,
         request: Request<Streaming<pb::PublishRequest>>,
     ) -> Result<Response<PublishStream>, Status> {
-        self.admit(&request)?;
-        self.publish_files(request.into_inner()).await.map(Response::new)
+        let desk = self.desk_for(&request)?;
+        self.publish_files(&desk, request.into_inner()).await.map(Response::new)
     }
 
     async fn list_records(
         &self,
         request: Request<pb::ListRecordsRequest>,
     ) -> Result<Response<pb::ListRecordsResponse>, Status> {
-        self.admit(&request)?;
+        let desk = self.desk_for(&request)?;
         let request = request.into_inner();
         if request.id_prefix.len() > 32 {
             return Err(field("a record id has 32 bytes"));
@@ -52,7 +57,7 @@ impl DeskService for DeskApi {
             0 => DEFAULT_RECORDS,
             limit => limit.min(MAX_RECORDS),
         };
-        let rows = self.desk.records(request.id_prefix, limit).await.map_err(of_desk)?;
+        let rows = desk.records(request.id_prefix, limit).await.map_err(of_desk)?;
         let records = rows.into_iter().map(row).collect();
         Ok(Response::new(pb::ListRecordsResponse { records }))
     }
@@ -61,7 +66,7 @@ impl DeskService for DeskApi {
         &self,
         request: Request<pb::RaiseAlertRequest>,
     ) -> Result<Response<pb::RaiseAlertResponse>, Status> {
-        self.admit(&request)?;
+        let desk = self.desk_for(&request)?;
         let request = request.into_inner();
         let level = request.level();
         let hash = |bytes: &[u8]| Hash::try_from(bytes);
@@ -71,7 +76,7 @@ impl DeskService for DeskApi {
             _ => return Err(field("name a record or a subject, not both")),
         };
         let on = on.map_err(|_| field("a record id and a subject have 32 bytes"))?;
-        let raised = self.in_time(self.desk.alert(on, level, request.reason)).await?;
+        let raised = self.in_time(desk.alert(on, level, request.reason)).await?;
         let Committed { id, receipt, .. } = raised.committed;
         Ok(Response::new(pb::RaiseAlertResponse {
             alert: Some(raised.alert),
@@ -84,25 +89,94 @@ impl DeskService for DeskApi {
         &self,
         request: Request<pb::SignAndSubmitRequest>,
     ) -> Result<Response<pb::SignAndSubmitResponse>, Status> {
-        self.admit(&request)?;
+        let desk = self.desk_for(&request)?;
         let request = request.into_inner();
         let body = request.body.ok_or_else(|| field("there is no body to sign"))?;
-        let signed = self.desk.sign_and_submit(body, request.cosignatures);
+        let signed = desk.sign_and_submit(body, request.cosignatures);
         let Committed { id, receipt, .. } = self.in_time(signed).await?;
         Ok(Response::new(pb::SignAndSubmitResponse {
             transaction_id: id.to_vec(),
             receipt: Some(receipt),
         }))
     }
+
+    async fn list_vault_log(
+        &self,
+        request: Request<pb::ListVaultLogRequest>,
+    ) -> Result<Response<pb::ListVaultLogResponse>, Status> {
+        let desk = self.desk_for(&request)?;
+        keeping::list_vault_log(&desk, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn set_retention(
+        &self,
+        request: Request<pb::SetRetentionRequest>,
+    ) -> Result<Response<pb::SetRetentionResponse>, Status> {
+        let desk = self.desk_for(&request)?;
+        keeping::set_retention(&desk, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn set_hold(
+        &self,
+        request: Request<pb::SetHoldRequest>,
+    ) -> Result<Response<pb::SetHoldResponse>, Status> {
+        let desk = self.desk_for(&request)?;
+        keeping::set_hold(&desk, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn erase_record(
+        &self,
+        request: Request<pb::EraseRecordRequest>,
+    ) -> Result<Response<pb::EraseRecordResponse>, Status> {
+        let desk = self.desk_for(&request)?;
+        keeping::erase_record(&desk, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn list_operators(
+        &self,
+        request: Request<pb::ListOperatorsRequest>,
+    ) -> Result<Response<pb::ListOperatorsResponse>, Status> {
+        let desk = self.desk_for(&request)?;
+        keeping::list_operators(&desk, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn grant_operator(
+        &self,
+        request: Request<pb::GrantOperatorRequest>,
+    ) -> Result<Response<pb::GrantOperatorResponse>, Status> {
+        let desk = self.desk_for(&request)?;
+        keeping::grant_operator(&desk, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn revoke_operator(
+        &self,
+        request: Request<pb::RevokeOperatorRequest>,
+    ) -> Result<Response<pb::RevokeOperatorResponse>, Status> {
+        let desk = self.desk_for(&request)?;
+        keeping::revoke_operator(&desk, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn backup_vault(
+        &self,
+        request: Request<pb::BackupVaultRequest>,
+    ) -> Result<Response<BackupStream>, Status> {
+        let desk = self.desk_for(&request)?;
+        self.backup(&desk).map(Response::new)
+    }
 }
 
 impl DeskApi {
-    fn admit<T>(&self, request: &Request<T>) -> Result<(), Status> {
-        if identity_of(request)?.member == self.node.member {
-            return Ok(());
+    /// The desk on behalf of whoever asks; the guard has said that they may.
+    fn desk_for<T>(&self, request: &Request<T>) -> Result<Desk, Status> {
+        let identity = identity_of(request)?;
+        if identity.member != self.node.member {
+            let message = "the desk serves the node's own member only";
+            return Err(refuse(Code::PermissionDenied, "not-own-member", message));
         }
-        let message = "the desk serves the node's own member only";
-        Err(refuse(Code::PermissionDenied, "not-own-member", message))
+        let key = identity.key.to_bytes();
+        let operator = self.desk.admitted().operator(&key).map(|operator| operator.name);
+        let name = operator.unwrap_or_else(|| OWN_KEY.to_owned());
+        Ok(self.desk.acting(Actor::Client { key, name }))
     }
 
     async fn in_time<T>(
@@ -129,6 +203,9 @@ fn row(row: RecordRow) -> pb::RecordRow {
         alert_subject: row.alert_subject.to_vec(),
         fields: row.fields,
         batch_proof: placement.map(batch_proof).unwrap_or_default(),
+        retain_until_ms: row.retain_until_ms.unwrap_or(0),
+        on_hold: row.hold.is_some(),
+        erased_at_ms: row.erased_at_ms.unwrap_or(0),
     }
 }
 

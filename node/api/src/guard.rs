@@ -1,16 +1,17 @@
 //! What every gRPC request passes: whose it is, whether that key is still registered, whether its
 //! member has room for it, its span, its count. Refuses peers that the registry no longer knows,
-//! though their connection still stands, others' people at the desk, and members over their share.
+//! though their connection still stands, others' people at the desk, operators without
+//! the role, and members over their share.
 //! Never looks at a payload.
 
 use crate::accept::Client;
+use crate::access::{Access, DESK};
 use crate::body::{Answer, Received};
 use crate::metrics::ApiMetrics;
 use crate::refusal::{of_state, refuse};
 use crate::share;
 use heatmark_client::REFUSAL_CODE;
 use heatmark_client::tls::Registry;
-use heatmark_ledger::ids::MemberId;
 use heatmark_ledger::wire::MAX_TRANSACTION_BYTES;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
@@ -40,6 +41,14 @@ const METHODS: &[&str] = &[
     "/heatmark.desk.v1.DeskService/ListRecords",
     "/heatmark.desk.v1.DeskService/RaiseAlert",
     "/heatmark.desk.v1.DeskService/SignAndSubmit",
+    "/heatmark.desk.v1.DeskService/ListVaultLog",
+    "/heatmark.desk.v1.DeskService/SetRetention",
+    "/heatmark.desk.v1.DeskService/SetHold",
+    "/heatmark.desk.v1.DeskService/EraseRecord",
+    "/heatmark.desk.v1.DeskService/ListOperators",
+    "/heatmark.desk.v1.DeskService/GrantOperator",
+    "/heatmark.desk.v1.DeskService/RevokeOperator",
+    "/heatmark.desk.v1.DeskService/BackupVault",
     "/grpc.health.v1.Health/Check",
     "/grpc.health.v1.Health/Watch",
 ];
@@ -79,6 +88,7 @@ const REASONS: &[&str] = &[
     "pool-full",
     "rate",
     "replayed",
+    "role",
     "too-early",
     "too-large",
     "too-long",
@@ -88,9 +98,6 @@ const REASONS: &[&str] = &[
     "unread",
 ];
 
-/// The desk's methods begin with this.
-const DESK: &str = "/heatmark.desk.v1.";
-
 /// Longest message of the ledger service, in bytes: an envelope and what stands around it.
 pub(crate) const MAX_LEDGER_REQUEST_BYTES: usize = MAX_TRANSACTION_BYTES + (1 << 10);
 /// Longest message of the desk service, in bytes: a file of 4 MiB with its name.
@@ -99,8 +106,7 @@ pub(crate) const MAX_DESK_REQUEST_BYTES: usize = (4 << 20) + (64 << 10);
 /// Puts a [`Guard`] before every service.
 #[derive(Clone)]
 pub(crate) struct GuardLayer {
-    pub(crate) registry: Arc<dyn Registry>,
-    pub(crate) member: MemberId,
+    pub(crate) access: Access,
     pub(crate) metrics: ApiMetrics,
 }
 
@@ -185,14 +191,11 @@ impl GuardLayer {
         let client = request.extensions().get::<Client>().cloned().ok_or_else(refused)?;
         let identity = client.identity;
         let place = client.flow.share().begin()?;
-        let member = self.registry.member_of(&identity.key).map_err(of_state)?;
+        let member = self.access.member_of(&identity.key).map_err(of_state)?;
         if member != Some(identity.member) {
             return Err(refused());
         }
-        if request.uri().path().starts_with(DESK) && identity.member != self.member {
-            let message = "the desk serves the node's own member only";
-            return Err(refuse(Code::PermissionDenied, "not-own-member", message));
-        }
+        self.access.check(&identity, request.uri().path())?;
         Ok((client, place))
     }
 }

@@ -4,7 +4,7 @@
 //!   TCP ─▶ accept: handshake in time, registered key, share of connections
 //!            └▶ guard: still registered? within its member's share? span, metrics
 //!                 ├▶ ledger service   submit ─▶ Intake      everything else ◀─ Store
-//!                 ├▶ desk service     own member only ─▶ Desk
+//!                 ├▶ desk service     own member only, by role ─▶ Desk
 //!                 └▶ health, reflection
 //!   HTTP: /healthz  /readyz  /metrics         (no secrets, no TLS: bind it to loopback)
 //! ```
@@ -13,6 +13,7 @@
 //! registry does not know, at the handshake and again at every request.
 
 mod accept;
+mod access;
 mod body;
 mod config;
 mod desk;

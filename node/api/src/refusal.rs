@@ -8,6 +8,7 @@ use heatmark_ledger::refusal::Refusal;
 use heatmark_ledger::state::StateError;
 use heatmark_mempool::{IntakeError, MempoolError};
 use heatmark_store::StoreError;
+use heatmark_vault::VaultError;
 use std::time::Duration;
 use tonic::metadata::MetadataValue;
 use tonic::{Code, Status};
@@ -121,10 +122,28 @@ pub(crate) fn of_desk(error: DeskError) -> Status {
         | DeskError::ReasonTooLong
         | DeskError::NoPayload
         | DeskError::IncompleteBody => refuse(Code::InvalidArgument, code, error.to_string()),
+        DeskError::RegisteredKey | DeskError::NoKey => {
+            refuse(Code::InvalidArgument, code, error.to_string())
+        }
+        DeskError::Vault(error) => of_vault(code, &error),
         DeskError::VersionTooNew(_) => too_new(),
         DeskError::Stopped => stopping(),
         other => broken("the desk failed", &other),
     }
+}
+
+fn of_vault(code: &'static str, error: &VaultError) -> Status {
+    let kind = match error {
+        VaultError::UnknownRecord(_) | VaultError::UnknownOperator => Code::NotFound,
+        VaultError::Erased(_)
+        | VaultError::OnHold(_)
+        | VaultError::Retained { .. }
+        | VaultError::NotAnchored(_)
+        | VaultError::TooManyOperators => Code::FailedPrecondition,
+        VaultError::Name | VaultError::NoRole | VaultError::ReasonTooLong => Code::InvalidArgument,
+        error => return broken("the vault failed", error),
+    };
+    refuse(kind, code, error.to_string())
 }
 
 fn too_new() -> Status {

@@ -2,6 +2,7 @@
 //! guard, and a stop that lets running requests finish for a while and then does not.
 
 use crate::accept::Acceptor;
+use crate::access::Access;
 use crate::config::{ApiConfig, ApiLimits};
 use crate::desk::DeskApi;
 use crate::guard::{GuardLayer, MAX_DESK_REQUEST_BYTES, MAX_LEDGER_REQUEST_BYTES};
@@ -176,7 +177,10 @@ pub async fn serve(config: ApiConfig, deps: ApiDeps) -> Result<ApiHandle, ApiErr
     let (grpc, grpc_addr) = listen(config.grpc_listen).await?;
     let (http, http_addr) = listen(config.http_listen).await?;
     let (stop, stopped) = watch::channel(false);
-    let registry: Arc<dyn Registry> = Arc::new(StoreRegistry::new(deps.store.clone()));
+    let registry = StoreRegistry::new(deps.store.clone());
+    let operators = deps.desk.as_ref().map(Desk::admitted).unwrap_or_default();
+    let access = Access::new(registry, operators, deps.member);
+    let registry: Arc<dyn Registry> = Arc::new(access.clone());
     let limits = config.limits;
     let node = Arc::new(Node {
         store: deps.store,
@@ -197,7 +201,7 @@ pub async fn serve(config: ApiConfig, deps: ApiDeps) -> Result<ApiHandle, ApiErr
     let tls = TlsAcceptor::from(tls::server_config(&deps.identity, Arc::clone(&registry))?);
     let acceptor = Acceptor::new(tls, Arc::clone(&registry), limits, deps.metrics.clone());
     let router = http::router(Arc::clone(&node), deps.metrics.clone(), deps.registry);
-    let guard = GuardLayer { registry, member: deps.member, metrics: deps.metrics };
+    let guard = GuardLayer { access, metrics: deps.metrics };
     let grpc = serve_grpc(Arc::clone(&node), deps.desk, guard, acceptor.run(grpc))?;
     let http = tokio::spawn(async move {
         let stop = node.stop.clone();

@@ -16,6 +16,7 @@ mod desk;
 mod evidence;
 mod hostile;
 mod limits;
+mod operators;
 mod service;
 mod shares;
 mod transactions;

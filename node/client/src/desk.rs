@@ -19,7 +19,7 @@ use tonic::transport::Channel;
 
 /// How long the node may take until an alert or another transaction is committed.
 const COMMIT_TIMEOUT: Duration = Duration::from_secs(180);
-const CALL_TIMEOUT: Duration = Duration::from_secs(30);
+pub(crate) const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// One certificate file to publish.
 #[derive(Debug, Clone)]
@@ -66,7 +66,7 @@ pub enum RaiseAlert {
 /// A connection to the own node's desk. Clones share the connection.
 #[derive(Debug, Clone)]
 pub struct DeskClient {
-    service: DeskServiceClient<Channel>,
+    pub(crate) service: DeskServiceClient<Channel>,
     trust: TrustRoot,
 }
 

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   LedgerClient ── submit, receipt, header, state, blocks ──▶ verified against a trust root, or refused
-//!   DeskClient ──── publish, alerts, sign and submit ────────▶ only on the own organisation's node
+//!   DeskClient ──── publish, alerts, sign, keep the vault ───▶ only on the own organisation's node
 //!        │
 //!   connection      one HTTP/2 channel, reconnecting
 //!        │
@@ -19,12 +19,14 @@ mod desk;
 mod error;
 mod ledger;
 pub mod tls;
+mod vault;
 
 pub use blocks::{BlockVerifier, VerifiedBlock};
 pub use connection::Target;
 pub use desk::{CertificateFile, DeskClient, PublishEvent, Published, RaiseAlert};
 pub use error::{ClientError, REFUSAL_CODE, RETRY_AFTER_MS};
 pub use ledger::{Accusation, LedgerClient, Proven, ReceiptOf, VerifiedHeader};
+pub use vault::{BackupEnd, Entry, Log, Operator, OperatorRole};
 
 /// Largest answer that a client accepts, in bytes: a full entry bundle of the longest transactions.
 pub const MAX_ANSWER_BYTES: usize = 20 << 20;

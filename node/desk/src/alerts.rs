@@ -10,7 +10,7 @@ use heatmark_ledger::ids::AlertSubject;
 use heatmark_ledger::{Hash, messages as pb, state, transaction};
 use heatmark_merkle::tag;
 use heatmark_records::RecordId;
-use heatmark_vault::AlertReason;
+use heatmark_vault::{AlertReason, Alerted, Deed};
 use prost::Message as _;
 use std::sync::Arc;
 
@@ -61,7 +61,7 @@ impl Desk {
         }
         let (subject, alert_index) = self.subject(on).await?;
         let _underway = Underway::begin(self, subject, alert_index.is_none())?;
-        let reason_digest = self.keep_reason(reason).await?;
+        let reason_digest = self.keep_reason(on, level, reason).await?;
         let concern_of = alert_index.is_none().then_some(self.parts.member);
         let last = state::alert(&self.parts.store, &subject, concern_of.as_ref())?;
         let alert = pb::Alert {
@@ -85,6 +85,14 @@ impl Desk {
         Ok(RaisedAlert { alert, committed })
     }
 
+    /// Notes an alert that comes as a whole body: its reason is the caller's.
+    pub(crate) async fn note_alert(&self, alert: &pb::Alert) -> Result<(), DeskError> {
+        let subject = <[u8; 32]>::try_from(alert.subject.as_slice()).ok();
+        let level = u64::try_from(alert.level).unwrap_or(0);
+        let (vault, actor) = (Arc::clone(&self.parts.vault), Arc::clone(&self.actor));
+        blocking(move || Ok(vault.note(&actor, Deed::Concern, subject, level)?)).await
+    }
+
     async fn subject(&self, on: AlertOn) -> Result<(AlertSubject, Option<u64>), DeskError> {
         match on {
             AlertOn::Concern(subject) => Ok((subject, None)),
@@ -96,12 +104,25 @@ impl Desk {
         }
     }
 
-    async fn keep_reason(&self, reason: String) -> Result<Hash, DeskError> {
+    /// Keeps the reason, and who raises the alert, before anything of it leaves the node.
+    async fn keep_reason(
+        &self,
+        on: AlertOn,
+        level: pb::AlertLevel,
+        reason: String,
+    ) -> Result<Hash, DeskError> {
         let salt: [u8; 32] = rand::random();
         let digest = reason_digest(&salt, &reason);
         let vault = Arc::clone(&self.parts.vault);
         let kept = AlertReason { reason, salt };
-        blocking(move || Ok(vault.put_alert_reason(&digest.0, &kept)?)).await?;
+        let about = match on {
+            AlertOn::OwnRecord(id) => Alerted::Record(id),
+            AlertOn::Concern(subject) => Alerted::Subject(*subject.as_bytes()),
+        };
+        let level = u32::try_from(i32::from(level)).unwrap_or(0);
+        let actor = Arc::clone(&self.actor);
+        let keep = move || Ok(vault.put_alert_reason(&actor, (about, level), &digest.0, &kept)?);
+        blocking(keep).await?;
         Ok(digest)
     }
 }

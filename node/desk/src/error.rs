@@ -44,7 +44,14 @@ pub enum DeskError {
     /// Co-signatures cover window and nonce, so a co-signed body must come with both.
     #[error("a co-signed body must have its window and nonce")]
     IncompleteBody,
-    /// The disk of the vault failed, or its content is damaged. Fatal for the desk.
+    /// The caller wants to let in a key that the registry knows, as somebody's.
+    #[error("this key stands in the registry; an operator needs a key of its own")]
+    RegisteredKey,
+    /// The caller's key is none that can be shown in TLS.
+    #[error("this is no acceptable Ed25519 key")]
+    NoKey,
+    /// The vault refuses; or its disk failed, or its content is damaged, which is fatal for the
+    /// desk.
     #[error("vault: {0}")]
     Vault(#[from] VaultError),
     /// The log's store failed. Fatal for the node.
@@ -94,11 +101,28 @@ impl DeskError {
             Self::ReasonTooLong => "too-long",
             Self::NoPayload => "no-payload",
             Self::IncompleteBody => "incomplete-body",
-            Self::Vault(_) => "vault",
+            Self::RegisteredKey => "registered-key",
+            Self::NoKey => "key",
+            Self::Vault(error) => vault_code(error),
             Self::Store(_) | Self::State(_) => "store",
             Self::VersionTooNew(_) => "version-too-new",
             Self::Record(_) | Self::Batch(_) => "record",
             Self::Stopped => "stopping",
         }
+    }
+}
+
+fn vault_code(error: &VaultError) -> &'static str {
+    match error {
+        VaultError::UnknownRecord(_) => "unknown-record",
+        VaultError::Erased(_) => "erased",
+        VaultError::OnHold(_) => "on-hold",
+        VaultError::Retained { .. } => "retained",
+        VaultError::NotAnchored(_) => "not-anchored",
+        VaultError::Name | VaultError::NoRole => "field",
+        VaultError::ReasonTooLong => "too-long",
+        VaultError::UnknownOperator => "unknown-operator",
+        VaultError::TooManyOperators => "too-many-operators",
+        _ => "vault",
     }
 }

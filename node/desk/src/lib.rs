@@ -7,6 +7,7 @@
 //!            resume: what a crash or a full pool left ─┘        marked anchored ◀──────┘
 //!
 //!   alerts ──────────▶ submission          acknowledge: every committed alert ─▶ submission
+//!   keeping ─▶ vault   retention, holds, destruction, operators, its log, backups
 //! ```
 //!
 //! A record's opening is on disk before its anchor leaves the node, and a file is one record
@@ -16,6 +17,7 @@ mod acknowledge;
 mod alerts;
 mod anchoring;
 mod error;
+mod keeping;
 mod keys;
 mod publish;
 mod reading;
@@ -25,6 +27,7 @@ mod tests;
 
 pub use alerts::{AlertOn, MAX_REASON_BYTES, RaisedAlert, reason_digest};
 pub use error::DeskError;
+pub use keeping::BackupPiece;
 pub use keys::{Seed, alert_signing_key};
 pub use publish::{CertificateFile, MAX_FILE_NAME_BYTES, PublishEvent, RECORDS_PER_ANCHOR};
 pub use submission::Committed;
@@ -34,7 +37,7 @@ use heatmark_ledger::ids::{AlertSubject, MemberId};
 use heatmark_mempool::Intake;
 use heatmark_records::RecordId;
 use heatmark_store::Store;
-use heatmark_vault::{RecordRow, Vault};
+use heatmark_vault::{Actor, RecordRow, Vault};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -65,6 +68,8 @@ pub struct DeskParts {
 pub struct Desk {
     parts: Arc<DeskParts>,
     shared: Arc<Shared>,
+    /// On whose behalf, as the vault's log names it.
+    actor: Arc<Actor>,
 }
 
 #[derive(Default)]
@@ -75,22 +80,34 @@ struct Shared {
     alerting: Mutex<BTreeSet<(AlertSubject, bool)>>,
     /// Something was left for resuming.
     left: Notify,
+    /// Retention dates have changed.
+    dates: Notify,
 }
 
 impl Desk {
     /// A desk; nothing runs until [`Desk::start`].
     #[must_use]
     pub fn new(parts: DeskParts) -> Self {
-        Self { parts: Arc::new(parts), shared: Arc::default() }
+        Self { parts: Arc::new(parts), shared: Arc::default(), actor: Arc::new(Actor::Node) }
     }
 
-    /// Starts what runs unasked: anchoring what was left pending, and acknowledging alerts. Both
-    /// end when `stop` is set or its sender is gone.
+    /// The same desk on behalf of somebody: what is done through it stands in the vault's log
+    /// under this name.
+    #[must_use]
+    pub fn acting(&self, actor: Actor) -> Self {
+        Self { actor: Arc::new(actor), ..self.clone() }
+    }
+
+    /// Starts what runs unasked: anchoring what was left pending, acknowledging alerts, and
+    /// destroying what is past its retention date. All end when `stop` is set or its sender is
+    /// gone.
     #[must_use]
     pub fn start(&self, stop: &tokio::sync::watch::Receiver<bool>) -> Vec<JoinHandle<()>> {
-        let (resume, acknowledge) = (self.clone(), self.clone());
+        let (resume, acknowledge, destroy) = (self.clone(), self.clone(), self.clone());
         let (stop_resume, stop_acknowledge) = (stop.clone(), stop.clone());
+        let stop_destroy = stop.clone();
         vec![
+            tokio::spawn(async move { until(stop_destroy, destroy.destroy_due()).await }),
             tokio::spawn(async move { until(stop_resume, resume.resume()).await }),
             tokio::spawn(async move { until(stop_acknowledge, acknowledge.acknowledge()).await }),
         ]

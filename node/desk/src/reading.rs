@@ -44,7 +44,7 @@ impl Desk {
         let sealed = self.seal(&files, &digests, &mut drafts)?;
         // Claimed before they are on disk, so that resuming leaves them to us.
         self.claimed().extend(sealed.iter().map(|record| record.id));
-        let stored = self.parts.vault.put_pending(&sealed).map_err(DeskError::from);
+        let stored = self.parts.vault.put_pending(&self.actor, &sealed).map_err(DeskError::from);
         let reading =
             stored.and_then(|stored| self.settle(&files, &digests, drafts, (&sealed, &stored)));
         if reading.is_err() {

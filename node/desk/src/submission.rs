@@ -56,6 +56,9 @@ impl Desk {
             (false, false) => return Err(DeskError::IncompleteBody),
             (false, true) => self.body(payload)?,
         };
+        if let Some(pb::body::Payload::Alert(alert)) = &body.payload {
+            self.note_alert(alert).await?;
+        }
         let signed = self.sign(&body, cosignatures);
         self.commit(&signed).await
     }

@@ -16,6 +16,7 @@ mod node;
 mod place;
 mod receipt;
 mod store;
+mod vault;
 mod vote;
 mod words;
 
@@ -91,6 +92,9 @@ enum Command {
     /// Warns about records, withdraws warnings, tells what stands
     #[command(subcommand)]
     Alert(alert::Command),
+    /// Keeps what your certificates say: who may, who did, how long, backups
+    #[command(subcommand)]
+    Vault(vault::Command),
     /// Lists, exports and verifies proof that a validator signed twice
     #[command(subcommand)]
     Evidence(evidence::Command),
@@ -129,6 +133,7 @@ fn dispatch(command: Command, json: bool) -> Result<Answer, Failure> {
         Command::Member(command) => member::run(command),
         Command::Vote(command) => vote::run(&command),
         Command::Alert(command) => alert::run(command),
+        Command::Vault(command) => vault::run(command),
         Command::Evidence(command) => evidence::run(command),
         Command::Completions { shell } => Ok(completions(shell)),
         Command::Version => Ok(version()),

@@ -15,6 +15,7 @@ pub use layers::{Origin, Override};
 pub use template::commented_default;
 
 use crate::home::Home;
+use crate::keys::VaultKeySource;
 use heatmark_ledger::ids::Era;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -36,6 +37,8 @@ pub struct Config {
     pub mempool: MempoolConfig,
     /// The database.
     pub store: StoreConfig,
+    /// The organisation's private data.
+    pub vault: VaultConfig,
     /// What is logged, and how.
     pub log: LogConfig,
     #[serde(skip)]
@@ -208,6 +211,16 @@ impl Default for StoreConfig {
     fn default() -> Self {
         Self { block_cache_bytes: 64 * 1024 * 1024, min_free_bytes: 256 * 1024 * 1024 }
     }
+}
+
+/// `[vault]`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct VaultConfig {
+    /// Where the key comes from that opens it.
+    pub key: VaultKeySource,
+    /// Days after which what a new record says is destroyed; 0 keeps it.
+    pub retention_days: u32,
 }
 
 /// How log lines are written.

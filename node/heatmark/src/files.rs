@@ -113,18 +113,59 @@ fn read_open(file: &File, path: &Path, limit: u64) -> Result<Vec<u8>, FileError>
 
 /// Creates a file that must not exist, durable when this returns.
 pub(crate) fn create(path: &Path, bytes: &[u8], mode: u32) -> Result<(), FileError> {
-    let temporary = write_beside(path, bytes, mode)?;
+    place(&write_beside(path, bytes, mode)?, path)
+}
+
+/// Gives a finished file its name, which must be free, durable when this returns.
+fn place(temporary: &Path, path: &Path) -> Result<(), FileError> {
     // A link, unlike a rename, fails when the name is taken.
-    let linked = fs::hard_link(&temporary, path);
-    let removed = fs::remove_file(&temporary);
+    let linked = fs::hard_link(temporary, path);
+    let removed = fs::remove_file(temporary);
     match linked {
         Err(source) if source.kind() == io::ErrorKind::AlreadyExists => {
             return Err(FileError::Exists(path.to_owned()));
         }
         other => other.map_err(io_error(path))?,
     }
-    removed.map_err(io_error(&temporary))?;
+    removed.map_err(io_error(temporary))?;
     sync_parent(path)
+}
+
+/// A file that is written piece by piece and has its name only once it is whole. Dropped before, it
+/// leaves nothing.
+pub(crate) struct Growing {
+    file: File,
+    path: PathBuf,
+    temporary: PathBuf,
+}
+
+impl Growing {
+    /// Begins a file that must not exist.
+    pub(crate) fn begin(path: &Path, mode: u32) -> Result<Self, FileError> {
+        if path.exists() {
+            return Err(FileError::Exists(path.to_owned()));
+        }
+        let (file, temporary) = open_beside(path, mode)?;
+        Ok(Self { file, path: path.to_owned(), temporary })
+    }
+
+    /// Adds bytes at its end.
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<(), FileError> {
+        self.file.write_all(bytes).map_err(io_error(&self.temporary))
+    }
+
+    /// Syncs it and gives it its name.
+    pub(crate) fn finish(self) -> Result<(), FileError> {
+        self.file.sync_all().map_err(io_error(&self.temporary))?;
+        place(&self.temporary, &self.path)
+    }
+}
+
+impl Drop for Growing {
+    fn drop(&mut self) {
+        // Gone already when it has its name.
+        let _ = fs::remove_file(&self.temporary);
+    }
 }
 
 /// Puts a file in the place of another one, or of none, durable when this returns.
@@ -138,7 +179,7 @@ pub(crate) fn replace(path: &Path, bytes: &[u8], mode: u32) -> Result<(), FileEr
     sync_parent(path)
 }
 
-fn write_beside(path: &Path, bytes: &[u8], mode: u32) -> Result<PathBuf, FileError> {
+fn open_beside(path: &Path, mode: u32) -> Result<(File, PathBuf), FileError> {
     let name = path.file_name().ok_or_else(|| FileError::NotAFile(path.to_owned()))?;
     let mut temporary = std::ffi::OsString::from(".");
     temporary.push(name);
@@ -146,11 +187,18 @@ fn write_beside(path: &Path, bytes: &[u8], mode: u32) -> Result<PathBuf, FileErr
     let temporary = path.with_file_name(temporary);
     let mut options = OpenOptions::new();
     options.write(true).create_new(true).mode(mode);
-    let mut file = options.open(&temporary).map_err(io_error(&temporary))?;
-    let written = file
-        .set_permissions(Permissions::from_mode(mode))
-        .and_then(|()| file.write_all(bytes))
-        .and_then(|()| file.sync_all());
+    let file = options.open(&temporary).map_err(io_error(&temporary))?;
+    if let Err(source) = file.set_permissions(Permissions::from_mode(mode)) {
+        // The failure is what counts; the leftover is empty.
+        let _ = fs::remove_file(&temporary);
+        return Err(io_error(&temporary)(source));
+    }
+    Ok((file, temporary))
+}
+
+fn write_beside(path: &Path, bytes: &[u8], mode: u32) -> Result<PathBuf, FileError> {
+    let (mut file, temporary) = open_beside(path, mode)?;
+    let written = file.write_all(bytes).and_then(|()| file.sync_all());
     if let Err(source) = written {
         // The write's failure is what counts; the leftover holds nothing whole.
         let _ = fs::remove_file(&temporary);

@@ -9,6 +9,7 @@
 //!                         envelope.key   what is encrypted to us
 //!                         consensus.key  validators only
 //!                         seed.key ──HKDF──▶ alert keys, vault key
+//!                         vault.key      opens the vault, where that is not to derive from the seed
 //!                         KIND.next.key      registered, or about to be: see `turn`
 //! ```
 
@@ -22,6 +23,7 @@ mod seed;
 #[cfg(test)]
 mod tests;
 mod turn;
+mod vault;
 
 pub use bundle::{BundleSummary, backup, restore};
 pub use error::KeysError;
@@ -30,6 +32,7 @@ pub use kind::KeyKind;
 pub use passphrase::{PASSPHRASE_VARIABLE, PassphraseSource};
 pub use seed::Seed;
 pub use turn::{KeyRing, due, make_next, next_path, next_public};
+pub use vault::{VAULT_KEY_VARIABLE, VaultKeySource, vault_key};
 
 use crate::files::{self, FileError};
 use crate::home::Home;
@@ -55,27 +58,26 @@ pub struct Keys {
     pub envelope: SecretKey,
     /// Votes on blocks; validators only.
     pub consensus: Option<SigningKey>,
-    /// What alert keys and the vault's key derive from.
+    /// What alert keys, and by default the vault's key, derive from.
     pub seed: Seed,
+    /// The vault's key, where it has one of its own.
+    pub vault: Option<SecretKey>,
 }
 
 impl Keys {
     /// Opens the keys of a home.
     ///
     /// # Errors
-    /// When one but the consensus key is missing, may be read by others, or does not open.
+    /// When one but the consensus and the vault's key is missing, may be read by others, or does not open.
     pub fn load(home: &Home, passphrase: &mut PassphraseSource) -> Result<Self, KeysError> {
         let mut open = |kind| load(&key_path(home, kind), kind, passphrase);
         let signing = open(KeyKind::Signing)?.signing_key();
         let p2p = open(KeyKind::P2p)?.signing_key();
         let envelope = open(KeyKind::Envelope)?;
-        let consensus = match open(KeyKind::Consensus) {
-            Ok(key) => Some(key.signing_key()),
-            Err(KeysError::File(missing)) if missing.is_missing() => None,
-            Err(other) => return Err(other),
-        };
+        let consensus = if_there(open(KeyKind::Consensus))?.map(|key| key.signing_key());
         let seed = Seed::new(open(KeyKind::Seed)?);
-        Ok(Self { signing, p2p, envelope, consensus, seed })
+        let vault = if_there(open(KeyKind::Vault))?;
+        Ok(Self { signing, p2p, envelope, consensus, seed, vault })
     }
 
     /// The p2p key as libp2p takes it.
@@ -84,6 +86,13 @@ impl Keys {
         let mut secret = Zeroizing::new(self.p2p.to_bytes());
         identity::Keypair::ed25519_from_bytes(secret.as_mut_slice())
             .expect("32 bytes are an Ed25519 secret")
+    }
+}
+
+fn if_there(opened: Result<SecretKey, KeysError>) -> Result<Option<SecretKey>, KeysError> {
+    match opened {
+        Err(KeysError::File(missing)) if missing.is_missing() => Ok(None),
+        other => other.map(Some),
     }
 }
 

@@ -48,7 +48,7 @@ use heatmark_ledger::restart::Eras;
 use heatmark_ledger::state::{self, StateView};
 use heatmark_mempool::{Intake, Limits, Mempool, Tip};
 use heatmark_store::{Store, StoreOptions};
-use heatmark_vault::{Vault, VaultKey};
+use heatmark_vault::{Vault, VaultError};
 use libp2p::Multiaddr;
 use prometheus_client::registry::Registry;
 use rejoin::Voice;
@@ -61,6 +61,8 @@ use tokio::task::JoinHandle;
 
 /// Longest that a starting validator waits for a quorum of its peers before its first round.
 const GATHER: Duration = Duration::from_secs(5);
+
+const DAY_SECONDS: u64 = 86_400;
 
 /// Largest registry entry file in bytes.
 const MAX_ENTRY_BYTES: u64 = 64 * 1024;
@@ -179,8 +181,7 @@ impl Node {
             rejoin::decide(config, keys, store.tip().height)?
         };
         let member = own_member(config, keys, genesis, &store)?;
-        let vault_key = VaultKey::new(*keys.seed.vault_key());
-        let vault = Arc::new(Vault::open(&config.vault_dir(), &vault_key)?);
+        let vault = open_vault(config, keys)?;
         let mempool = Arc::new(Mempool::new(pool_limits(config)));
         let view: Arc<dyn StateView + Send + Sync> = Arc::new(store.clone());
         let (intake, fresh) = Intake::new(genesis.network(), Arc::clone(&mempool), view);
@@ -302,6 +303,18 @@ fn open_store(config: &Config, genesis: &Genesis) -> Result<Store, RunError> {
     let cache = usize::try_from(config.store.block_cache_bytes).unwrap_or(usize::MAX);
     let options = StoreOptions { block_cache_bytes: cache, ..StoreOptions::default() };
     Ok(Store::open(&config.log_dir(), genesis, &options)?)
+}
+
+fn open_vault(config: &Config, keys: &Keys) -> Result<Arc<Vault>, RunError> {
+    let key = keys.vault_key(&config.home(), config.vault.key)?;
+    let days = u64::from(config.vault.retention_days);
+    let retention = Duration::from_secs(days.saturating_mul(DAY_SECONDS));
+    let retention = Some(retention).filter(|retention| !retention.is_zero());
+    let vault = Vault::open(&config.vault_dir(), &key).map_err(|error| match error {
+        VaultError::WrongKey => RunError::WrongVaultKey(config.vault.key.name()),
+        error => error.into(),
+    })?;
+    Ok(Arc::new(vault.retaining(retention)))
 }
 
 /// The member whose signing key this node holds: by the registry as far as this node knows it, or

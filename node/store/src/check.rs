@@ -16,7 +16,6 @@ pub(crate) mod rest;
 mod state;
 
 pub use files::Held;
-pub(crate) use files::damaged_log_file;
 pub use report::{Damage, Place, Remedy, Report};
 
 use crate::disk::Disk;

@@ -25,7 +25,6 @@ mod schema;
 mod store;
 mod undecided;
 mod view;
-mod wal;
 
 pub use awaited::Awaiting;
 pub use check::{CheckOptions, Damage, Held, Place, Progress, Remedy, Report, check, check_disk};

@@ -1,7 +1,6 @@
 //! The disk of a node: RocksDB. Refuses to open a database whose write-ahead log is damaged before
 //! its end, because going on from there would silently undo what was acknowledged and signed.
 
-use crate::check::damaged_log_file;
 use crate::disk::{Batch, Disk, DiskError, Durability, Entries, Family, Walk};
 use crate::schema::{IDS, NODES, STATE, StoreOptions, families};
 use rocksdb::{
@@ -115,7 +114,7 @@ fn refuse_changed_log(path: &Path) -> Result<(), DiskError> {
     if !path.exists() {
         return Ok(());
     }
-    match damaged_log_file(path).map_err(DiskError::new)? {
+    match heatmark_wal::damaged_file(path).map_err(DiskError::new)? {
         None => Ok(()),
         Some((file, offset)) => {
             let file = file.display();

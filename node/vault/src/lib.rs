@@ -4,20 +4,37 @@
 //!  publish:  put_pending ──▶ put_submission ──▶ (submit the anchor) ──▶ mark_anchored
 //!            openings,       the signed            crash here: submissions()   the receipt's place,
 //!            synced          envelope, synced      gives it back, same id      synced
+//!  show, prove: record_for ── the log's entry, synced, then the opening
+//!  destroy:  erase, erase_due ── the record's data key, deleted and driven out of every file
+//!  keep:     backup ──▶ a file, encrypted ──▶ restore, into an empty home
 //! ```
 //!
 //! Openings are on disk before any anchor leaves the node, so an anchored root never loses its opening. Every
 //! value is encrypted and bound to its key; keys are salted record ids, transaction ids and keyed hashes, so the
-//! files confirm no guess at a certificate. Refuses a wrong key at opening and a changed value at reading.
+//! files confirm no guess at a certificate. Every deed is in the log that the same write syncs. Refuses a wrong
+//! key at opening and a changed value at reading.
 
+mod audit;
+mod backup;
+mod database;
 #[doc(hidden)]
 pub mod decoders;
+mod deeds;
 mod errors;
+mod operators;
+mod restore;
+mod retention;
 mod rows;
 mod sealed;
 mod vault;
+mod writing;
 
-pub use errors::VaultError;
-pub use rows::{AlertReason, NewRecord, Placement, RecordRow, StoredRecord, Submission};
+pub use backup::BackupSummary;
+pub use deeds::{Actor, Deed, LogEntry, LogHead, MAX_NAME_CHARS};
+pub use errors::{RestoreError, VaultError};
+pub use operators::{Admitted, MAX_OPERATORS, Operator, Role};
+pub use restore::{Restored, check_backup, restore};
+pub use retention::{Erasure, MAX_HOLD_REASON_BYTES};
+pub use rows::{AlertReason, Hold, NewRecord, Placement, RecordRow, StoredRecord, Submission};
 pub use sealed::{FileDigest, VaultKey};
-pub use vault::{Stored, Vault};
+pub use vault::{Alerted, Stored, Vault};

@@ -37,16 +37,31 @@ pub struct Placement {
     pub path: Vec<Hash>,
 }
 
+/// A legal hold.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Hold {
+    /// Why, as the person wrote it; stays in the vault.
+    pub reason: String,
+    /// Since when, in milliseconds since 1970.
+    pub since_ms: u64,
+}
+
+impl std::fmt::Debug for Hold {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Hold").field("since_ms", &self.since_ms).finish_non_exhaustive()
+    }
+}
+
 /// A record as a list shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordRow {
     /// The record's id.
     pub id: RecordId,
-    /// The file's name as the person typed it.
+    /// The file's name as the person typed it; empty once the record is destroyed.
     pub file_name: String,
-    /// The form of certificate.
+    /// The form of certificate; empty once the record is destroyed.
     pub form: String,
-    /// How many fields it has.
+    /// How many fields it has; 0 once the record is destroyed.
     pub fields: u32,
     /// Index of the record's alert key under the node's seed.
     pub alert_index: u64,
@@ -54,6 +69,33 @@ pub struct RecordRow {
     pub alert_subject: [u8; 32],
     /// Where it stands; `None` until it is anchored.
     pub placement: Option<Placement>,
+    /// Until when it must be kept, and after when it is destroyed, in milliseconds since 1970; `None` keeps it.
+    pub retain_until_ms: Option<u64>,
+    /// While it must not be destroyed, whatever its date.
+    pub hold: Option<Hold>,
+    /// When its opening was destroyed, in milliseconds since 1970.
+    pub erased_at_ms: Option<u64>,
+}
+
+/// What of a row is destroyed with the record.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Private {
+    pub(crate) file_name: String,
+    pub(crate) form: String,
+    pub(crate) fields: u32,
+    /// Under which the file is found again.
+    pub(crate) file_index: [u8; 32],
+}
+
+/// What of a row stays.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Kept {
+    pub(crate) alert_index: u64,
+    pub(crate) alert_subject: [u8; 32],
+    pub(crate) placement: Option<Placement>,
+    pub(crate) retain_until_ms: Option<u64>,
+    pub(crate) hold: Option<Hold>,
+    pub(crate) erased_at_ms: Option<u64>,
 }
 
 /// A record with its opening.
@@ -93,19 +135,39 @@ impl std::fmt::Debug for AlertReason {
 }
 
 #[derive(Clone, PartialEq, Message)]
-struct RowMessage {
-    #[prost(string, tag = "1")]
-    file_name: String,
-    #[prost(string, tag = "2")]
-    form: String,
-    #[prost(uint32, tag = "3")]
-    fields: u32,
+struct KeptMessage {
     #[prost(uint64, tag = "4")]
     alert_index: u64,
     #[prost(bytes = "vec", tag = "5")]
     alert_subject: Vec<u8>,
     #[prost(message, optional, tag = "6")]
     placement: Option<PlacementMessage>,
+    #[prost(uint64, optional, tag = "7")]
+    retain_until_ms: Option<u64>,
+    #[prost(message, optional, tag = "8")]
+    hold: Option<HoldMessage>,
+    #[prost(uint64, optional, tag = "9")]
+    erased_at_ms: Option<u64>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct HoldMessage {
+    #[prost(string, tag = "1")]
+    reason: String,
+    #[prost(uint64, tag = "2")]
+    since_ms: u64,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct PrivateMessage {
+    #[prost(string, tag = "1")]
+    file_name: String,
+    #[prost(string, tag = "2")]
+    form: String,
+    #[prost(uint32, tag = "3")]
+    fields: u32,
+    #[prost(bytes = "vec", tag = "4")]
+    file_index: Vec<u8>,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -139,16 +201,34 @@ struct ReasonMessage {
 }
 
 impl RecordRow {
-    pub(crate) fn of(record: &NewRecord) -> Self {
-        let heading = record.opening.head().heading();
+    pub(crate) fn of(id: RecordId, kept: Kept, private: Option<Private>) -> Self {
+        let (file_name, form, fields) = private
+            .map(|private| (private.file_name, private.form, private.fields))
+            .unwrap_or_default();
         Self {
-            id: record.id,
-            file_name: record.file_name.clone(),
-            form: heading.form.clone(),
-            fields: u32::try_from(record.opening.fields().len()).unwrap_or(u32::MAX),
+            id,
+            file_name,
+            form,
+            fields,
+            alert_index: kept.alert_index,
+            alert_subject: kept.alert_subject,
+            placement: kept.placement,
+            retain_until_ms: kept.retain_until_ms,
+            hold: kept.hold,
+            erased_at_ms: kept.erased_at_ms,
+        }
+    }
+}
+
+impl Kept {
+    pub(crate) fn of(record: &NewRecord, retain_until_ms: Option<u64>) -> Self {
+        Self {
             alert_index: record.alert_index,
-            alert_subject: heading.alert_subject,
+            alert_subject: record.opening.head().heading().alert_subject,
             placement: None,
+            retain_until_ms,
+            hold: None,
+            erased_at_ms: None,
         }
     }
 
@@ -160,19 +240,23 @@ impl RecordRow {
             count: placement.count,
             path: placement.path.iter().map(|hash| hash.0.to_vec()).collect(),
         });
-        let message = RowMessage {
-            file_name: self.file_name.clone(),
-            form: self.form.clone(),
-            fields: self.fields,
+        let hold = self
+            .hold
+            .as_ref()
+            .map(|hold| HoldMessage { reason: hold.reason.clone(), since_ms: hold.since_ms });
+        let message = KeptMessage {
             alert_index: self.alert_index,
             alert_subject: self.alert_subject.to_vec(),
             placement,
+            retain_until_ms: self.retain_until_ms,
+            hold,
+            erased_at_ms: self.erased_at_ms,
         };
         message.encode_to_vec()
     }
 
-    pub(crate) fn decode(id: RecordId, bytes: &[u8]) -> Result<Self, VaultError> {
-        let row = RowMessage::decode(bytes).map_err(|_| VaultError::Damaged)?;
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, VaultError> {
+        let row = KeptMessage::decode(bytes).map_err(|_| VaultError::Damaged)?;
         let placement = row.placement.map(|placement| {
             let path: Result<Vec<Hash>, _> =
                 placement.path.iter().map(|hash| hash32(hash).map(Hash)).collect();
@@ -185,13 +269,43 @@ impl RecordRow {
             })
         });
         Ok(Self {
-            id,
-            file_name: row.file_name,
-            form: row.form,
-            fields: row.fields,
             alert_index: row.alert_index,
             alert_subject: hash32(&row.alert_subject)?,
             placement: placement.transpose()?,
+            retain_until_ms: row.retain_until_ms,
+            hold: row.hold.map(|hold| Hold { reason: hold.reason, since_ms: hold.since_ms }),
+            erased_at_ms: row.erased_at_ms,
+        })
+    }
+}
+
+impl Private {
+    pub(crate) fn of(record: &NewRecord, file_index: [u8; 32]) -> Self {
+        Self {
+            file_name: record.file_name.clone(),
+            form: record.opening.head().heading().form.clone(),
+            fields: u32::try_from(record.opening.fields().len()).unwrap_or(u32::MAX),
+            file_index,
+        }
+    }
+
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let message = PrivateMessage {
+            file_name: self.file_name.clone(),
+            form: self.form.clone(),
+            fields: self.fields,
+            file_index: self.file_index.to_vec(),
+        };
+        message.encode_to_vec()
+    }
+
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, VaultError> {
+        let message = PrivateMessage::decode(bytes).map_err(|_| VaultError::Damaged)?;
+        Ok(Self {
+            file_name: message.file_name,
+            form: message.form,
+            fields: message.fields,
+            file_index: hash32(&message.file_index)?,
         })
     }
 }

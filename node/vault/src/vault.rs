@@ -1,48 +1,62 @@
 //! The vault's database. Every write is one synced batch; reads check what they decrypt.
 //!
-//! | database key | value, encrypted |
-//! |---|---|
-//! | `check` | the format's name: tells a wrong key from a damaged value |
-//! | `alert` | next alert key index |
-//! | `o` record id | opening |
-//! | `r` record id | row: file name, form, alert index, place on the log |
-//! | `p` record id | nothing; there while the record is not anchored |
-//! | `f` keyed file digest | record id |
-//! | `s` transaction id | a signed anchor on its way |
-//! | `a` reason digest | the reason of an alert |
+//! | database key | value | sealed under |
+//! |---|---|---|
+//! | `.master`, erasable | the master key | the vault key |
+//! | `.alert` | next alert key index | master |
+//! | `.log` | number of the log's entries, hash of the last | master |
+//! | `.purge` | nothing; there while destroyed bytes may still be in old files | master |
+//! | `r` record id | alert index, place on the log, retention, hold | master |
+//! | `n` record id | file name, form, number of fields, file index | the record's data key |
+//! | `o` record id | opening | the record's data key |
+//! | `p` record id | nothing; there while the record is not anchored | master |
+//! | `d` date u64 record id | nothing; there while a record has a retention date | master |
+//! | `s` transaction id | a signed anchor on its way | master |
+//! | `a` reason digest | the reason of an alert | master |
+//! | `l` number u64 | an entry of the log | master |
+//! | `u` Ed25519 key | an operator's name and roles | master |
+//! | `k` record id, erasable | the record's data key | master |
+//! | `f` keyed file digest, erasable | record id | master |
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::fs::DirBuilder;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Mutex, RwLock};
+use std::time::Duration;
 
 use heatmark_records::{Opening, RecordId};
-use rocksdb::{
-    BlockBasedOptions, Cache, DB, DBCompressionType, DBRecoveryMode, Direction, IteratorMode,
-    Options, WriteBatch, WriteOptions,
-};
+use rocksdb::{Direction, IteratorMode, WriteBatch};
+use zeroize::Zeroizing;
 
-use crate::rows::{hash32, record_id};
-use crate::sealed::Sealer;
+use crate::database::{Database, Family};
+use crate::deeds::LogHead;
+use crate::operators::Admitted;
+use crate::rows::{Kept, Private, hash32, record_id};
+use crate::sealed::{Master, Secret32};
+use crate::writing::now_ms;
 use crate::{
-    AlertReason, FileDigest, NewRecord, Placement, RecordRow, StoredRecord, Submission, VaultError,
-    VaultKey,
+    Actor, AlertReason, Deed, FileDigest, NewRecord, Placement, RecordRow, StoredRecord,
+    Submission, VaultError, VaultKey,
 };
 
-const CHECK: &[u8] = b"check";
-const CHECK_VALUE: &[u8] = b"heatmark/v1/vault";
-const ALERT_INDEX: &[u8] = b"alert";
-const OPENING: u8 = b'o';
-const ROW: u8 = b'r';
-const PENDING: u8 = b'p';
-const FILE: u8 = b'f';
+pub(crate) const MASTER: &[u8] = b".master";
+pub(crate) const LOG_HEAD: &[u8] = b".log";
+pub(crate) const PURGE: &[u8] = b".purge";
+const ALERT_INDEX: &[u8] = b".alert";
+pub(crate) const OPENING: u8 = b'o';
+pub(crate) const ROW: u8 = b'r';
+pub(crate) const PRIVATE: u8 = b'n';
+pub(crate) const PENDING: u8 = b'p';
+pub(crate) const DUE: u8 = b'd';
 const SUBMISSION: u8 = b's';
 const REASON: u8 = b'a';
+pub(crate) const LOG: u8 = b'l';
+pub(crate) const OPERATOR: u8 = b'u';
+pub(crate) const DATA_KEY: u8 = b'k';
+pub(crate) const FILE: u8 = b'f';
 
 /// What became of a record given to [`Vault::put_pending`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,12 +67,27 @@ pub enum Stored {
     Already(RecordId),
 }
 
+/// What an alert is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Alerted {
+    /// A record of this vault, with its alert key.
+    Record(RecordId),
+    /// Any alert subject, as a concern.
+    Subject([u8; 32]),
+}
+
 /// An open vault; safe to share between threads.
 pub struct Vault {
-    db: DB,
-    sealer: Sealer,
-    /// Held while something is read in order to be written.
-    writing: Mutex<()>,
+    pub(crate) db: Database,
+    pub(crate) master: Master,
+    /// Held while something is read in order to be written; what the log's next entry follows.
+    pub(crate) writing: Mutex<LogHead>,
+    /// Those of the database, asked at every request.
+    pub(crate) operators: Admitted,
+    /// How long a new record is kept; for ever, if `None`.
+    retention: Option<Duration>,
+    /// Read-locked while a backup holds old values.
+    pub(crate) copying: RwLock<()>,
 }
 
 impl fmt::Debug for Vault {
@@ -68,34 +97,67 @@ impl fmt::Debug for Vault {
 }
 
 impl Vault {
-    /// Opens the vault in a directory, or makes one there, readable by this user alone.
+    /// Opens the vault in a directory, or makes one there, readable by this user alone. What a crash kept from
+    /// being destroyed is destroyed now.
     ///
     /// # Errors
-    /// `WrongKey`, `NotAVault`, `Directory`, or `Database` (also when another process holds it).
+    /// `WrongKey`, `NotAVault`, `JournalChanged`, `LogChanged`, `Io`, or `Database` (also when another process
+    /// holds it).
     pub fn open(path: &Path, key: &VaultKey) -> Result<Self, VaultError> {
-        DirBuilder::new().recursive(true).mode(0o700).create(path)?;
-        let vault = Self {
-            db: DB::open(&options(), path)?,
-            sealer: Sealer::new(key),
-            writing: Mutex::new(()),
-        };
-        match vault.db.get(CHECK)? {
+        let db = Database::open(path)?;
+        let master = match db.get(Family::Erasable, MASTER)? {
             Some(sealed) => {
-                let opened = vault.sealer.open(CHECK, &sealed).map_err(|_| VaultError::WrongKey)?;
-                if opened.as_slice() != CHECK_VALUE {
-                    return Err(VaultError::NotAVault);
-                }
+                let master = key.wrapping().open(MASTER, &sealed);
+                Secret32::from_slice(&master.map_err(|_| VaultError::WrongKey)?)?
             }
-            None if vault.db.iterator(IteratorMode::Start).next().is_some() => {
-                return Err(VaultError::NotAVault);
-            }
+            None if !db.is_empty() => return Err(VaultError::NotAVault),
             None => {
+                let master = Secret32::random()?;
                 let mut batch = WriteBatch::default();
-                vault.put(&mut batch, CHECK, CHECK_VALUE);
-                vault.write(batch)?;
+                batch.put_cf(db.family(Family::Erasable)?, MASTER, wrapped(&master, key));
+                db.write(batch)?;
+                master
             }
+        };
+        Self::from_parts(db, Master::new(master))
+    }
+
+    fn from_parts(db: Database, master: Master) -> Result<Self, VaultError> {
+        let mut vault = Self {
+            db,
+            master,
+            writing: Mutex::new(LogHead::default()),
+            operators: Admitted::default(),
+            retention: None,
+            copying: RwLock::new(()),
+        };
+        let head = vault.stored_log_head()?;
+        vault.writing = Mutex::new(head);
+        vault.operators = Admitted::new(vault.read_operators()?);
+        if vault.get(PURGE)?.is_some() {
+            vault.purge()?;
         }
         Ok(vault)
+    }
+
+    /// The same vault, in which new records get a retention date so far from now.
+    #[must_use]
+    pub fn retaining(self, retention: Option<Duration>) -> Self {
+        Self { retention, ..self }
+    }
+
+    /// Puts the vault under another key. Backups made before open with the old one.
+    ///
+    /// # Errors
+    /// `Database`.
+    pub fn rekey(&self, by: &Actor, key: &VaultKey) -> Result<(), VaultError> {
+        let mut write = self.begin()?;
+        write.put_sealed(MASTER, wrapped(self.master.secret(), key));
+        write.put(PURGE, &[]);
+        write.note(by, Deed::Rekey, None, 0);
+        write.commit()?;
+        // So that the old key finds nothing to open in old files.
+        self.purge().map(|_| ())
     }
 
     /// The record that a file was published as, anchored or pending.
@@ -103,7 +165,8 @@ impl Vault {
     /// # Errors
     /// `Damaged` or `Database`.
     pub fn find_by_file(&self, file: &FileDigest) -> Result<Option<RecordId>, VaultError> {
-        self.get(&self.file_key(file))?.map(|id| record_id(&id)).transpose()
+        let index = self.master.file_index(file);
+        self.get_erasable(&key(FILE, &index))?.map(|id| record_id(&id)).transpose()
     }
 
     /// Puts openings on disk, synced, before anything of them is anchored. A file that was published before, or
@@ -111,11 +174,17 @@ impl Vault {
     ///
     /// # Errors
     /// `Damaged` or `Database`; nothing was written then.
-    pub fn put_pending(&self, records: &[NewRecord]) -> Result<Vec<Stored>, VaultError> {
-        let _writing = self.lock()?;
-        let mut batch = WriteBatch::default();
-        let mut files = std::collections::BTreeMap::new();
+    pub fn put_pending(
+        &self,
+        by: &Actor,
+        records: &[NewRecord],
+    ) -> Result<Vec<Stored>, VaultError> {
+        let mut write = self.begin()?;
+        let mut files = BTreeMap::new();
         let mut stored = Vec::with_capacity(records.len());
+        let kept_for =
+            self.retention.map(|kept| u64::try_from(kept.as_millis()).unwrap_or(u64::MAX));
+        let retain_until_ms = kept_for.map(|kept| now_ms().saturating_add(kept));
         for record in records {
             let known = match files.get(&record.file) {
                 Some(id) => Some(*id),
@@ -126,13 +195,23 @@ impl Vault {
                 continue;
             }
             files.insert(record.file, record.id);
-            self.put(&mut batch, &key(OPENING, &record.id.0), &record.opening.encode());
-            self.put(&mut batch, &key(ROW, &record.id.0), &RecordRow::of(record).encode());
-            self.put(&mut batch, &key(PENDING, &record.id.0), &[]);
-            self.put(&mut batch, &self.file_key(&record.file), &record.id.0);
+            let data_key = Secret32::random()?;
+            let (sealer, id) = (data_key.sealer(), &record.id.0);
+            let file_index = self.master.file_index(&record.file);
+            let private = Private::of(record, file_index).encode();
+            write.put_under(&sealer, &key(OPENING, id), &record.opening.encode());
+            write.put_under(&sealer, &key(PRIVATE, id), &private);
+            write.put_erasable(&key(DATA_KEY, id), data_key.bytes());
+            write.put_erasable(&key(FILE, &file_index), id);
+            write.put(&key(ROW, id), &Kept::of(record, retain_until_ms).encode());
+            write.put(&key(PENDING, id), &[]);
+            if let Some(until_ms) = retain_until_ms {
+                write.put(&due_key(until_ms, id), &[]);
+            }
+            write.note(by, Deed::Publish, Some(*id), 0);
             stored.push(Stored::New(record.id));
         }
-        self.write(batch)?;
+        write.commit()?;
         Ok(stored)
     }
 
@@ -141,13 +220,12 @@ impl Vault {
     /// # Errors
     /// `UnknownRecord` when a record of its batch is not here; `Database`.
     pub fn put_submission(&self, submission: &Submission) -> Result<(), VaultError> {
-        let _writing = self.lock()?;
+        let mut write = self.begin()?;
         for id in &submission.records {
-            self.row(id)?.ok_or(VaultError::UnknownRecord(*id))?;
+            self.kept(id)?.ok_or(VaultError::UnknownRecord(*id))?;
         }
-        let mut batch = WriteBatch::default();
-        self.put(&mut batch, &key(SUBMISSION, &submission.transaction_id), &submission.encode());
-        self.write(batch)
+        write.put(&key(SUBMISSION, &submission.transaction_id), &submission.encode());
+        write.commit()
     }
 
     /// The anchors whose place on the log is not known yet: submit them again, byte for byte.
@@ -168,9 +246,9 @@ impl Vault {
     /// # Errors
     /// `Database`.
     pub fn drop_submission(&self, transaction_id: &[u8; 32]) -> Result<(), VaultError> {
-        let mut batch = WriteBatch::default();
-        batch.delete(key(SUBMISSION, transaction_id));
-        self.write(batch)
+        let mut write = self.begin()?;
+        write.delete(&key(SUBMISSION, transaction_id));
+        write.commit()
     }
 
     /// Records of this vault that stand on no anchor and on none that is on its way, at most `limit`.
@@ -197,28 +275,51 @@ impl Vault {
     /// # Errors
     /// `UnknownRecord` for a record that is not here; nothing was written then. `Damaged` or `Database`.
     pub fn mark_anchored(&self, placements: &[(RecordId, Placement)]) -> Result<(), VaultError> {
-        let _writing = self.lock()?;
-        let mut batch = WriteBatch::default();
+        let mut write = self.begin()?;
         for (id, placement) in placements {
-            let mut row = self.row(id)?.ok_or(VaultError::UnknownRecord(*id))?;
+            let mut row = self.kept(id)?.ok_or(VaultError::UnknownRecord(*id))?;
             if row.placement.is_none() {
                 row.placement = Some(placement.clone());
-                self.put(&mut batch, &key(ROW, &id.0), &row.encode());
+                write.put(&key(ROW, &id.0), &row.encode());
             }
-            batch.delete(key(PENDING, &id.0));
-            batch.delete(key(SUBMISSION, &placement.transaction_id));
+            write.delete(&key(PENDING, &id.0));
+            write.delete(&key(SUBMISSION, &placement.transaction_id));
         }
-        self.write(batch)
+        write.commit()
     }
 
-    /// A record with its opening.
+    /// A record with its opening, for one who shows, proves or exports something of it: the log says so, synced,
+    /// before the opening is given. `number` is as the deed says.
     ///
     /// # Errors
-    /// `Damaged`, `Opening` or `Database`.
+    /// `Erased`, `Damaged`, `Opening` or `Database`.
+    pub fn record_for(
+        &self,
+        by: &Actor,
+        deed: Deed,
+        id: &RecordId,
+        number: u64,
+    ) -> Result<Option<StoredRecord>, VaultError> {
+        let Some(record) = self.record(id)? else { return Ok(None) };
+        self.note(by, deed, Some(id.0), number)?;
+        Ok(Some(record))
+    }
+
+    /// A record with its opening, for the node's own work; whatever of it leaves the node goes through
+    /// [`Vault::record_for`].
+    ///
+    /// # Errors
+    /// `Erased`, `Damaged`, `Opening` or `Database`.
     pub fn record(&self, id: &RecordId) -> Result<Option<StoredRecord>, VaultError> {
         let Some(row) = self.row(id)? else { return Ok(None) };
-        let opening = self.get(&key(OPENING, &id.0))?.ok_or(VaultError::Damaged)?;
-        Ok(Some(StoredRecord { row, opening: Opening::decode(&opening)? }))
+        if row.erased_at_ms.is_some() {
+            return Err(VaultError::Erased(*id));
+        }
+        let data_key = self.data_key(id)?.ok_or(VaultError::Damaged)?;
+        let place = key(OPENING, &id.0);
+        let sealed = self.db.get(Family::Kept, &place)?.ok_or(VaultError::Damaged)?;
+        let opening = Opening::decode(&data_key.sealer().open(&place, &sealed)?)?;
+        Ok(Some(StoredRecord { row, opening }))
     }
 
     /// Records whose id starts with `prefix`, ascending by id, at most `limit`.
@@ -233,7 +334,7 @@ impl Vault {
         let start = [&[ROW], prefix].concat();
         self.scan(&start, |rest, value| {
             let id = record_id(&[prefix, rest].concat())?;
-            rows.push(RecordRow::decode(id, value)?);
+            rows.push(self.row_of(id, Kept::decode(value)?)?);
             Ok(rows.len() < limit)
         })?;
         Ok(rows)
@@ -252,9 +353,11 @@ impl Vault {
     /// # Errors
     /// As [`Vault::next_alert_index`].
     pub fn take_alert_indices(&self, count: u64) -> Result<u64, VaultError> {
-        let _writing = self.lock()?;
+        let mut write = self.begin()?;
         let first = self.alert_index()?;
-        self.set_alert_index(first.checked_add(count).ok_or(VaultError::NoAlertIndex)?)?;
+        let next = first.checked_add(count).ok_or(VaultError::NoAlertIndex)?;
+        write.put(ALERT_INDEX, &next.to_be_bytes());
+        write.commit()?;
         Ok(first)
     }
 
@@ -264,22 +367,33 @@ impl Vault {
     /// # Errors
     /// `Damaged` or `Database`.
     pub fn skip_alert_indices(&self, index: u64) -> Result<(), VaultError> {
-        let _writing = self.lock()?;
-        if self.alert_index()? < index { self.set_alert_index(index) } else { Ok(()) }
+        let mut write = self.begin()?;
+        if self.alert_index()? < index {
+            write.put(ALERT_INDEX, &index.to_be_bytes());
+        }
+        write.commit()
     }
 
-    /// Keeps the reason of an alert under the digest that goes on the log.
+    /// Keeps the reason of an alert under the digest that goes on the log, and who raises it, before the alert is
+    /// signed. `level` is the alert's.
     ///
     /// # Errors
     /// `Database`.
     pub fn put_alert_reason(
         &self,
+        by: &Actor,
+        (about, level): (Alerted, u32),
         digest: &[u8; 32],
         reason: &AlertReason,
     ) -> Result<(), VaultError> {
-        let mut batch = WriteBatch::default();
-        self.put(&mut batch, &key(REASON, digest), &reason.encode());
-        self.write(batch)
+        let mut write = self.begin()?;
+        write.put(&key(REASON, digest), &reason.encode());
+        let (deed, about) = match about {
+            Alerted::Record(id) => (Deed::Alert, id.0),
+            Alerted::Subject(subject) => (Deed::Concern, subject),
+        };
+        write.note(by, deed, Some(about), u64::from(level));
+        write.commit()
     }
 
     /// The reason kept under a digest.
@@ -290,80 +404,94 @@ impl Vault {
         self.get(&key(REASON, digest))?.map(|reason| AlertReason::decode(&reason)).transpose()
     }
 
-    fn alert_index(&self) -> Result<u64, VaultError> {
+    pub(crate) fn alert_index(&self) -> Result<u64, VaultError> {
         let Some(bytes) = self.get(ALERT_INDEX)? else { return Ok(0) };
         bytes.as_slice().try_into().map(u64::from_be_bytes).map_err(|_| VaultError::Damaged)
     }
 
-    fn set_alert_index(&self, index: u64) -> Result<(), VaultError> {
-        let mut batch = WriteBatch::default();
-        self.put(&mut batch, ALERT_INDEX, &index.to_be_bytes());
-        self.write(batch)
+    pub(crate) fn kept(&self, id: &RecordId) -> Result<Option<Kept>, VaultError> {
+        self.get(&key(ROW, &id.0))?.map(|row| Kept::decode(&row)).transpose()
+    }
+
+    pub(crate) fn data_key(&self, id: &RecordId) -> Result<Option<Secret32>, VaultError> {
+        let data_key = self.get_erasable(&key(DATA_KEY, &id.0))?;
+        data_key.map(|bytes| Secret32::from_slice(&bytes)).transpose()
+    }
+
+    /// What is destroyed with a record; none once it is.
+    pub(crate) fn private(&self, id: &RecordId) -> Result<Option<Private>, VaultError> {
+        let Some(data_key) = self.data_key(id)? else { return Ok(None) };
+        let place = key(PRIVATE, &id.0);
+        let sealed = self.db.get(Family::Kept, &place)?.ok_or(VaultError::Damaged)?;
+        Private::decode(&data_key.sealer().open(&place, &sealed)?).map(Some)
     }
 
     fn row(&self, id: &RecordId) -> Result<Option<RecordRow>, VaultError> {
-        self.get(&key(ROW, &id.0))?.map(|row| RecordRow::decode(*id, &row)).transpose()
+        self.kept(id)?.map(|kept| self.row_of(*id, kept)).transpose()
     }
 
-    fn file_key(&self, file: &FileDigest) -> Vec<u8> {
-        key(FILE, &self.sealer.file_index(file))
+    fn row_of(&self, id: RecordId, kept: Kept) -> Result<RecordRow, VaultError> {
+        let private = match kept.erased_at_ms {
+            Some(_) => None,
+            None => Some(self.private(&id)?.ok_or(VaultError::Damaged)?),
+        };
+        Ok(RecordRow::of(id, kept, private))
     }
 
-    fn get(&self, db_key: &[u8]) -> Result<Option<zeroize::Zeroizing<Vec<u8>>>, VaultError> {
-        self.db.get(db_key)?.map(|sealed| self.sealer.open(db_key, &sealed)).transpose()
+    pub(crate) fn get(&self, db_key: &[u8]) -> Result<Option<Zeroizing<Vec<u8>>>, VaultError> {
+        self.get_from(Family::Kept, db_key)
     }
 
-    fn put(&self, batch: &mut WriteBatch, db_key: &[u8], value: &[u8]) {
-        batch.put(db_key, self.sealer.seal(db_key, value));
+    fn get_erasable(&self, db_key: &[u8]) -> Result<Option<Zeroizing<Vec<u8>>>, VaultError> {
+        self.get_from(Family::Erasable, db_key)
     }
 
-    fn write(&self, batch: WriteBatch) -> Result<(), VaultError> {
-        let mut synced = WriteOptions::default();
-        synced.set_sync(true);
-        Ok(self.db.write_opt(batch, &synced)?)
+    fn get_from(
+        &self,
+        family: Family,
+        db_key: &[u8],
+    ) -> Result<Option<Zeroizing<Vec<u8>>>, VaultError> {
+        let sealed = self.db.get(family, db_key)?;
+        sealed.map(|sealed| self.master.sealer.open(db_key, &sealed)).transpose()
     }
 
     /// Visits the entries whose key starts with `start`, giving what follows it, until told to stop.
-    fn scan(
+    pub(crate) fn scan(
         &self,
         start: &[u8],
+        visit: impl FnMut(&[u8], &[u8]) -> Result<bool, VaultError>,
+    ) -> Result<(), VaultError> {
+        self.scan_from(start, &[], visit)
+    }
+
+    /// As `scan`, from `start` and `rest` on.
+    pub(crate) fn scan_from(
+        &self,
+        start: &[u8],
+        rest: &[u8],
         mut visit: impl FnMut(&[u8], &[u8]) -> Result<bool, VaultError>,
     ) -> Result<(), VaultError> {
-        for entry in self.db.iterator(IteratorMode::From(start, Direction::Forward)) {
+        let from = [start, rest].concat();
+        for entry in self.db.rocks().iterator(IteratorMode::From(&from, Direction::Forward)) {
             let (db_key, sealed) = entry?;
             let Some(rest) = db_key.strip_prefix(start) else { break };
-            if !visit(rest, &self.sealer.open(&db_key, &sealed)?)? {
+            if !visit(rest, &self.master.sealer.open(&db_key, &sealed)?)? {
                 break;
             }
         }
         Ok(())
     }
-
-    fn lock(&self) -> Result<MutexGuard<'_, ()>, VaultError> {
-        self.writing.lock().map_err(|_| VaultError::Poisoned)
-    }
 }
 
-fn key(kind: u8, id: &[u8; 32]) -> Vec<u8> {
+/// The master key as it stands on disk.
+pub(crate) fn wrapped(master: &Secret32, key: &VaultKey) -> Vec<u8> {
+    key.wrapping().seal(MASTER, master.bytes())
+}
+
+pub(crate) fn key(kind: u8, id: &[u8; 32]) -> Vec<u8> {
     [&[kind], id.as_slice()].concat()
 }
 
-/// Small: a vault is written once for each batch of certificates. Nothing encrypted can be compressed.
-fn options() -> Options {
-    let mut blocks = BlockBasedOptions::default();
-    blocks.set_block_cache(&Cache::new_lru_cache(8 << 20));
-    let mut options = Options::default();
-    options.create_if_missing(true);
-    options.set_block_based_table_factory(&blocks);
-    options.set_compression_type(DBCompressionType::None);
-    options.set_write_buffer_size(4 << 20);
-    options.set_max_write_buffer_number(2);
-    options.set_max_open_files(64);
-    options.set_keep_log_file_num(2);
-    options.set_max_total_wal_size(16 << 20);
-    options.set_paranoid_checks(true);
-    // RocksDB's own choice would end the log at the first damaged record, and forget the openings
-    // after it without a word. Only an incomplete record at the end is what a crash leaves.
-    options.set_wal_recovery_mode(DBRecoveryMode::TolerateCorruptedTailRecords);
-    options
+pub(crate) fn due_key(until_ms: u64, id: &[u8; 32]) -> Vec<u8> {
+    [&[DUE][..], &until_ms.to_be_bytes(), id].concat()
 }

@@ -60,6 +60,8 @@ fn desk_requests() {
             reads::<desk::PublishRequest>(input),
             reads::<desk::RaiseAlertRequest>(input),
             reads::<desk::ListRecordsRequest>(input),
+            reads::<desk::GrantOperatorRequest>(input),
+            reads::<desk::SetHoldRequest>(input),
         ]
         .into_iter()
         .any(|read| read)

@@ -6,7 +6,7 @@ use heatmark::keys::{self, KeyKind, PassphraseSource, SecretKey};
 use heatmark::{Home, keys::key_path};
 use heatmark_fuzz::{Shape, Target};
 use heatmark_ledger::genesis::Founder;
-use heatmark_vault::{VaultKey, decoders};
+use heatmark_vault::{Actor, Vault, VaultKey, decoders};
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
@@ -102,28 +102,62 @@ fn vault_rows() {
         B(5, vec![2; 32]),
         B(5, vec![3; 32]),
     ]);
-    let row = [
-        B(1, b"plate.json".to_vec()),
-        B(2, b"Metals 0.1.1".to_vec()),
-        N(3, 80),
-        N(4, 2),
-        B(5, vec![4; 32]),
-        B(6, placement),
+    let hold = written(&[B(1, b"claim".to_vec()), N(2, 9)]);
+    let row = [N(4, 2), B(5, vec![4; 32]), B(6, placement), N(7, 8), B(8, hold), N(9, 10)];
+    let private =
+        [B(1, b"plate.json".to_vec()), B(2, b"Metals 0.1.1".to_vec()), N(3, 80), B(4, vec![4; 32])];
+    let entry = [
+        N(1, 1),
+        N(2, 9),
+        N(3, 2),
+        B(4, vec![5; 32]),
+        B(5, b"Anna".to_vec()),
+        N(6, 2),
+        B(7, vec![6; 32]),
+        N(8, 3),
+        B(9, vec![7; 32]),
     ];
     let seeds = vec![
         written(&row),
+        written(&private),
+        written(&entry),
+        written(&[B(1, b"Anna".to_vec()), N(2, 5)]),
         written(&[B(1, vec![1; 300]), B(2, vec![1; 32]), B(2, vec![2; 32])]),
         written(&[B(1, b"crack".to_vec()), B(2, vec![1; 32])]),
     ];
     let run = |input: &[u8]| {
-        let read = [decoders::row(input), decoders::submission(input), decoders::reason(input)];
-        let read: Vec<Vec<u8>> = read.into_iter().flatten().collect();
+        let decoders: [fn(&[u8]) -> Option<Vec<u8>>; 6] = [
+            decoders::row,
+            decoders::private,
+            decoders::entry,
+            decoders::operator,
+            decoders::submission,
+            decoders::reason,
+        ];
+        let read: Vec<Vec<u8>> = decoders.iter().filter_map(|decode| decode(input)).collect();
         // The vault's values are its own, and encrypted: read in any encoding, written in one.
         for again in &read {
-            let read = [decoders::row(again), decoders::submission(again), decoders::reason(again)];
-            assert!(read.into_iter().flatten().any(|third| third == *again));
+            let read = decoders.iter().filter_map(|decode| decode(again));
+            assert!({ read }.any(|third| third == *again));
         }
         !read.is_empty()
     };
     Target::new("vault-rows", seeds, run).may_allocate(400, 64 << 10).fuzz();
+}
+
+#[test]
+fn vault_backup() {
+    let place = tempfile::tempdir().unwrap();
+    let key = VaultKey::new([7; 32]);
+    let vault = Vault::open(&place.path().join("vault"), &key).unwrap();
+    let mut made = Vec::new();
+    vault.backup(&Actor::Node, &mut made).unwrap();
+    let original = made.clone();
+    let run = move |mut input: &[u8]| {
+        let whole = input == original;
+        let read = heatmark_vault::check_backup(&key, &mut input).is_ok();
+        assert_eq!(read, whole, "only what was written is read");
+        read
+    };
+    Target::new("vault-backup", vec![made], run).of(Shape::Bytes).may_allocate(4, 512 << 10).fuzz();
 }

@@ -3,6 +3,7 @@
 
 use crate::seeds;
 use heatmark_fuzz::{Shape, Target};
+use heatmark_ledger::alerts;
 use heatmark_ledger::audit::Auditor;
 use heatmark_ledger::block::Block;
 use heatmark_ledger::certificate::CommitCertificate;
@@ -226,6 +227,31 @@ fn state_proof_bytes() {
         wire::decode::<pb::StateProof>(input, 1 << 20).is_ok()
     };
     Target::new("state-proof", vec![seed.encode_to_vec()], run).may_allocate(96, 1 << 20).fuzz();
+}
+
+#[test]
+fn alert_proof_bytes() {
+    let receipt = seeds::receipt_message();
+    let trust = seeds::receipts().remove(0).trust;
+    let map = seeds::map();
+    let proof = seeds::list(&map["proofs"]).iter().find(|proof| proof["ok"] == true).unwrap();
+    let entry = || pb::StateEntry {
+        value: Vec::new(),
+        present: false,
+        proof: seeds::bytes(&proof["proof"]),
+    };
+    let seed = pb::AlertProof {
+        subject: vec![1; 32],
+        header: receipt.header,
+        certificate: receipt.certificate,
+        set_changes: receipt.set_changes,
+        entries: vec![entry(), entry(), entry()],
+    };
+    let run = move |input: &[u8]| {
+        assert!(alerts::verify_bytes(input, &trust).is_err(), "nothing was proved");
+        wire::decode::<pb::AlertProof>(input, 1 << 20).is_ok()
+    };
+    Target::new("alert-proof", vec![seed.encode_to_vec()], run).may_allocate(96, 1 << 20).fuzz();
 }
 
 #[test]

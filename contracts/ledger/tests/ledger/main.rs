@@ -15,6 +15,7 @@
 )]
 
 mod agreement;
+mod alerts;
 mod blocks;
 mod cases;
 mod equivocation;

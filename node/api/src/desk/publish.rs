@@ -5,7 +5,7 @@
 use super::DeskApi;
 use crate::refusal::{busy, field, of_desk, refuse, stopping};
 use crate::server::Node;
-use heatmark_desk::{CertificateFile, PublishEvent};
+use heatmark_desk::{CertificateFile, Desk, PublishEvent};
 use heatmark_proto::desk::v1 as pb;
 use pb::publish_request::Part;
 use pb::publish_response::Event;
@@ -29,6 +29,7 @@ const MAX_FILES: u32 = 1_000_000;
 impl DeskApi {
     pub(super) async fn publish_files(
         &self,
+        desk: &Desk,
         mut parts: Streaming<pb::PublishRequest>,
     ) -> Result<PublishStream, Status> {
         let permit = Arc::clone(&self.node.publications).try_acquire_owned().map_err(|_| {
@@ -40,7 +41,7 @@ impl DeskApi {
             _ => return Err(field("a publication begins with its start")),
         };
         let (files, read) = mpsc::channel(FILE_QUEUE);
-        let mut heard = self.desk.publish(read);
+        let mut heard = desk.publish(read);
         let (events, stream) = mpsc::channel(EVENT_QUEUE);
         let node = Arc::clone(&self.node);
         tokio::spawn(async move {

@@ -1,16 +1,17 @@
 //! `heatmark alert`: warns about a record, withdraws the warning, and tells what stands. Refuses
 //! subjects and records that are no ids.
 
-use super::answer::{Answer, Exit, table};
+mod standing;
+
+use super::answer::Answer;
 use super::connect::{NodeArgs, Reach, block_on};
 use super::failure::Failure;
 use super::words;
 use clap::{Args, Subcommand, ValueEnum};
-use heatmark_client::{LedgerClient, Proven, RaiseAlert};
-use heatmark_ledger::ids::{AlertSubject, MemberId};
+use heatmark_client::{Proven, RaiseAlert};
 use heatmark_ledger::messages as pb;
-use heatmark_ledger::{state, wire};
-use serde_json::{Value, json};
+use serde_json::json;
+use std::path::PathBuf;
 
 /// What to do with alerts.
 #[derive(Debug, Subcommand)]
@@ -27,9 +28,14 @@ pub(crate) enum Command {
     Clear(Clear),
     /// Tells what stands against a record, proved, and who has acknowledged it
     #[command(
-        after_help = "Example:\n  heatmark alert status 4c7e… --home forge\nExits with 0 when nothing stands, with 1 at superseded, hold, recall or revoke."
+        after_help = "Example:\n  heatmark alert status 4c7e… --home forge\n  heatmark alert status 4c7e… --home forge --out 4c7e.alerts --max-age 600\nExits with 0 when nothing stands, with 1 at superseded, hold, recall or revoke, with 3 when the\nnewest block is older than --max-age seconds: what came since is not known."
     )]
     Status(Status),
+    /// Tells the same from a file, offline
+    #[command(
+        after_help = "Example:\n  heatmark alert verify 4c7e.alerts --trust genesis.note --max-age 86400\nNeeds no node and no network. Exit codes as of `heatmark alert status`; 1 also when refused."
+    )]
+    Verify(Verify),
 }
 
 /// Whose alert it is, and about what.
@@ -73,6 +79,32 @@ pub(crate) struct Status {
     /// An alert subject, or a record of your own node
     #[arg(value_name = "SUBJECT|RECORD")]
     subject: String,
+    /// Writes the proof to this file, which anybody can check offline
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    #[command(flatten)]
+    age: Age,
+}
+
+/// `alert verify`.
+#[derive(Debug, Args)]
+pub(crate) struct Verify {
+    /// A signed genesis file, or a header that `heatmark receipt pin` wrote
+    #[arg(long, value_name = "GENESIS|PIN")]
+    trust: PathBuf,
+    #[command(flatten)]
+    age: Age,
+    /// A file that `heatmark alert status --out` wrote
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+}
+
+/// How old the newest header may be.
+#[derive(Debug, Args)]
+pub(crate) struct Age {
+    /// Most seconds since the block, by this machine's clock; older cannot tell
+    #[arg(long, value_name = "SECONDS")]
+    max_age: Option<u64>,
 }
 
 /// How grave a warning is.
@@ -103,7 +135,8 @@ pub(crate) fn run(command: Command) -> Result<Answer, Failure> {
     match command {
         Command::Raise(command) => raise(&command.about, command.level.into()),
         Command::Clear(command) => raise(&command.about, pb::AlertLevel::Clear),
-        Command::Status(command) => status(&command),
+        Command::Status(command) => standing::status(&command),
+        Command::Verify(command) => standing::verify(&command),
     }
 }
 
@@ -139,7 +172,7 @@ fn raised(alert: &pb::Alert, proven: &Proven) -> Answer {
 }
 
 /// A record of the own node by the beginning of its id: the id and its alert subject.
-async fn own_record(reach: &Reach, name: &str) -> Result<([u8; 32], [u8; 32]), Failure> {
+pub(crate) async fn own_record(reach: &Reach, name: &str) -> Result<([u8; 32], [u8; 32]), Failure> {
     let prefix = hex::decode(name).ok().filter(|prefix| !prefix.is_empty()).ok_or_else(|| {
         Failure::input(format!("{name:?} is no record"))
             .because("a record id is hex, with an even number of digits")
@@ -163,113 +196,4 @@ async fn own_record(reach: &Reach, name: &str) -> Result<([u8; 32], [u8; 32]), F
         (Ok(id), Ok(subject)) => Ok((id, subject)),
         _ => Err(Failure::no("the node's answer is not true").because("an id of wrong length")),
     }
-}
-
-/// An alert that stands, whose it is, and who has acknowledged it.
-struct Standing {
-    concern_of: Option<MemberId>,
-    alert: pb::AlertState,
-    acknowledged: Vec<String>,
-}
-
-fn status(command: &Status) -> Result<Answer, Failure> {
-    let reach = command.node.reach()?;
-    let (subject, found) = block_on(async {
-        let subject = match own_record(&reach, &command.subject).await {
-            Ok((_, subject)) => subject,
-            Err(failure) => match words::id(&command.subject, "alert subject") {
-                Ok(subject) => subject,
-                Err(_) => return Err(failure),
-            },
-        };
-        let subject = AlertSubject::from(subject);
-        let ledger = reach.ledger().await?;
-        Ok((subject, standing(&ledger, &subject).await?))
-    })?;
-    let grave = |standing: &Standing| standing.alert.level() != pb::AlertLevel::Clear;
-    let stands = found.iter().any(|s| s.concern_of.is_none() && grave(s));
-    Ok(status_answer(&subject, &found, stands))
-}
-
-fn status_answer(subject: &AlertSubject, found: &[Standing], stands: bool) -> Answer {
-    let rows: Vec<Vec<String>> = found
-        .iter()
-        .map(|standing| {
-            let by = standing.concern_of.map_or_else(
-                || "the issuer".to_owned(),
-                |member| format!("concern of {}", words::short(&member.to_vec())),
-            );
-            vec![
-                words::level(standing.alert.level()).to_owned(),
-                by,
-                standing.alert.sequence.to_string(),
-                standing.alert.height.to_string(),
-                standing.acknowledged.len().to_string(),
-            ]
-        })
-        .collect();
-    let mut text = format!("Subject {subject}\n");
-    if rows.is_empty() {
-        text.push_str("Nothing has ever been raised against it.\n");
-    } else {
-        text.push_str(&table(&["LEVEL", "BY", "SEQUENCE", "BLOCK", "ACKNOWLEDGED BY"], &rows));
-    }
-    let json = json!({
-        "subject": subject,
-        "stands": stands,
-        "alerts": found.iter().map(described).collect::<Vec<_>>(),
-    });
-    Answer::of(if stands { Exit::No } else { Exit::Yes }, json, text)
-}
-
-fn described(standing: &Standing) -> Value {
-    json!({
-        "level": words::level(standing.alert.level()),
-        "concern_of": standing.concern_of,
-        "sequence": standing.alert.sequence,
-        "height": standing.alert.height,
-        "leaf_index": standing.alert.leaf_index,
-        "reason_digest": hex::encode(&standing.alert.reason_digest),
-        "acknowledged_by": standing.acknowledged,
-    })
-}
-
-/// The issuer's alert and every member's concern, with the acknowledgements of their last word.
-async fn standing(ledger: &LedgerClient, subject: &AlertSubject) -> Result<Vec<Standing>, Failure> {
-    let mut found = Vec::new();
-    let issuers = match read::<pb::AlertState>(ledger, &state::alert_key(subject)).await {
-        Err(none) if none.exit == Exit::No => return Ok(found),
-        other => other?,
-    };
-    let (_, members) = ledger.proved_members().await?;
-    let members: Vec<MemberId> = members.into_iter().map(|(id, _)| id).collect();
-    let mut alerts = vec![(None, issuers)];
-    for member in &members {
-        let concern = read(ledger, &state::concern_key(subject, member)).await?;
-        alerts.push((Some(*member), concern));
-    }
-    for (concern_of, alert) in alerts {
-        let Some(alert) = alert else { continue };
-        let mut acknowledged = Vec::new();
-        for member in &members {
-            let key = state::acknowledgement_key(subject, concern_of.as_ref(), member);
-            let seen: Option<pb::AcknowledgementState> = read(ledger, &key).await?;
-            if seen.is_some_and(|seen| seen.sequence == alert.sequence) {
-                acknowledged.push(member.to_string());
-            }
-        }
-        found.push(Standing { concern_of, alert, acknowledged });
-    }
-    Ok(found)
-}
-
-async fn read<M: prost::Message + Default + 'static>(
-    ledger: &LedgerClient,
-    key: &[u8],
-) -> Result<Option<M>, Failure> {
-    let value = ledger.state(key, None).await?.value;
-    value
-        .map(|value| wire::decode(&value, usize::MAX))
-        .transpose()
-        .map_err(|error| Failure::no("the node's state is damaged").because(error))
 }

@@ -34,6 +34,9 @@ pub(crate) struct NodeArgs {
     /// That node's p2p public key, as `heatmark keys show` prints it
     #[arg(long, value_name = "HEX", requires = "node")]
     server_key: Option<String>,
+    /// An operator's key file instead of the home's own p2p key; see `heatmark vault grant`
+    #[arg(long = "as", value_name = "FILE")]
+    operator: Option<PathBuf>,
     /// The genesis file [default: the one in the home's settings]
     #[arg(long, value_name = "FILE")]
     genesis: Option<PathBuf>,
@@ -70,13 +73,16 @@ impl NodeArgs {
         let path = self.genesis.clone().unwrap_or_else(|| config.genesis_path());
         let genesis = read_signed_genesis(&path)?;
         let mut passphrase = self.passphrase.source();
-        let p2p = keys::load(&keys::key_path(&home, KeyKind::P2p), KeyKind::P2p, &mut passphrase)?;
+        let own = keys::key_path(&home, KeyKind::P2p);
+        let p2p =
+            keys::load(self.operator.as_ref().unwrap_or(&own), KeyKind::P2p, &mut passphrase)?;
         let p2p = p2p.signing_key();
-        let own = PublicKey::of(&p2p);
-        let member = own_member(&home, &genesis, &own)?;
-        let target = match (&self.node, &self.server_key) {
-            (Some(address), Some(key)) => target(address, key)?,
-            _ => Target { address: own_address(&config)?, server_key: own },
+        let member = own_member(&home, &genesis, &PublicKey::of(&p2p))?;
+        let target = match (&self.node, &self.server_key, &self.operator) {
+            (Some(address), Some(key), _) => target(address, key)?,
+            // The node's key is known without being opened.
+            (_, _, Some(_)) => target_by(&config, &home)?,
+            _ => Target { address: own_address(&config)?, server_key: PublicKey::of(&p2p) },
         };
         let trust = TrustRoot::from_genesis(&genesis);
         let identity = Identity::new(p2p, &member).map_err(heatmark_client::ClientError::from)?;
@@ -121,11 +127,14 @@ pub(crate) fn target(address: &str, key: &str) -> Result<Target, Failure> {
 
 /// A node by its home directory: the address in its settings, the key in its key file.
 pub(crate) fn target_of_home(home: &Home) -> Result<Target, Failure> {
-    let config = Config::load(home, &[])?;
+    target_by(&Config::load(home, &[])?, home)
+}
+
+fn target_by(config: &Config, home: &Home) -> Result<Target, Failure> {
     let public = keys::describe(&keys::key_path(home, KeyKind::P2p))?.public.unwrap_or_default();
     let server_key = PublicKey::from_bytes(&public)
         .map_err(|error| Failure::input("the p2p key is not acceptable").because(error))?;
-    Ok(Target { address: own_address(&config)?, server_key })
+    Ok(Target { address: own_address(config)?, server_key })
 }
 
 /// The address at which a node on this machine answers: the one it listens on, or loopback where

@@ -138,6 +138,8 @@ fn generate(command: &Generate) -> Result<Answer, Failure> {
     for kind in KeyKind::ALL {
         match (kind, &command.seed) {
             (KeyKind::Consensus, _) if !command.validator => {}
+            // `vault rekey` makes one where it is wanted.
+            (KeyKind::Vault, _) => {}
             (KeyKind::Seed, Some(file)) => {
                 made.push(keys::load(file, KeyKind::Seed, &mut passphrase)?);
             }
@@ -322,10 +324,10 @@ fn backup(command: &Backup) -> Result<Answer, Failure> {
     let json = json!({ "file": command.to, "keys": kinds, "encrypted": summary.sealed });
     let sealed = if summary.sealed { "encrypted" } else { "NOT encrypted: guard it like cash" };
     let text = format!(
-        "{} holds {} ({sealed}).\nMove it offline. The vault's data are not in it: back up {} as well.\n",
+        "{} holds {} ({sealed}).\nMove it offline. The vault's data are not in it: run `heatmark vault backup FILE --home {}` as well.\n",
         command.to.display(),
         kinds.join(", "),
-        home.path().join("data").join("vault").display(),
+        home.path().display(),
     );
     Ok(Answer::yes(json, text))
 }

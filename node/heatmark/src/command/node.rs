@@ -108,7 +108,8 @@ fn failed(error: &RunError, home: &Home) -> Failure {
     };
     let exit = if trouble == Trouble::Damaged { Exit::Damaged } else { Exit::Disk };
     let next = if trouble == Trouble::Damaged && matches!(error, RunError::Vault(_)) {
-        "restore data/vault from its backup; the log is not affected".to_owned()
+        "move data/vault away and make it anew: heatmark vault restore BACKUP; the log is not affected"
+            .to_owned()
     } else if matches!(error, RunError::ConsensusFailed(StopReason::Log(_))) {
         "start the node again: it follows the log, and votes again by itself once that is safe"
             .to_owned()

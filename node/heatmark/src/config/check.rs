@@ -3,7 +3,7 @@
 
 use super::{Config, Mode};
 use crate::files;
-use crate::keys::{self, KeyKind, KeysError};
+use crate::keys::{self, KeyKind, KeysError, VaultKeySource};
 use heatmark_ledger::genesis::{Genesis, MAX_GENESIS_BYTES};
 use heatmark_proto::ledger::v1 as pb;
 use libp2p::Multiaddr;
@@ -211,6 +211,7 @@ fn check_keys(config: &Config, genesis: Option<&Genesis>, findings: &mut Finding
             }
             Err(KeysError::File(missing)) if missing.is_missing() => {
                 let optional = kind == KeyKind::Root
+                    || (kind == KeyKind::Vault && config.vault.key != VaultKeySource::File)
                     || (kind == KeyKind::Consensus && config.consensus.mode == Mode::Observer);
                 if !optional {
                     findings.add(Standing::Fault, what, "is missing");

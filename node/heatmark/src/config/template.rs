@@ -80,6 +80,14 @@ block_cache_bytes = 67108864
 # The node stops voting and ends, and does not start, while a disk under its data has fewer bytes free.
 min_free_bytes = 268435456
 
+[vault]
+# What opens the vault, where the contents of your certificates are kept: "seed" (it derives from
+# keys/seed.key), "file" (keys/vault.key, plain or under the passphrase) or "environment"
+# (HEATMARK_VAULT_SECRET, 64 hex digits). Change it with: heatmark vault rekey
+key = "seed"
+# What a new record says is destroyed after so many days, unless it is on hold; 0 keeps it.
+retention_days = 0
+
 [log]
 # What is logged to standard error, for example "info,heatmark_consensus=debug". The consensus
 # engine and the network library tell every message at info.

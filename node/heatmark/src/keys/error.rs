@@ -44,6 +44,12 @@ pub enum KeysError {
     /// The file asks for more or less work than is accepted.
     #[error("{}: the passphrase parameters are out of bounds", .0.display())]
     Parameters(PathBuf),
+    /// The settings say that the vault's key is in the environment, and it is not, or is none.
+    #[error(
+        "the settings say `vault.key = \"environment\"`, but {} does not hold 64 hex digits",
+        crate::keys::VAULT_KEY_VARIABLE
+    )]
+    NoVaultKey,
     /// The two passphrases typed differ.
     #[error("the two passphrases differ")]
     PassphrasesDiffer,

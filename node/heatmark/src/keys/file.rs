@@ -140,8 +140,8 @@ impl KeyText {
         if self.algorithm != self.role.algorithm() {
             return refuse("the algorithm is not that of its role");
         }
-        if self.public.is_some() != (self.role != KeyKind::Seed) {
-            return refuse("every key but the seed has a public half");
+        if self.public.is_some() != self.role.has_public() {
+            return refuse("every key has a public half but the seed and the vault's");
         }
         if self.public.as_deref().is_some_and(|public| bytes32(public).is_none()) {
             return refuse("the public key must be 64 lowercase hex digits");

@@ -21,6 +21,8 @@ pub enum KeyKind {
     Consensus,
     /// 32 random bytes from which seal, alert and vault keys derive.
     Seed,
+    /// 32 random bytes: the vault's key, where it is not to derive from the seed.
+    Vault,
 }
 
 impl KeyKind {
@@ -29,8 +31,15 @@ impl KeyKind {
         [Self::Root, Self::Signing, Self::P2p, Self::Envelope, Self::Seed];
 
     /// All kinds, in the order in which people read them.
-    pub const ALL: [Self; 6] =
-        [Self::Root, Self::Signing, Self::P2p, Self::Envelope, Self::Consensus, Self::Seed];
+    pub const ALL: [Self; 7] = [
+        Self::Root,
+        Self::Signing,
+        Self::P2p,
+        Self::Envelope,
+        Self::Consensus,
+        Self::Seed,
+        Self::Vault,
+    ];
 
     /// What a rotation signed by the root key replaces.
     pub const ROTATED: [Self; 4] = [Self::Signing, Self::P2p, Self::Envelope, Self::Consensus];
@@ -45,6 +54,7 @@ impl KeyKind {
             Self::Envelope => "envelope",
             Self::Consensus => "consensus",
             Self::Seed => "seed",
+            Self::Vault => "vault",
         }
     }
 
@@ -53,7 +63,7 @@ impl KeyKind {
     pub fn algorithm(self) -> &'static str {
         match self {
             Self::Envelope => "x25519",
-            Self::Seed => "hkdf-sha256",
+            Self::Seed | Self::Vault => "hkdf-sha256",
             _ => "ed25519",
         }
     }
@@ -68,10 +78,11 @@ impl KeyKind {
             Self::Envelope => "receives what is encrypted to this organisation",
             Self::Consensus => "votes on blocks",
             Self::Seed => "alert, seal and vault keys derive from it; keep a copy offline",
+            Self::Vault => "opens the vault; keep a copy offline",
         }
     }
 
-    /// The role in the registry; none for the seed, which is not registered.
+    /// The role in the registry; none for secrets that are not registered.
     #[must_use]
     pub fn registered(self) -> Option<pb::KeyRole> {
         match self {
@@ -80,14 +91,20 @@ impl KeyKind {
             Self::P2p => Some(pb::KeyRole::P2p),
             Self::Envelope => Some(pb::KeyRole::Envelope),
             Self::Consensus => Some(pb::KeyRole::Consensus),
-            Self::Seed => None,
+            Self::Seed | Self::Vault => None,
         }
     }
 
-    /// The public half of a secret; none for the seed.
+    /// Whether it has a public half.
+    #[must_use]
+    pub fn has_public(self) -> bool {
+        !matches!(self, Self::Seed | Self::Vault)
+    }
+
+    /// The public half of a secret; none for the seed and the vault's key.
     pub(crate) fn public_of(self, secret: &[u8; 32]) -> Option<[u8; 32]> {
         match self {
-            Self::Seed => None,
+            Self::Seed | Self::Vault => None,
             Self::Envelope => {
                 Some(curve25519_dalek::MontgomeryPoint::mul_base_clamped(*secret).to_bytes())
             }

@@ -27,7 +27,13 @@ pub enum RunError {
     /// The state cannot be read. The database is damaged.
     #[error("state: {0}")]
     State(#[from] StateError),
-    /// The vault cannot be used: wrong seed, or damaged.
+    /// The key does not open the vault: it is under another one.
+    #[error(
+        "the vault does not open with its key (settings: `vault.key = \"{0}\"`): restore the key it \
+         was made with, or set `vault.key` to where that is"
+    )]
+    WrongVaultKey(&'static str),
+    /// The vault cannot be used: damaged, or held by another process.
     #[error("vault: {0}")]
     Vault(#[from] VaultError),
     /// The network runs a protocol version that this program does not know.

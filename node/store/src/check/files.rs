@@ -4,12 +4,11 @@
 use super::report::{Findings, Place, Remedy};
 use crate::disk::DiskError;
 use crate::rocks::RocksDisk;
-use crate::wal::{self, Ending};
 use rocksdb::DBRecoveryMode;
 use rustix::fs::{FlockOperation, fcntl_lock};
-use std::fs::{self, File, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// The database's lock, taken as RocksDB takes it, for as long as this lives.
 #[derive(Debug)]
@@ -40,31 +39,8 @@ pub(super) fn open_to_read(path: &Path) -> Result<RocksDisk, DiskError> {
     RocksDisk::open_to_read(path, DBRecoveryMode::TolerateCorruptedTailRecords)
 }
 
-/// The write-ahead log's files, oldest first.
-fn log_files(path: &Path) -> io::Result<Vec<PathBuf>> {
-    let mut files = Vec::new();
-    for file in fs::read_dir(path)? {
-        let file = file?.path();
-        if file.extension().is_some_and(|extension| extension == "log") {
-            files.push(file);
-        }
-    }
-    files.sort();
-    Ok(files)
-}
-
-/// The first file of the write-ahead log that something other than a crash has changed.
-pub(crate) fn damaged_log_file(path: &Path) -> io::Result<Option<(PathBuf, u64)>> {
-    for file in log_files(path)? {
-        if let Ending::Damaged { offset } = wal::ending(&file)? {
-            return Ok(Some((file, offset)));
-        }
-    }
-    Ok(None)
-}
-
 pub(super) fn check_log_files(path: &Path, findings: &mut Findings) {
-    match damaged_log_file(path) {
+    match heatmark_wal::damaged_file(path) {
         Ok(None) => {}
         Ok(Some((file, offset))) => {
             let place = Place::File(format!("{} at byte {offset}", file.display()));

@@ -4,7 +4,6 @@
 
 use super::install::Site;
 use super::{RepairError, last_height};
-use crate::check::damaged_log_file;
 use crate::disk::Disk;
 use crate::rocks::RocksDisk;
 use crate::schema::{ENTRIES, HEADERS, StoredHeader, number};
@@ -39,7 +38,7 @@ pub(super) struct Salvage {
 
 impl Salvage {
     pub(super) fn open(path: &Path, site: &Site) -> Result<Self, RepairError> {
-        let sound_log = matches!(damaged_log_file(path), Ok(None));
+        let sound_log = matches!(heatmark_wal::damaged_file(path), Ok(None));
         let whole = DBRecoveryMode::TolerateCorruptedTailRecords;
         if sound_log && let Ok(disk) = RocksDisk::open_to_read(path, whole) {
             return Ok(Self { disk: Some(disk), how: How::Whole });

@@ -14,22 +14,23 @@ use std::process::Command;
 
 use heatmark_merkle::Hash;
 use heatmark_records::{Fields, Heading, Path as FieldPath, Secret, Value};
+use rocksdb::{DB, Options};
 use tempfile::TempDir;
 
 use super::*;
 
-const CANARY: &str = "CANARY-heat-991-CANARY";
+pub(crate) const CANARY: &str = "CANARY-heat-991-CANARY";
 const CANARY_NAME: &str = "CANARY-file-name.json";
 
-fn vault_key(byte: u8) -> VaultKey {
+pub(crate) fn vault_key(byte: u8) -> VaultKey {
     VaultKey::new([byte; 32])
 }
 
-fn open(dir: &Path) -> Vault {
+pub(crate) fn open(dir: &Path) -> Vault {
     Vault::open(dir, &vault_key(1)).unwrap()
 }
 
-fn record(number: u8) -> NewRecord {
+pub(crate) fn record(number: u8) -> NewRecord {
     let heading = Heading {
         network: [1; 32],
         form: "Metals 0.1.1".into(),
@@ -51,7 +52,7 @@ fn record(number: u8) -> NewRecord {
     }
 }
 
-fn placement(transaction: u8, position: u32) -> Placement {
+pub(crate) fn placement(transaction: u8, position: u32) -> Placement {
     Placement {
         transaction_id: [transaction; 32],
         leaf_index: 41,
@@ -66,7 +67,7 @@ fn keeps_openings_across_reopening() {
     let dir = TempDir::new().unwrap();
     let record = record(5);
     assert_eq!(
-        open(dir.path()).put_pending(std::slice::from_ref(&record)).unwrap(),
+        open(dir.path()).put_pending(&Actor::Node, std::slice::from_ref(&record)).unwrap(),
         [Stored::New(record.id)]
     );
     let vault = open(dir.path());
@@ -91,10 +92,11 @@ fn the_same_file_twice_is_one_record() {
     let (first, second) = (record(1), record(2));
     let mut again = record(3);
     again.file = first.file;
-    let stored = vault.put_pending(&[first.clone(), again.clone(), second.clone()]).unwrap();
+    let stored =
+        vault.put_pending(&Actor::Node, &[first.clone(), again.clone(), second.clone()]).unwrap();
     assert_eq!(stored, [Stored::New(first.id), Stored::Already(first.id), Stored::New(second.id)]);
     assert_eq!(
-        vault.put_pending(std::slice::from_ref(&again)).unwrap(),
+        vault.put_pending(&Actor::Node, std::slice::from_ref(&again)).unwrap(),
         [Stored::Already(first.id)]
     );
     assert_eq!(vault.find_by_file(&first.file).unwrap(), Some(first.id));
@@ -107,7 +109,7 @@ fn follows_a_record_from_pending_to_its_place() {
     let dir = TempDir::new().unwrap();
     let vault = open(dir.path());
     let (first, second) = (record(1), record(2));
-    vault.put_pending(&[first.clone(), second.clone()]).unwrap();
+    vault.put_pending(&Actor::Node, &[first.clone(), second.clone()]).unwrap();
     let mut ids = [first.id, second.id];
     ids.sort();
     assert_eq!(vault.pending(10).unwrap(), ids);
@@ -136,7 +138,7 @@ fn a_dropped_submission_leaves_its_records_pending() {
     let dir = TempDir::new().unwrap();
     let vault = open(dir.path());
     let record = record(1);
-    vault.put_pending(std::slice::from_ref(&record)).unwrap();
+    vault.put_pending(&Actor::Node, std::slice::from_ref(&record)).unwrap();
     let submission =
         Submission { transaction_id: [8; 32], envelope: vec![1], records: vec![record.id] };
     vault.put_submission(&submission).unwrap();
@@ -152,7 +154,7 @@ fn refuses_to_place_a_record_it_does_not_have() {
     let dir = TempDir::new().unwrap();
     let vault = open(dir.path());
     let known = record(1);
-    vault.put_pending(std::slice::from_ref(&known)).unwrap();
+    vault.put_pending(&Actor::Node, std::slice::from_ref(&known)).unwrap();
     let both = [(known.id, placement(8, 0)), (Hash([0; 32]), placement(8, 1))];
     assert!(matches!(vault.mark_anchored(&both), Err(VaultError::UnknownRecord(_))));
     assert_eq!(vault.record(&known.id).unwrap().unwrap().row.placement, None);
@@ -166,7 +168,7 @@ fn lists_records_by_prefix_in_order_up_to_a_limit() {
     let dir = TempDir::new().unwrap();
     let vault = open(dir.path());
     let records: Vec<NewRecord> = (1..=20).map(record).collect();
-    vault.put_pending(&records).unwrap();
+    vault.put_pending(&Actor::Node, &records).unwrap();
     let all = vault.records(&[], 100).unwrap();
     assert_eq!(all.len(), 20);
     assert!(all.windows(2).all(|pair| pair[0].id < pair[1].id));
@@ -215,7 +217,9 @@ fn keeps_alert_reasons() {
     let dir = TempDir::new().unwrap();
     let vault = open(dir.path());
     let reason = AlertReason { reason: "wrong heat treatment".into(), salt: [4; 32] };
-    vault.put_alert_reason(&[3; 32], &reason).unwrap();
+    vault
+        .put_alert_reason(&Actor::Node, (Alerted::Subject([1; 32]), 3), &[3; 32], &reason)
+        .unwrap();
     assert!(vault.alert_reason(&[3; 32]).unwrap() == Some(reason));
     assert!(vault.alert_reason(&[4; 32]).unwrap().is_none());
 }
@@ -223,14 +227,16 @@ fn keeps_alert_reasons() {
 #[test]
 fn refuses_a_wrong_key_and_a_directory_of_something_else() {
     let dir = TempDir::new().unwrap();
-    open(dir.path()).put_pending(&[record(1)]).unwrap();
+    open(dir.path()).put_pending(&Actor::Node, &[record(1)]).unwrap();
     assert!(matches!(Vault::open(dir.path(), &vault_key(2)), Err(VaultError::WrongKey)));
     assert!(
         open(dir.path()).record(&record(1).id).unwrap().is_some(),
         "a wrong key changes nothing"
     );
     let other = TempDir::new().unwrap();
-    DB::open(&options(), other.path()).unwrap().put(b"key", b"value").unwrap();
+    let mut plain = Options::default();
+    plain.create_if_missing(true);
+    DB::open(&plain, other.path()).unwrap().put(b"key", b"value").unwrap();
     assert!(matches!(Vault::open(other.path(), &vault_key(1)), Err(VaultError::NotAVault)));
 }
 
@@ -238,8 +244,8 @@ fn refuses_a_wrong_key_and_a_directory_of_something_else() {
 fn refuses_values_changed_or_moved_on_disk() {
     let dir = TempDir::new().unwrap();
     let (first, second) = (record(1), record(2));
-    open(dir.path()).put_pending(&[first.clone(), second.clone()]).unwrap();
-    let raw = |change: &dyn Fn(&DB)| change(&DB::open(&options(), dir.path()).unwrap());
+    open(dir.path()).put_pending(&Actor::Node, &[first.clone(), second.clone()]).unwrap();
+    let raw = |change: &dyn Fn(&DB)| change(Database::open(dir.path()).unwrap().rocks());
     let opening_key = |record: &NewRecord| key(OPENING, &record.id.0);
     raw(&|db| {
         let other = db.get(opening_key(&second)).unwrap().unwrap();
@@ -268,7 +274,7 @@ fn a_flipped_byte_in_the_write_ahead_log_never_forgets_an_opening() {
     let records: Vec<NewRecord> = (0..20).map(record).collect();
     let vault = open(dir.path());
     for record in &records {
-        vault.put_pending(std::slice::from_ref(record)).unwrap();
+        vault.put_pending(&Actor::Node, std::slice::from_ref(record)).unwrap();
     }
     drop(vault);
     let is_log = |path: &std::path::PathBuf| path.extension().is_some_and(|e| e == "log");
@@ -300,6 +306,51 @@ fn a_flipped_byte_in_the_write_ahead_log_never_forgets_an_opening() {
 }
 
 #[test]
+fn a_changed_length_in_the_write_ahead_log_is_no_crash() {
+    let dir = TempDir::new().unwrap();
+    let vault = open(dir.path());
+    vault.put_pending(&Actor::Node, &[record(1)]).unwrap();
+    drop(vault);
+    // Opening it again put the first records into a table; the log begins with what follows.
+    let vault = open(dir.path());
+    (2..6).for_each(|n| {
+        vault.put_pending(&Actor::Node, &[record(n)]).unwrap();
+    });
+    drop(vault);
+    let log = heatmark_wal::files(dir.path()).unwrap().pop().unwrap();
+    let mut bytes = std::fs::read(&log).unwrap();
+    // The high byte of the first record's length: RocksDB alone would read on as after a crash.
+    bytes[5] ^= 0x40;
+    std::fs::write(&log, bytes).unwrap();
+    let refused = Vault::open(dir.path(), &vault_key(1)).unwrap_err();
+    assert!(matches!(refused, VaultError::JournalChanged { offset: 0, .. }), "{refused}");
+}
+
+#[test]
+fn a_new_vault_key_opens_and_the_old_one_finds_nothing_even_in_old_files() {
+    let dir = TempDir::new().unwrap();
+    let vault = open(dir.path());
+    vault.put_pending(&Actor::Node, &[record(1)]).unwrap();
+    let before = vault.db.get(Family::Erasable, MASTER).unwrap().unwrap();
+    assert!(holds(dir.path(), &before));
+    vault.rekey(&Actor::User { name: "anna".into() }, &vault_key(2)).unwrap();
+    assert!(!holds(dir.path(), &before[..24]));
+    drop(vault);
+    assert!(matches!(Vault::open(dir.path(), &vault_key(1)), Err(VaultError::WrongKey)));
+    let vault = Vault::open(dir.path(), &vault_key(2)).unwrap();
+    assert_eq!(vault.record(&record(1).id).unwrap().unwrap().opening, record(1).opening);
+    assert_eq!(vault.log(0, 9).unwrap().last().unwrap().deed, Deed::Rekey);
+}
+
+/// Whether a file of the directory holds these bytes.
+pub(crate) fn holds(dir: &Path, bytes: &[u8]) -> bool {
+    std::fs::read_dir(dir).unwrap().any(|file| {
+        let content = std::fs::read(file.unwrap().path()).unwrap();
+        content.windows(bytes.len()).any(|window| window == bytes)
+    })
+}
+
+#[test]
 fn only_this_user_may_read_the_directory() {
     use std::os::unix::fs::PermissionsExt;
     let dir = TempDir::new().unwrap();
@@ -313,15 +364,22 @@ fn its_files_contain_no_canary_and_no_file_digest() {
     let dir = TempDir::new().unwrap();
     let record = record(7);
     let vault = open(dir.path());
-    vault.put_pending(std::slice::from_ref(&record)).unwrap();
+    vault.put_pending(&Actor::Node, std::slice::from_ref(&record)).unwrap();
     vault
-        .put_alert_reason(&[3; 32], &AlertReason { reason: CANARY.into(), salt: [0x5a; 32] })
+        .put_alert_reason(
+            &Actor::Node,
+            (Alerted::Record(record.id), 3),
+            &[3; 32],
+            &AlertReason { reason: CANARY.into(), salt: [0x5a; 32] },
+        )
         .unwrap();
     vault.mark_anchored(&[(record.id, placement(8, 0))]).unwrap();
+    vault.hold(&Actor::User { name: "Anna Berg".into() }, &record.id, CANARY).unwrap();
     vault.db.flush().unwrap();
     drop(vault);
     let digest = FileDigest::of(&[7]).bytes();
-    let secrets: [&[u8]; 5] = [b"CANARY", b"Metals", &[7; 32], &[0x5a; 32], &digest];
+    let name = b"Anna Berg".as_slice();
+    let secrets: [&[u8]; 6] = [b"CANARY", b"Metals", &[7; 32], &[0x5a; 32], &digest, name];
     let mut seen = 0_usize;
     for entry in std::fs::read_dir(dir.path()).unwrap() {
         let bytes = std::fs::read(entry.unwrap().path()).unwrap();
@@ -339,7 +397,7 @@ fn writes_until_killed() {
     let Ok(dir) = std::env::var("HEATMARK_VAULT_TEST_DIR") else { return };
     let vault = open(Path::new(&dir));
     for number in 0..=u8::MAX {
-        vault.put_pending(&[record(number)]).unwrap();
+        vault.put_pending(&Actor::Node, &[record(number)]).unwrap();
         std::fs::write(Path::new(&dir).with_extension(format!("wrote-{number}")), []).unwrap();
     }
 }

@@ -9,8 +9,6 @@
 
 use super::*;
 use rocksdb::{DB, Options, WriteOptions};
-use std::fs;
-use std::path::PathBuf;
 use tempfile::TempDir;
 
 /// A log that RocksDB itself wrote, with the offsets at which its writes ended.

@@ -1,16 +1,16 @@
 //! RocksDB's write-ahead log, read before RocksDB reads it: whether it ends as a crash leaves it.
 //! RocksDB takes a record whose length leads beyond the end of the file for one that was being
 //! written, and drops it with all that follow; where a length was changed on the disk, those were
-//! acknowledged blocks and votes. Here they are looked for, and where there are any the log counts
-//! as damaged.
+//! acknowledged blocks, votes or openings. Here they are looked for, and where there are any the
+//! log counts as damaged. Changes nothing.
 //!
 //! Format (RocksDB, `db/log_format.h`): blocks of 32 KiB; in each, records of a masked CRC-32C over
 //! type and data (4 bytes, little-endian), length (2), type (1), data; less than 7 bytes at a
 //! block's end are padding.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 const BLOCK_BYTES: usize = 32 * 1024;
 const HEAD_BYTES: usize = 7;
@@ -23,7 +23,7 @@ const MAX_LOG_BYTES: u64 = 4 * 1024 * 1024 * 1024;
 
 /// How a log ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Ending {
+pub enum Ending {
     /// With a whole record, or with an incomplete one that nothing follows.
     Crash,
     /// What follows a record that does not read was written before: something was changed.
@@ -33,8 +33,41 @@ pub(crate) enum Ending {
     },
 }
 
+/// The first file of the write-ahead log in a database's directory that something other than a
+/// crash has changed, with the place of the change.
+///
+/// # Errors
+/// When the directory or a log in it cannot be read.
+pub fn damaged_file(directory: &Path) -> io::Result<Option<(PathBuf, u64)>> {
+    for file in files(directory)? {
+        if let Ending::Damaged { offset } = ending(&file)? {
+            return Ok(Some((file, offset)));
+        }
+    }
+    Ok(None)
+}
+
+/// The files of the write-ahead log in a database's directory, oldest first.
+///
+/// # Errors
+/// When the directory cannot be read.
+pub fn files(directory: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for file in fs::read_dir(directory)? {
+        let file = file?.path();
+        if file.extension().is_some_and(|extension| extension == "log") {
+            files.push(file);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
 /// Reads a log file to its end.
-pub(crate) fn ending(path: &Path) -> io::Result<Ending> {
+///
+/// # Errors
+/// When it cannot be read, or is longer than a log of RocksDB's can be.
+pub fn ending(path: &Path) -> io::Result<Ending> {
     let mut file = File::open(path)?;
     if file.metadata()?.len() > MAX_LOG_BYTES {
         return Err(io::Error::from(io::ErrorKind::FileTooLarge));
