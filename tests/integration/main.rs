@@ -12,6 +12,7 @@
     reason = "tests fail loudly"
 )]
 
+mod disclosures;
 mod disk;
 mod faults;
 mod governance;

@@ -24,6 +24,7 @@ pub use blocks::{BlockVerifier, VerifiedBlock};
 pub use connection::Target;
 pub use desk::{CertificateFile, DeskClient, PublishEvent, Published, RaiseAlert};
 pub use error::{ClientError, REFUSAL_CODE, RETRY_AFTER_MS};
+pub use heatmark_proto::desk::v1::DiscloseRequest;
 pub use ledger::{Accusation, LedgerClient, Proven, ReceiptOf, VerifiedHeader};
 
 /// Largest answer that a client accepts, in bytes: a full entry bundle of the longest transactions.

@@ -15,6 +15,7 @@
 mod acknowledge;
 mod alerts;
 mod anchoring;
+mod disclosing;
 mod error;
 mod keys;
 mod publish;
@@ -24,6 +25,7 @@ mod submission;
 mod tests;
 
 pub use alerts::{AlertOn, MAX_REASON_BYTES, RaisedAlert, reason_digest};
+pub use disclosing::{Disclose, Limits, batch_proof};
 pub use error::DeskError;
 pub use keys::{Seed, alert_signing_key};
 pub use publish::{CertificateFile, MAX_FILE_NAME_BYTES, PublishEvent, RECORDS_PER_ANCHOR};

@@ -10,7 +10,9 @@
 //! | `f` keyed file digest | record id |
 //! | `s` transaction id | a signed anchor on its way |
 //! | `a` reason digest | the reason of an alert |
+//! | `q` keyed hash of record, receiver and path | the specification by which this is proved to them |
 
+mod agreed;
 #[cfg(test)]
 mod tests;
 
@@ -43,6 +45,7 @@ const PENDING: u8 = b'p';
 const FILE: u8 = b'f';
 const SUBMISSION: u8 = b's';
 const REASON: u8 = b'a';
+const AGREED: u8 = b'q';
 
 /// What became of a record given to [`Vault::put_pending`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -139,7 +139,7 @@ fn raised(alert: &pb::Alert, proven: &Proven) -> Answer {
 }
 
 /// A record of the own node by the beginning of its id: the id and its alert subject.
-async fn own_record(reach: &Reach, name: &str) -> Result<([u8; 32], [u8; 32]), Failure> {
+pub(super) async fn own_record(reach: &Reach, name: &str) -> Result<([u8; 32], [u8; 32]), Failure> {
     let prefix = hex::decode(name).ok().filter(|prefix| !prefix.is_empty()).ok_or_else(|| {
         Failure::input(format!("{name:?} is no record"))
             .because("a record id is hex, with an even number of digits")
