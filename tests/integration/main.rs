@@ -13,6 +13,7 @@
 )]
 
 mod canaries;
+mod disclosures;
 mod disk;
 mod faults;
 mod governance;

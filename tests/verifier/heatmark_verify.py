@@ -166,6 +166,9 @@ ONEOFS = {"Body": range(10, 17), "Propose": range(1, 9)}
 VARINT, LENGTH_DELIMITED = 0, 2
 Message = Dict[str, Any]
 
+# Messages that only the specification's text gives, in the same form; heatmark_disclosure.py fills it.
+SPECIFIED: Dict[str, Dict[int, Tuple[str, str]]] = {}
+
 
 class NotCanonical(Exception):
     """The bytes are not the one accepted encoding."""
@@ -236,7 +239,7 @@ def decode(name: str, data: bytes) -> Message:
     Fields ascend; a field stands once unless it is repeated and not packed; a scalar that is not
     repeated is left out when it is its default; a message that is present may be empty.
     """
-    fields = MESSAGES[name]
+    fields = MESSAGES[name] if name in MESSAGES else SPECIFIED[name]
     message = {field: default_of(kind) for field, kind in fields.values()}
     at, last, oneof_seen = 0, 0, False
     while at < len(data):

@@ -54,6 +54,9 @@ pub enum RecordError {
     /// Longer than anything valid; nothing of it was read.
     #[error("the encoding is longer than its limit")]
     TooLong,
+    /// A commitment is no canonical encoding of a Ristretto point: refuse whoever sent it.
+    #[error("a commitment is not the canonical encoding of a point")]
+    BadCommitment,
     /// The proof does not lead to the record's root.
     #[error("the proof does not lead to this record's root")]
     WrongRoot,

@@ -3,11 +3,13 @@
 //! Specification: `proto/README.md` section 9.
 
 use heatmark_merkle::{Hash, tag};
+use prost::Message;
 
-use crate::{Path, RecordError};
+use crate::{Path, RecordError, wire};
 
-/// The only suite of algorithms so far: SHA-256, HKDF-SHA256, decimals in the clear within their salted leaf.
-pub const SUITE_PLAIN: u32 = 1;
+/// The suite of algorithms: SHA-256, HKDF-SHA256, numbers committed to on Ristretto255 within their salted leaf.
+/// (Suite 1, with numbers in the clear there, was never in force.)
+pub const SUITE: u32 = 2;
 const MAX_FORM_BYTES: usize = 64;
 
 /// How deep a record's tree is; the tree has 2^depth slots.
@@ -134,9 +136,23 @@ impl Head {
         )
     }
 
+    /// The canonical encoding of the message `Head`.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        wire::Head::from(self).encode_to_vec()
+    }
+
+    /// Reads a canonical encoding.
+    ///
+    /// # Errors
+    /// `TooLong`, `NotCanonical`, or what a part of it refuses.
+    pub fn decode(bytes: &[u8]) -> Result<Self, RecordError> {
+        wire::decode_head_bytes(bytes)
+    }
+
     pub(crate) fn check(&self) -> Result<(), RecordError> {
         let form = &self.heading.form;
-        if self.suite != SUITE_PLAIN {
+        if self.suite != SUITE {
             return Err(RecordError::UnknownSuite);
         }
         let printable = form.bytes().all(|b| (b' '..=b'~').contains(&b));

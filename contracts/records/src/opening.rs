@@ -14,10 +14,9 @@ use prost::Message;
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
+use crate::commitment::Blinding;
 use crate::head::slot_of;
-use crate::{
-    Depth, Head, Heading, Path, RecordError, RecordId, RecordTree, SUITE_PLAIN, Value, wire,
-};
+use crate::{Depth, Head, Heading, Path, RecordError, RecordId, RecordTree, SUITE, Value, wire};
 
 /// Most fields in a record.
 pub const MAX_FIELDS: usize = 1_000;
@@ -58,6 +57,15 @@ pub(crate) struct Salts(Hkdf<Sha256>);
 impl Salts {
     pub(crate) fn of(&self, path: &Path) -> [u8; 32] {
         expand(&self.0, &tag::preimage("record-salt", &[path.as_bytes()]))
+    }
+
+    /// What hides the numbers of a field, in their order.
+    pub(crate) fn blindings(&self, path: &Path, count: usize) -> Vec<Blinding> {
+        let blinding = |index: u32| {
+            let info = tag::preimage("record-blinding", &[path.as_bytes(), &index.to_be_bytes()]);
+            Blinding::from_uniform(&Zeroizing::new(expand(&self.0, &info)))
+        };
+        (0_u32..).take(count).map(blinding).collect()
     }
 
     pub(crate) fn filler_key(&self) -> Zeroizing<[u8; 32]> {
@@ -142,7 +150,7 @@ impl Opening {
         }
         let depth = Depth::for_fields(fields.len());
         let nonces = Hkdf::<Sha256>::new(None, secret.bytes());
-        let mut head = Head { heading, suite: SUITE_PLAIN, depth, nonce: 0 };
+        let mut head = Head { heading, suite: SUITE, depth, nonce: 0 };
         head.check()?;
         for attempt in 0..MAX_NONCES {
             let info = tag::preimage("record-nonce", &[&attempt.to_be_bytes()]);
@@ -166,7 +174,7 @@ impl Opening {
         &self.fields
     }
 
-    /// Hashes the whole tree: about four blocks of SHA-256 for each of its slots.
+    /// Commits to every number and hashes the whole tree: about four blocks of SHA-256 for each of its slots.
     ///
     /// # Errors
     /// `SlotTaken`, `BadForm` or `UnknownSuite` when head and fields make no record.

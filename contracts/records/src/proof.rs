@@ -1,6 +1,7 @@
-//! One field of a record, shown: its value, salt and the path of hashes to the record's root; or that the record
-//! says nothing of a path. It proves that the record with this id says so, not who anchored it.
-//! Refuses a path of hashes of any other length than the tree's depth. Specification: `proto/README.md` section 9.
+//! One field of a record, shown: its value, or all of it but the numbers, or that the record says nothing of a path,
+//! with salt and the path of hashes to the record's root. It proves that the record with this id says so, not who
+//! anchored it. Refuses a path of hashes of any other length than the tree's depth, numbers that do not open their
+//! commitments, and points and scalars in any but their one encoding. Specification: `proto/README.md` section 9.
 
 #[cfg(test)]
 mod tests;
@@ -9,22 +10,37 @@ use heatmark_merkle::Hash;
 use heatmark_merkle::tree::node_hash;
 use prost::Message;
 
+use crate::commitment::{Blinding, commit_all};
 use crate::head::slot_of;
 use crate::tree::{field_leaf, filler_leaf, record_id};
-use crate::{Head, Path, RecordError, RecordId, Value, wire};
+use crate::{Committed, Decimal, Head, Path, RecordError, RecordId, Value, wire};
 
 /// Longest encoding of a proof, in bytes.
 pub const MAX_PROOF_BYTES: usize = 32 << 10;
 
+/// What a record says of one path, as far as it is shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Said {
+    /// The whole value.
+    Shown {
+        /// The value.
+        value: Value,
+        /// What opens the commitments to its numbers, one each, in their order.
+        blindings: Vec<Blinding>,
+    },
+    /// A result without its numbers.
+    Committed(Committed),
+    /// The record has no such field.
+    Absent,
+}
+
 /// What a record says of one path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FieldProof {
-    /// The record's head.
-    pub head: Head,
     /// The path asked for.
     pub path: Path,
-    /// Its value; `None` shows that the record has no such field.
-    pub value: Option<Value>,
+    /// What is shown of it.
+    pub said: Said,
     /// The salt of its leaf.
     pub salt: [u8; 32],
     /// The sibling hashes from the leaf up, as many as the tree is deep.
@@ -32,24 +48,42 @@ pub struct FieldProof {
 }
 
 impl FieldProof {
-    /// Checks that the record with this id says exactly this of the path.
+    /// The value, where it is shown.
+    #[must_use]
+    pub const fn value(&self) -> Option<&Value> {
+        match &self.said {
+            Said::Shown { value, .. } => Some(value),
+            Said::Committed(_) | Said::Absent => None,
+        }
+    }
+
+    /// Checks that the record with this head and id says exactly this of the path.
     ///
     /// # Errors
     /// `WrongLength`, `WrongRoot`, or what is wrong with head or value: refuse the sender's claim.
-    pub fn verify(&self, id: &RecordId) -> Result<(), RecordError> {
-        self.head.check()?;
-        let depth = self.head.depth();
+    pub fn verify(&self, head: &Head, id: &RecordId) -> Result<(), RecordError> {
+        head.check()?;
+        let depth = head.depth();
         if u32::try_from(self.siblings.len()) != Ok(depth.bits()) {
             return Err(RecordError::WrongLength);
         }
-        let head_hash = self.head.hash();
+        let head_hash = head.hash();
         let slot = slot_of(&head_hash, depth, &self.path);
-        let leaf = match &self.value {
-            Some(value) => {
+        let leaf = match &self.said {
+            Said::Shown { value, blindings } => {
                 value.check()?;
-                field_leaf(&head_hash, &self.path, &self.salt, &value.encode())
+                let numbers = value.numbers();
+                if numbers.len() != blindings.len() {
+                    return Err(RecordError::WrongLength);
+                }
+                let openings = numbers.iter().map(Decimal::mantissa).zip(blindings);
+                let leaf = value.leaf(&commit_all(openings))?;
+                field_leaf(&head_hash, &self.path, &self.salt, &leaf)
             }
-            None => filler_leaf(&head_hash, &self.salt, slot),
+            Said::Committed(committed) => {
+                field_leaf(&head_hash, &self.path, &self.salt, &committed.encode())
+            }
+            Said::Absent => filler_leaf(&head_hash, &self.salt, slot),
         };
         let fold = |(node, index): (Hash, u32), sibling: &Hash| {
             let parent =

@@ -6,9 +6,11 @@ use heatmark_merkle::tree::{leaf_hash, node_hash};
 use heatmark_merkle::{Hash, tag};
 use sha2::block_api::compress256;
 
+use crate::commitment::{Commitment, commit_all};
 use crate::head::slot_of;
-use crate::opening::{Opening, slots};
-use crate::{FieldProof, Path, RecordError, RecordId};
+use crate::opening::{Opening, Salts, slots};
+use crate::proof::Said;
+use crate::{Decimal, FieldProof, Fields, Path, RecordError, RecordId, Value};
 
 /// A record's tree with all its nodes: shows fields without hashing again.
 #[derive(Debug)]
@@ -28,8 +30,14 @@ impl<'a> RecordTree<'a> {
         let fillers = Fillers::new(&head_hash, &salts.filler_key());
         let mut leaves: Vec<Hash> = (0..depth.slots()).map(|slot| fillers.leaf(slot)).collect();
         let slots = slots(&head_hash, depth, &opening.fields)?;
+        let commitments = commit(&opening.fields, &salts);
+        let mut commitments = commitments.as_slice();
         for (slot, (path, value)) in slots.into_iter().zip(opening.fields.iter()) {
-            let leaf = field_leaf(&head_hash, path, &salts.of(path), &value.encode());
+            let count = value.numbers().len();
+            let (own, rest) =
+                commitments.split_at_checked(count).ok_or(RecordError::WrongLength)?;
+            commitments = rest;
+            let leaf = field_leaf(&head_hash, path, &salts.of(path), &value.leaf(own)?);
             let place = usize::try_from(slot).ok().and_then(|slot| leaves.get_mut(slot));
             *place.ok_or(RecordError::BadDepth)? = leaf;
         }
@@ -52,27 +60,46 @@ impl<'a> RecordTree<'a> {
     /// # Errors
     /// `SlotTaken` when the path is absent and its slot holds another field, which is then not shown in its stead.
     pub fn show(&self, path: &Path) -> Result<FieldProof, RecordError> {
+        let salts = self.opening.secret.salts(&self.head_hash);
+        let Some(value) = self.opening.fields.get(path) else { return self.show_absent(path) };
+        let blindings = salts.blindings(path, value.numbers().len());
+        Ok(self.proof(path, Said::Shown { value: value.clone(), blindings }, salts.of(path)))
+    }
+
+    /// Shows of a result everything but its numbers: unit, shape, relations, decimal places and the commitments.
+    /// About a field without numbers it shows what [`Self::show`] does.
+    ///
+    /// # Errors
+    /// As [`Self::show`].
+    pub fn show_committed(&self, path: &Path) -> Result<FieldProof, RecordError> {
+        let salts = self.opening.secret.salts(&self.head_hash);
+        match self.opening.fields.get(path) {
+            Some(Value::Measured(measured)) if measured.quantity.figures().next().is_some() => {
+                let numbers: Vec<i128> =
+                    measured.quantity.figures().map(Decimal::mantissa).collect();
+                let blindings = salts.blindings(path, numbers.len());
+                let commitments = commit_all(numbers.into_iter().zip(&blindings));
+                let said = Said::Committed(measured.committed(&commitments)?);
+                Ok(self.proof(path, said, salts.of(path)))
+            }
+            _ => self.show(path),
+        }
+    }
+
+    fn show_absent(&self, path: &Path) -> Result<FieldProof, RecordError> {
         let Opening { head, secret, fields } = self.opening;
         let slot = slot_of(&self.head_hash, head.depth, path);
-        let salts = secret.salts(&self.head_hash);
-        let value = fields.get(path).cloned();
-        let salt = match value {
-            Some(_) => salts.of(path),
-            None if fields
-                .iter()
-                .any(|(held, _)| slot_of(&self.head_hash, head.depth, held) == slot) =>
-            {
-                return Err(RecordError::SlotTaken);
-            }
-            None => Fillers::new(&self.head_hash, &salts.filler_key()).salt(slot),
-        };
-        Ok(FieldProof {
-            head: head.clone(),
-            path: path.clone(),
-            value,
-            salt,
-            siblings: self.siblings(slot),
-        })
+        if fields.iter().any(|(held, _)| slot_of(&self.head_hash, head.depth, held) == slot) {
+            return Err(RecordError::SlotTaken);
+        }
+        let filler_key = secret.salts(&self.head_hash).filler_key();
+        let salt = Fillers::new(&self.head_hash, &filler_key).salt(slot);
+        Ok(self.proof(path, Said::Absent, salt))
+    }
+
+    fn proof(&self, path: &Path, said: Said, salt: [u8; 32]) -> FieldProof {
+        let slot = slot_of(&self.head_hash, self.opening.head.depth, path);
+        FieldProof { path: path.clone(), said, salt, siblings: self.siblings(slot) }
     }
 
     fn siblings(&self, slot: u32) -> Vec<Hash> {
@@ -81,6 +108,18 @@ impl<'a> RecordTree<'a> {
         let levels = self.levels.iter().take(below_root).enumerate();
         levels.filter_map(|(height, level)| level.get((index >> height) ^ 1).copied()).collect()
     }
+}
+
+/// Commitments to all numbers of all fields, in the order of the fields.
+fn commit(fields: &Fields, salts: &Salts) -> Vec<Commitment> {
+    let mut numbers = Vec::new();
+    let mut blindings = Vec::new();
+    for (path, value) in fields.iter() {
+        let of_field = value.numbers();
+        blindings.extend(salts.blindings(path, of_field.len()));
+        numbers.extend(of_field.iter().map(Decimal::mantissa));
+    }
+    commit_all(numbers.into_iter().zip(&blindings))
 }
 
 fn fold(pair: &[Hash]) -> Option<Hash> {

@@ -3,14 +3,20 @@
 //! Refuses what has no single encoding. Specification: `proto/README.md` section 9.
 
 mod decimal;
+mod measured;
 mod moment;
+mod reader;
 #[cfg(test)]
 mod tests;
 
 pub use decimal::{Decimal, MAX_SCALE};
+pub use measured::{Committed, CommittedDecimal, Measured, Quantity, Relation};
 pub use moment::Moment;
 
+use reader::Reader;
+
 use crate::RecordError;
+use crate::commitment::Commitment;
 
 /// Longest text, in bytes of UTF-8.
 pub const MAX_TEXT_BYTES: usize = 16_384;
@@ -24,12 +30,7 @@ const KIND_TEXT: u8 = 1;
 const KIND_MOMENT: u8 = 2;
 const KIND_DOCUMENT: u8 = 3;
 const KIND_MEASURED: u8 = 4;
-
-const SHAPE_NUMBER: u8 = 1;
-const SHAPE_RANGE: u8 = 2;
-const SHAPE_SEVERAL: u8 = 3;
-const SHAPE_BALANCE: u8 = 4;
-const SHAPE_VERDICT: u8 = 5;
+pub(crate) const KIND_COMMITTED: u8 = 5;
 
 /// The value of a field.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,88 +56,6 @@ pub struct Document {
     pub media_type: String,
 }
 
-/// A result with its unit.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Measured {
-    /// The unit as the certificate writes it (`%`, `ppm`, `MPa`); empty for a pure number.
-    pub unit: String,
-    /// The result.
-    pub quantity: Quantity,
-}
-
-/// The shapes that a result takes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Quantity {
-    /// One number, with how it relates to the true one.
-    Number(Relation, Decimal),
-    /// Everything between two numbers.
-    Range {
-        /// Lower end.
-        low: Decimal,
-        /// Upper end, not below `low`.
-        high: Decimal,
-        /// Whether the ends belong to the range.
-        inclusive: bool,
-    },
-    /// Several single results, in the certificate's order; 1 to 256.
-    Several(Vec<(Relation, Decimal)>),
-    /// The rest up to the whole, as in "Fe: balance".
-    Balance,
-    /// Passed (`true`) or failed.
-    Verdict(bool),
-}
-
-/// How a stated number relates to the true one: `<0.001` counts as 0.001 against a maximum and proves no minimum.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Relation {
-    /// The number itself.
-    Equal,
-    /// Below it.
-    Less,
-    /// Not above it.
-    LessOrEqual,
-    /// Above it.
-    Greater,
-    /// Not below it.
-    GreaterOrEqual,
-}
-
-impl Relation {
-    /// Reads the sign that certificates use: `=`, `<`, `<=` or `≤`, `>`, `>=` or `≥`.
-    #[must_use]
-    pub fn from_sign(sign: &str) -> Option<Self> {
-        match sign {
-            "=" => Some(Self::Equal),
-            "<" => Some(Self::Less),
-            "<=" | "≤" => Some(Self::LessOrEqual),
-            ">" => Some(Self::Greater),
-            ">=" | "≥" => Some(Self::GreaterOrEqual),
-            _ => None,
-        }
-    }
-
-    const fn code(self) -> u8 {
-        match self {
-            Self::Equal => 1,
-            Self::Less => 2,
-            Self::LessOrEqual => 3,
-            Self::Greater => 4,
-            Self::GreaterOrEqual => 5,
-        }
-    }
-
-    const fn from_code(code: u8) -> Option<Self> {
-        match code {
-            1 => Some(Self::Equal),
-            2 => Some(Self::Less),
-            3 => Some(Self::LessOrEqual),
-            4 => Some(Self::Greater),
-            5 => Some(Self::GreaterOrEqual),
-            _ => None,
-        }
-    }
-}
-
 impl Value {
     /// Checks the limits and that the value has one encoding.
     ///
@@ -153,7 +72,15 @@ impl Value {
             }
             Self::Moment(_) => Ok(()),
             Self::Document(document) => printable(&document.media_type, MAX_MEDIA_TYPE_BYTES),
-            Self::Measured(measured) => measured.check(),
+            Self::Measured(measured) => {
+                measured.check()?;
+                match &measured.quantity {
+                    Quantity::Range { low, high, .. } if low.cmp_quantity(high).is_gt() => {
+                        Err(RecordError::EmptyRange)
+                    }
+                    _ => Ok(()),
+                }
+            }
         }
     }
 
@@ -178,10 +105,29 @@ impl Value {
             }
             Self::Measured(measured) => {
                 out.push(KIND_MEASURED);
-                measured.encode(&mut out);
+                measured.encode_into(&mut out);
             }
         }
         out
+    }
+
+    /// The numbers of a result, in their order; those that a leaf commits to.
+    #[must_use]
+    pub fn numbers(&self) -> Vec<Decimal> {
+        match self {
+            Self::Measured(measured) => measured.quantity.figures().copied().collect(),
+            Self::Text(_) | Self::Moment(_) | Self::Document(_) => Vec::new(),
+        }
+    }
+
+    /// What the field's leaf holds: the value, its numbers replaced by commitments to them.
+    pub(crate) fn leaf(&self, commitments: &[Commitment]) -> Result<Vec<u8>, RecordError> {
+        match self {
+            Self::Measured(measured) if !commitments.is_empty() => {
+                Ok(measured.committed(commitments)?.encode())
+            }
+            other => Ok(other.encode()),
+        }
     }
 
     /// Reads a canonical encoding.
@@ -201,7 +147,7 @@ impl Value {
                 length_bytes: u64::from_be_bytes(input.array()?),
                 media_type: input.rest_text()?,
             }),
-            KIND_MEASURED => Self::Measured(Measured::decode(&mut input)?),
+            KIND_MEASURED => Self::Measured(Measured::decode_from(&mut input)?),
             _ => return Err(RecordError::NotCanonical),
         };
         if !input.0.is_empty() {
@@ -212,73 +158,35 @@ impl Value {
     }
 }
 
-impl Measured {
-    fn check(&self) -> Result<(), RecordError> {
-        printable(&self.unit, MAX_UNIT_BYTES)?;
-        match &self.quantity {
-            Quantity::Range { low, high, .. } if low.cmp_quantity(high).is_gt() => {
-                Err(RecordError::EmptyRange)
-            }
-            Quantity::Several(results) if results.is_empty() || results.len() > MAX_SEVERAL => {
-                Err(RecordError::ValueTooLong)
-            }
-            _ => Ok(()),
-        }
+impl Committed {
+    /// The canonical encoding, as the field's leaf holds it.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = vec![KIND_COMMITTED];
+        self.encode_into(&mut out);
+        out
     }
 
-    fn encode(&self, out: &mut Vec<u8>) {
-        out.push(u8::try_from(self.unit.len()).unwrap_or(u8::MAX));
-        out.extend_from_slice(self.unit.as_bytes());
-        match &self.quantity {
-            Quantity::Number(relation, decimal) => {
-                out.extend_from_slice(&[SHAPE_NUMBER, relation.code()]);
-                out.extend_from_slice(&decimal.encode());
-            }
-            Quantity::Range { low, high, inclusive } => {
-                out.extend_from_slice(&[SHAPE_RANGE, u8::from(*inclusive)]);
-                out.extend_from_slice(&low.encode());
-                out.extend_from_slice(&high.encode());
-            }
-            Quantity::Several(results) => {
-                out.push(SHAPE_SEVERAL);
-                out.extend_from_slice(
-                    &u16::try_from(results.len()).unwrap_or(u16::MAX).to_be_bytes(),
-                );
-                for (relation, decimal) in results {
-                    out.push(relation.code());
-                    out.extend_from_slice(&decimal.encode());
-                }
-            }
-            Quantity::Balance => out.push(SHAPE_BALANCE),
-            Quantity::Verdict(passed) => out.extend_from_slice(&[SHAPE_VERDICT, u8::from(*passed)]),
+    /// Reads a canonical encoding; every point in it is one.
+    ///
+    /// # Errors
+    /// `TooLong`, `NotCanonical` or `BadCommitment`.
+    pub fn decode(bytes: &[u8]) -> Result<Self, RecordError> {
+        if bytes.len() > MAX_TEXT_BYTES {
+            return Err(RecordError::TooLong);
         }
-    }
-
-    fn decode(input: &mut Reader<'_>) -> Result<Self, RecordError> {
-        let unit_bytes = usize::from(input.byte()?);
-        let unit = input.text(unit_bytes)?;
-        let quantity = match input.byte()? {
-            SHAPE_NUMBER => Quantity::Number(input.relation()?, input.decimal()?),
-            SHAPE_RANGE => {
-                let inclusive = input.flag()?;
-                Quantity::Range { low: input.decimal()?, high: input.decimal()?, inclusive }
-            }
-            SHAPE_SEVERAL => {
-                let count = usize::from(u16::from_be_bytes(input.array()?));
-                if count > MAX_SEVERAL {
-                    return Err(RecordError::ValueTooLong);
-                }
-                let mut results = Vec::with_capacity(count);
-                for _ in 0..count {
-                    results.push((input.relation()?, input.decimal()?));
-                }
-                Quantity::Several(results)
-            }
-            SHAPE_BALANCE => Quantity::Balance,
-            SHAPE_VERDICT => Quantity::Verdict(input.flag()?),
-            _ => return Err(RecordError::NotCanonical),
-        };
-        Ok(Self { unit, quantity })
+        let mut input = Reader(bytes);
+        if input.byte()? != KIND_COMMITTED {
+            return Err(RecordError::NotCanonical);
+        }
+        let committed = Self::decode_from(&mut input)?;
+        committed.check()?;
+        let committed_to_something = committed.quantity.figures().next().is_some();
+        if input.0.is_empty() && committed_to_something {
+            Ok(committed)
+        } else {
+            Err(RecordError::NotCanonical)
+        }
     }
 }
 
@@ -289,48 +197,4 @@ fn bounded(text: &str, max_bytes: usize) -> Result<(), RecordError> {
 fn printable(text: &str, max_bytes: usize) -> Result<(), RecordError> {
     bounded(text, max_bytes)?;
     if text.chars().any(char::is_control) { Err(RecordError::BadText) } else { Ok(()) }
-}
-
-/// Reads an encoding from the front; never past its end.
-struct Reader<'a>(&'a [u8]);
-
-impl<'a> Reader<'a> {
-    fn take(&mut self, count: usize) -> Result<&'a [u8], RecordError> {
-        let (taken, rest) = self.0.split_at_checked(count).ok_or(RecordError::NotCanonical)?;
-        self.0 = rest;
-        Ok(taken)
-    }
-
-    fn array<const N: usize>(&mut self) -> Result<[u8; N], RecordError> {
-        self.take(N)?.try_into().map_err(|_| RecordError::NotCanonical)
-    }
-
-    fn byte(&mut self) -> Result<u8, RecordError> {
-        self.array::<1>().map(|[byte]| byte)
-    }
-
-    fn flag(&mut self) -> Result<bool, RecordError> {
-        match self.byte()? {
-            0 => Ok(false),
-            1 => Ok(true),
-            _ => Err(RecordError::NotCanonical),
-        }
-    }
-
-    fn text(&mut self, count: usize) -> Result<String, RecordError> {
-        let bytes = self.take(count)?;
-        std::str::from_utf8(bytes).map(str::to_owned).map_err(|_| RecordError::NotCanonical)
-    }
-
-    fn rest_text(&mut self) -> Result<String, RecordError> {
-        self.text(self.0.len())
-    }
-
-    fn relation(&mut self) -> Result<Relation, RecordError> {
-        Relation::from_code(self.byte()?).ok_or(RecordError::NotCanonical)
-    }
-
-    fn decimal(&mut self) -> Result<Decimal, RecordError> {
-        Decimal::decode(self.array()?)
-    }
 }

@@ -7,7 +7,12 @@ use prost::encoding::{DecodeContext, decode_key, skip_field};
 
 use crate::opening::{MAX_FIELDS, MAX_OPENING_BYTES};
 use crate::proof::MAX_PROOF_BYTES;
-use crate::{Depth, Fields, Heading, Path, RecordError, Secret, Value};
+use crate::proof::Said;
+use crate::value::KIND_COMMITTED;
+use crate::{Blinding, Committed, Depth, Fields, Heading, Path, RecordError, Secret, Value};
+
+/// Longest encoding of a head, in bytes.
+const MAX_HEAD_BYTES: usize = 512;
 
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct Head {
@@ -49,16 +54,16 @@ pub(crate) struct Opening {
 
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct FieldProof {
-    #[prost(message, optional, tag = "1")]
-    head: Option<Head>,
-    #[prost(string, tag = "2")]
+    #[prost(string, tag = "1")]
     path: String,
-    #[prost(bytes = "vec", tag = "3")]
+    #[prost(bytes = "vec", tag = "2")]
     value: Vec<u8>,
+    #[prost(bytes = "vec", tag = "3")]
+    blindings: Vec<u8>,
     #[prost(bytes = "vec", tag = "4")]
     salt: Vec<u8>,
-    #[prost(bytes = "vec", repeated, tag = "5")]
-    siblings: Vec<Vec<u8>>,
+    #[prost(bytes = "vec", tag = "5")]
+    siblings: Vec<u8>,
 }
 
 impl From<&crate::Head> for Head {
@@ -99,12 +104,19 @@ impl Opening {
 
 impl From<&crate::FieldProof> for FieldProof {
     fn from(proof: &crate::FieldProof) -> Self {
+        let (value, blindings) = match &proof.said {
+            Said::Shown { value, blindings } => {
+                (value.encode(), blindings.iter().flat_map(Blinding::to_bytes).collect())
+            }
+            Said::Committed(committed) => (committed.encode(), Vec::new()),
+            Said::Absent => (Vec::new(), Vec::new()),
+        };
         Self {
-            head: Some(Head::from(&proof.head)),
             path: proof.path.as_str().to_owned(),
-            value: proof.value.as_ref().map(Value::encode).unwrap_or_default(),
+            value,
+            blindings,
             salt: proof.salt.to_vec(),
-            siblings: proof.siblings.iter().map(|hash| hash.0.to_vec()).collect(),
+            siblings: proof.siblings.iter().flat_map(|hash| hash.0).collect(),
         }
     }
 }
@@ -132,16 +144,42 @@ pub(crate) fn decode_opening(bytes: &[u8]) -> Result<crate::Opening, RecordError
 
 pub(crate) fn decode_proof(bytes: &[u8]) -> Result<crate::FieldProof, RecordError> {
     let message: FieldProof = decode(bytes, MAX_PROOF_BYTES)?;
-    let value = if message.value.is_empty() { None } else { Some(Value::decode(&message.value)?) };
-    let siblings: Result<Vec<Hash>, _> =
-        message.siblings.iter().map(|hash| exactly(hash).map(Hash)).collect();
+    let (siblings, rest) = message.siblings.as_chunks::<32>();
+    let depths = 0..=usize::try_from(Depth::Eighteen.bits()).unwrap_or_default();
+    if !rest.is_empty() || !depths.contains(&siblings.len()) {
+        return Err(RecordError::WrongLength);
+    }
     Ok(crate::FieldProof {
-        head: decode_head(message.head)?,
         path: Path::new(&message.path)?,
-        value,
+        said: decode_said(&message)?,
         salt: exactly(&message.salt)?,
-        siblings: siblings?,
+        siblings: siblings.iter().copied().map(Hash).collect(),
     })
+}
+
+fn decode_said(message: &FieldProof) -> Result<Said, RecordError> {
+    let (blindings, rest) = message.blindings.as_chunks::<32>();
+    if !rest.is_empty() {
+        return Err(RecordError::WrongLength);
+    }
+    let said = match message.value.first() {
+        None => Said::Absent,
+        Some(&KIND_COMMITTED) => Said::Committed(Committed::decode(&message.value)?),
+        Some(_) => {
+            let value = Value::decode(&message.value)?;
+            if blindings.len() != value.numbers().len() {
+                return Err(RecordError::WrongLength);
+            }
+            let blindings = blindings.iter().map(|bytes| Blinding::decode(*bytes));
+            return Ok(Said::Shown { value, blindings: blindings.collect::<Result<_, _>>()? });
+        }
+    };
+    if blindings.is_empty() { Ok(said) } else { Err(RecordError::WrongLength) }
+}
+
+/// Reads the canonical encoding of a head.
+pub(crate) fn decode_head_bytes(bytes: &[u8]) -> Result<crate::Head, RecordError> {
+    decode_head(Some(decode(bytes, MAX_HEAD_BYTES)?))
 }
 
 fn decode_head(head: Option<Head>) -> Result<crate::Head, RecordError> {

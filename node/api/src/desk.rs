@@ -7,11 +7,13 @@ mod publish;
 use crate::ledger::identity_of;
 use crate::refusal::{field, of_desk, pending, refuse, stopping};
 use crate::server::Node;
-use heatmark_desk::{AlertOn, Committed, Desk, DeskError};
+use heatmark_desk::{AlertOn, Committed, Desk, DeskError, Disclose, Limits, batch_proof};
+use heatmark_evidence::Selection;
 use heatmark_ledger::Hash;
-use heatmark_ledger::ids::AlertSubject;
+use heatmark_ledger::ids::{AlertSubject, MemberId};
 use heatmark_proto::desk::v1 as pb;
-use heatmark_vault::{Actor, Placement, RecordRow};
+use heatmark_records::Specification;
+use heatmark_vault::{Actor, RecordRow};
 use keeping::BackupStream;
 use pb::desk_service_server::DeskService;
 use publish::PublishStream;
@@ -83,6 +85,38 @@ impl DeskService for DeskApi {
             transaction_id: id.to_vec(),
             receipt: Some(receipt),
         }))
+    }
+
+    async fn disclose(
+        &self,
+        request: Request<pb::DiscloseRequest>,
+    ) -> Result<Response<pb::DiscloseResponse>, Status> {
+        let desk = self.desk_for(&request)?;
+        let request = request.into_inner();
+        let hash = |bytes: &[u8]| {
+            Hash::try_from(bytes).map_err(|_| field("a record id and a member id have 32 bytes"))
+        };
+        let limits = match (request.specification.as_str(), request.own_limits) {
+            ("", false) => None,
+            ("", true) => Some(Limits::Own),
+            (text, false) => {
+                let read = Specification::parse(text);
+                let refused = |error: heatmark_records::specification::SpecificationError| {
+                    refuse(Code::InvalidArgument, "specification", error.to_string())
+                };
+                Some(Limits::Of(read.map_err(refused)?))
+            }
+            (_, true) => return Err(field("give a specification or own limits, not both")),
+        };
+        let what = Disclose {
+            record: hash(&request.record_id)?,
+            receiver: MemberId(hash(&request.receiver)?),
+            purpose: request.purpose,
+            fields: Selection::new(request.fields).map_err(|error| of_desk(error.into()))?,
+            limits,
+        };
+        let disclosure = self.in_time(desk.disclose(what)).await?;
+        Ok(Response::new(pb::DiscloseResponse { disclosure }))
     }
 
     async fn sign_and_submit(
@@ -207,14 +241,4 @@ fn row(row: RecordRow) -> pb::RecordRow {
         on_hold: row.hold.is_some(),
         erased_at_ms: row.erased_at_ms.unwrap_or(0),
     }
-}
-
-/// `u32be position ‖ u32be count ‖ 32 bytes a hash, leaf to root`.
-fn batch_proof(placement: &Placement) -> Vec<u8> {
-    let mut proof = placement.position.to_be_bytes().to_vec();
-    proof.extend_from_slice(&placement.count.to_be_bytes());
-    for hash in &placement.path {
-        proof.extend_from_slice(&hash.0);
-    }
-    proof
 }

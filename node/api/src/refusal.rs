@@ -116,11 +116,23 @@ pub(crate) fn of_desk(error: DeskError) -> Status {
         DeskError::Busy(error) => of_pool(error),
         DeskError::Expired => refuse(Code::Aborted, code, error.to_string()),
         DeskError::NotCommitted => pending(),
-        DeskError::UnknownRecord(_) => not_found(code, error.to_string()),
+        DeskError::UnknownRecord(_) | DeskError::UnknownMember(_) => {
+            not_found(code, error.to_string())
+        }
+        DeskError::NotAnchored(_)
+        | DeskError::Unproved(_)
+        | DeskError::NoOwnLimits
+        | DeskError::SpecificationNotFor(_)
+        | DeskError::AgreedOtherwise(_) => {
+            refuse(Code::FailedPrecondition, code, error.to_string())
+        }
         DeskError::AlertUnderway => refuse(Code::Aborted, code, error.to_string()),
         DeskError::NoLevel
         | DeskError::ReasonTooLong
         | DeskError::NoPayload
+        | DeskError::Purpose
+        | DeskError::NothingDisclosed
+        | DeskError::Selection(_)
         | DeskError::IncompleteBody => refuse(Code::InvalidArgument, code, error.to_string()),
         DeskError::RegisteredKey | DeskError::NoKey => {
             refuse(Code::InvalidArgument, code, error.to_string())

@@ -155,6 +155,15 @@ impl DeskClient {
         }
     }
 
+    /// Has the node make a disclosure of one of its records; whether it says what was asked for, the caller verifies.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn disclose(&self, what: desk::DiscloseRequest) -> Result<Vec<u8>, ClientError> {
+        let answer = self.service.clone().disclose(timed(what, CALL_TIMEOUT)).await?;
+        Ok(answer.into_inner().disclosure)
+    }
+
     /// Has the node sign a payload with its signing key and submit it. `body` comes without window
     /// and nonce unless co-signatures cover it.
     ///

@@ -1,11 +1,14 @@
 //! What can go wrong at the desk, and whose fault it is. Messages name no field value, key or
 //! file content.
 
+use heatmark_evidence::SelectionError;
+use heatmark_ledger::ids::MemberId;
 use heatmark_ledger::refusal::Refusal;
 use heatmark_ledger::state::StateError;
 use heatmark_mempool::{IntakeError, MempoolError};
 use heatmark_merkle::BatchError;
-use heatmark_records::{RecordError, RecordId};
+use heatmark_records::conformance::{ProveError, Unprovable};
+use heatmark_records::{Path, RecordError, RecordId};
 use heatmark_store::StoreError;
 use heatmark_vault::VaultError;
 use thiserror::Error;
@@ -29,6 +32,38 @@ pub enum DeskError {
     /// The caller named a record that this node has not published.
     #[error("this node has published no record {0}")]
     UnknownRecord(RecordId),
+    /// The record waits for its anchor: ask again in a moment.
+    #[error("record {0} is not anchored yet")]
+    NotAnchored(RecordId),
+    /// The caller named a receiver that the registry does not know.
+    #[error("the registry knows no member {0}")]
+    UnknownMember(MemberId),
+    /// The caller's purpose is empty, too long or not printable.
+    #[error("a purpose is 1 to {limit} bytes of printable text", limit = heatmark_evidence::MAX_PURPOSE_BYTES)]
+    Purpose,
+    /// The caller chose no field and no limits.
+    #[error("nothing is chosen to be shown or proved")]
+    NothingDisclosed,
+    /// The caller's choice of fields names something that the record does not have.
+    #[error("{0}")]
+    Selection(#[from] SelectionError),
+    /// Limits cannot be proved; nothing was made. Show the values, or use a specification that the record keeps.
+    #[error("{}", unproved(.0))]
+    Unproved(Vec<(String, Unprovable)>),
+    /// The certificate gives no limits of its own.
+    #[error("the certificate gives no limits of its own")]
+    NoOwnLimits,
+    /// The specification names who may use it, and the receiver is not among them.
+    #[error("the specification may not be used by {0}")]
+    SpecificationNotFor(MemberId),
+    /// Something was proved to this receiver by another specification: name that one again, or show the value.
+    #[error(
+        "{0} was proved to this receiver by another specification, and is proved by no second one"
+    )]
+    AgreedOtherwise(Path),
+    /// A proof could not be made; a defect.
+    #[error("the proof could not be made")]
+    Proof,
     /// Another alert by this node on the same subject is on its way. Wait for it.
     #[error("another alert on this subject is on its way")]
     AlertUnderway,
@@ -53,7 +88,7 @@ pub enum DeskError {
     /// The vault refuses; or its disk failed, or its content is damaged, which is fatal for the
     /// desk.
     #[error("vault: {0}")]
-    Vault(#[from] VaultError),
+    Vault(VaultError),
     /// The log's store failed. Fatal for the node.
     #[error("store: {0}")]
     Store(#[from] StoreError),
@@ -72,6 +107,31 @@ pub enum DeskError {
     /// The node is stopping, or whoever asked is gone.
     #[error("the node is stopping")]
     Stopped,
+}
+
+impl From<VaultError> for DeskError {
+    fn from(error: VaultError) -> Self {
+        match error {
+            VaultError::AgreedOtherwise(path) => Self::AgreedOtherwise(path),
+            other => Self::Vault(other),
+        }
+    }
+}
+
+impl From<ProveError> for DeskError {
+    fn from(error: ProveError) -> Self {
+        match error {
+            ProveError::Limits(limits) => Self::Unproved(limits),
+            ProveError::Record(error) => Self::Record(error),
+            ProveError::Proof => Self::Proof,
+        }
+    }
+}
+
+/// One line a limit, since this is said to the record's own holder.
+fn unproved(limits: &[(String, Unprovable)]) -> String {
+    let lines: Vec<String> = limits.iter().map(|(name, why)| format!("{name}: {why}")).collect();
+    format!("cannot be proved, and nothing was made: {}", lines.join("; "))
 }
 
 impl From<IntakeError> for DeskError {
@@ -96,6 +156,16 @@ impl DeskError {
             Self::Expired => "expired",
             Self::NotCommitted => "pending",
             Self::UnknownRecord(_) => "unknown-record",
+            Self::NotAnchored(_) => "not-anchored",
+            Self::UnknownMember(_) => "unknown-member",
+            Self::Purpose => "purpose",
+            Self::NothingDisclosed => "nothing-disclosed",
+            Self::Selection(_) => "no-such-field",
+            Self::Unproved(_) => "limits-unproved",
+            Self::NoOwnLimits => "no-own-limits",
+            Self::SpecificationNotFor(_) => "specification-not-for",
+            Self::AgreedOtherwise(_) => "agreed-otherwise",
+            Self::Proof => "proof",
             Self::AlertUnderway => "alert-underway",
             Self::NoLevel => "field",
             Self::ReasonTooLong => "too-long",

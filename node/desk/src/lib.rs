@@ -16,6 +16,7 @@
 mod acknowledge;
 mod alerts;
 mod anchoring;
+mod disclosing;
 mod error;
 mod keeping;
 mod keys;
@@ -26,6 +27,7 @@ mod submission;
 mod tests;
 
 pub use alerts::{AlertOn, MAX_REASON_BYTES, RaisedAlert, reason_digest};
+pub use disclosing::{Disclose, Limits, batch_proof};
 pub use error::DeskError;
 pub use keeping::BackupPiece;
 pub use keys::{Seed, alert_signing_key};

@@ -12,6 +12,7 @@
 //! The desk on a real store, pool and vault, with blocks decided in this process.
 
 pub(crate) mod chain;
+mod disclosures;
 
 use crate::{
     AlertOn, CertificateFile, Desk, DeskError, DeskParts, PublishEvent, Seed, alert_signing_key,

@@ -17,6 +17,7 @@ mod place;
 mod receipt;
 mod store;
 mod vault;
+mod verify;
 mod vote;
 mod words;
 
@@ -78,6 +79,11 @@ enum Command {
     /// Fetches receipts, verifies them offline, pins trust roots
     #[command(subcommand)]
     Receipt(receipt::Command),
+    /// Verifies disclosures offline: what they show or prove, by whom issued, for whom
+    #[command(
+        after_help = "Example:\n  heatmark verify --trust genesis.note --home forge heat.disclosure\n  heatmark verify --trust genesis.note --home forge --policy incoming.toml *.disclosure\nExit codes: 0 all verified, 1 one refused, 2 one unreadable, 3 one on hold or older than the trust root.\nNeeds no node and no network."
+    )]
+    Verify(verify::Verify),
     /// Shows, follows and audits the shared log
     #[command(subcommand)]
     Log(log::Command),
@@ -129,6 +135,7 @@ fn dispatch(command: Command, json: bool) -> Result<Answer, Failure> {
         Command::Store(command) => store::run(command),
         Command::Cert(command) => cert::run(command),
         Command::Receipt(command) => receipt::run(command),
+        Command::Verify(command) => verify::run(&command),
         Command::Log(command) => log::run(command, json),
         Command::Member(command) => member::run(command),
         Command::Vote(command) => vote::run(&command),

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use heatmark_records::{RecordError, RecordId};
+use heatmark_records::{Path, RecordError, RecordId};
 use thiserror::Error;
 
 /// Why the vault refuses.
@@ -71,6 +71,10 @@ pub enum VaultError {
     /// An opening that does not decode: fatal, restore from a backup.
     #[error("an opening in the vault cannot be read: {0}")]
     Opening(#[from] RecordError),
+    /// This field was proved to this receiver by another specification, and is proved to it by no second one: name
+    /// the first again, or show the value.
+    #[error("{0} was proved to this receiver by another specification")]
+    AgreedOtherwise(Path),
     /// A thread died while it wrote: restart the node.
     #[error("the vault was left locked by a thread that died")]
     Poisoned,

@@ -17,7 +17,9 @@
 //! | `u` Ed25519 key | an operator's name and roles | master |
 //! | `k` record id, erasable | the record's data key | master |
 //! | `f` keyed file digest, erasable | record id | master |
+//! | `q` keyed hash of record, receiver and path | the specification by which this is proved to them | master |
 
+mod agreed;
 #[cfg(test)]
 pub(crate) mod tests;
 
@@ -57,6 +59,7 @@ pub(crate) const LOG: u8 = b'l';
 pub(crate) const OPERATOR: u8 = b'u';
 pub(crate) const DATA_KEY: u8 = b'k';
 pub(crate) const FILE: u8 = b'f';
+const AGREED: u8 = b'q';
 
 /// What became of a record given to [`Vault::put_pending`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,9 +1,13 @@
-//! Certificate files as mills have them, openings, field proofs and values.
+//! Certificate files as mills have them, openings, field proofs, values, specifications and disclosures.
 
 use crate::seeds;
+use heatmark_evidence::{Disclosure, Policy};
 use heatmark_fuzz::{Shape, Target};
+use heatmark_ledger::genesis::Genesis;
+use heatmark_ledger::receipt::TrustRoot;
 use heatmark_records::{
-    Decimal, FieldProof, Fields, Heading, MAX_FIELDS, Opening, Path, Secret, Value, forms,
+    Committed, Decimal, FieldProof, Fields, Head, Heading, MAX_FIELDS, Opening, Path, Said, Secret,
+    Specification, Value, forms,
 };
 
 const EN10168: &str = r#"{"RefSchemaUrl":
@@ -97,6 +101,7 @@ fn field_proof() {
     let tree = opening.tree().unwrap();
     let paths: Vec<Path> = opening.fields().iter().map(|(path, _)| path.clone()).collect();
     let mut proofs: Vec<_> = paths.iter().map(|path| tree.show(path).unwrap().encode()).collect();
+    proofs.extend(paths.iter().map(|path| tree.show_committed(path).unwrap().encode()));
     let absent = (0..).map(|n| Path::new(&format!("nothing/{n}")).unwrap());
     let absent = absent.take(50).filter_map(|path| tree.show(&path).ok());
     proofs.extend(absent.map(|proof| proof.encode()).take(3));
@@ -104,18 +109,90 @@ fn field_proof() {
     let run = move |input: &[u8]| match FieldProof::decode(input) {
         Ok(proof) => {
             assert_eq!(proof.encode(), input);
-            if proof.verify(&id).is_ok() {
-                assert_eq!(
-                    proof.value.as_ref(),
-                    kept.fields().get(&proof.path),
-                    "a value never sealed"
-                );
+            if proof.verify(kept.head(), &id).is_ok() {
+                let sealed = kept.fields().get(&proof.path);
+                match &proof.said {
+                    Said::Shown { value, .. } => assert_eq!(Some(value), sealed, "never sealed"),
+                    Said::Committed(_) => assert!(sealed.is_some(), "never sealed"),
+                    Said::Absent => assert_eq!(sealed, None, "sealed"),
+                }
             }
             true
         }
         Err(_) => false,
     };
     Target::new("field-proof", proofs, run).fuzz();
+}
+
+#[test]
+fn committed_value() {
+    let opening = openings().remove(0);
+    let tree = opening.tree().unwrap();
+    let committed = opening.fields().iter().filter_map(|(path, _)| {
+        match tree.show_committed(path).unwrap().said {
+            Said::Committed(committed) => Some(committed.encode()),
+            Said::Shown { .. } | Said::Absent => None,
+        }
+    });
+    let run = |input: &[u8]| match Committed::decode(input) {
+        Ok(committed) => {
+            assert_eq!(committed.encode(), input);
+            true
+        }
+        Err(_) => false,
+    };
+    Target::new("committed-value", committed.collect(), run).of(Shape::Bytes).fuzz();
+}
+
+#[test]
+fn record_head() {
+    let seeds = openings().iter().map(|opening| opening.head().encode()).collect();
+    let run = |input: &[u8]| match Head::decode(input) {
+        Ok(head) => {
+            assert_eq!(head.encode(), input);
+            true
+        }
+        Err(_) => false,
+    };
+    Target::new("record-head", seeds, run).fuzz();
+}
+
+#[test]
+fn disclosure() {
+    let golden = seeds::disclosures();
+    let seeds = seeds::list(&golden["cases"]).iter().filter(|case| case["expect"] == "ok");
+    let seeds = seeds.map(|case| seeds::bytes(&case["disclosure"])).collect();
+    let genesis = Genesis::parse(golden["trust"].as_str().unwrap().as_bytes()).unwrap();
+    let trust = TrustRoot::from_genesis(&genesis);
+    let run = move |input: &[u8]| {
+        let decoded = Disclosure::decode(input).is_ok();
+        assert!(heatmark_evidence::verify(input, &trust, None).is_err() || decoded);
+        decoded
+    };
+    Target::new("disclosure", seeds, run).may_allocate(200, 1 << 20).fuzz();
+}
+
+#[test]
+fn specification_and_policy() {
+    let directory = seeds::place("contracts/records/specifications");
+    let mut files: Vec<_> =
+        std::fs::read_dir(directory).unwrap().map(|file| file.unwrap().path()).collect();
+    files.sort();
+    let mut seeds: Vec<_> = files.iter().map(|file| std::fs::read(file).unwrap()).collect();
+    seeds.push(b"standard = 's'\nsample = 'product'\nrounding = 'absolute'\n[[limit]]\nname = 'f'\nformula = 'C + (Mn - 2*{melt/x})/6'\nmaximum = '0.4'\nover = '0.1'\n".to_vec());
+    seeds.push(
+        b"own_limits = true\n[[require]]\nproperty = 'chemistry/*'\nas = 'proved'\n".to_vec(),
+    );
+    let run = |input: &[u8]| {
+        let Ok(text) = std::str::from_utf8(input) else { return false };
+        let specification = Specification::parse(text);
+        if let Ok(specification) = &specification {
+            assert_eq!(Specification::parse(specification.text()).as_ref(), Ok(specification));
+            assert!(!specification.paths().is_empty());
+        }
+        specification.is_ok() || Policy::parse(text).is_ok()
+    };
+    Target::new("specification", seeds, run).of(Shape::Text).may_allocate(2_000, 1 << 20).fuzz();
 }
 
 #[test]

@@ -29,6 +29,10 @@ pub(crate) fn encodings() -> Value {
     golden("encodings.json")
 }
 
+pub(crate) fn disclosures() -> Value {
+    golden("disclosures.json")
+}
+
 pub(crate) fn tree() -> Value {
     golden("tree.json")
 }

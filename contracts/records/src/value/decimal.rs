@@ -94,6 +94,18 @@ impl Decimal {
         }
     }
 
+    /// This number moved up, or down, by another, exactly.
+    ///
+    /// # Errors
+    /// `BadDecimal` when the result is out of range.
+    pub fn moved(&self, by: &Self, down: bool) -> Result<Self, RecordError> {
+        let scale = self.scale.max(by.scale);
+        let (mine, theirs) =
+            self.raised_to(scale).zip(by.raised_to(scale)).ok_or(RecordError::BadDecimal)?;
+        let moved = if down { mine.checked_sub(theirs) } else { mine.checked_add(theirs) };
+        Self::new(moved.ok_or(RecordError::BadDecimal)?, scale)
+    }
+
     fn raised_to(self, scale: u8) -> Option<i128> {
         let places = u32::from(scale.saturating_sub(self.scale));
         10_i128.checked_pow(places)?.checked_mul(self.mantissa)

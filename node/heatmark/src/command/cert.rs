@@ -1,5 +1,8 @@
-//! `heatmark cert`: publishes mill certificates through the own node and lists what was published.
+//! `heatmark cert`: publishes mill certificates through the own node, lists what was published, shows and proves parts of it.
 //! Refuses nothing of a certificate itself: that is the node's to judge, fault by fault.
+
+mod prove;
+mod show;
 
 use super::answer::{Answer, Exit, table};
 use super::connect::{NodeArgs, block_on};
@@ -25,6 +28,19 @@ pub(crate) enum Command {
         after_help = "Example:\n  heatmark cert publish --home mill heat-48213.json\n  heatmark cert publish --home mill certificates/ --receipts receipts/\nOnly salted commitments go on the log; the contents stay in your node. The same file twice\nis one record. Exits with 1 when a file was refused; the others are published all the same."
     )]
     Publish(Publish),
+    /// Shows chosen fields of a record to one member, in a file that verifies offline
+    #[command(
+        after_help = "Example:\n  heatmark cert show 9f41… --home mill --fields heat,chemistry/* --to 'Forge GmbH' --purpose 'order 4711' --out heat.disclosure\n  heatmark verify heat.disclosure --trust genesis.note\nA pattern's * stands for any characters. Profiles: origin, chemistry, mechanical, all."
+    )]
+    Show(show::Show),
+    /// Proves to one member that a record keeps limits, without showing its numbers
+    #[command(
+        after_help = "Example:\n  heatmark cert prove 9f41… --home mill --spec 316l-astm-a240.toml --to 'Forge GmbH' --purpose 'order 4711'\n  heatmark cert prove 9f41… --home mill --own-limits --fields heat --to 'Forge GmbH' --purpose 'order 4711'\nWhat is outside its limits cannot be proved: the command says what, and makes nothing. A field is proved to a\nmember by one specification only, since narrower and narrower limits would give the number away."
+    )]
+    Prove(prove::Prove),
+    /// Reads a specification and prints its limits and its id
+    #[command(after_help = "Example:\n  heatmark cert spec 316l-astm-a240.toml")]
+    Spec(prove::Spec),
     /// Lists the records that this node has published
     #[command(after_help = "Example:\n  heatmark cert list --home mill")]
     List(List),
@@ -59,6 +75,9 @@ pub(crate) struct List {
 pub(crate) fn run(command: Command) -> Result<Answer, Failure> {
     match command {
         Command::Publish(command) => publish(&command),
+        Command::Show(command) => show::run(&command),
+        Command::Prove(command) => prove::run(&command),
+        Command::Spec(command) => prove::spec(&command),
         Command::List(command) => list(&command),
     }
 }

@@ -427,3 +427,26 @@ fn what_was_put_is_there_after_a_kill() {
         assert_eq!(vault.record(&record.id).unwrap().unwrap().opening, record.opening);
     }
 }
+
+#[test]
+fn a_field_is_proved_to_a_receiver_by_one_specification_only() {
+    let dir = tempfile::tempdir().unwrap();
+    let key = VaultKey::new([1; 32]);
+    let path = |text: &str| FieldPath::new(text).unwrap();
+    let (carbon, sulphur) = (path("chemistry/C"), path("chemistry/S"));
+    let (record, other) = (RecordId::from([1; 32]), RecordId::from([2; 32]));
+    let vault = Vault::open(dir.path(), &key).unwrap();
+    let agree = |vault: &Vault, record: &RecordId, receiver: u8, paths: &[&FieldPath], by: u8| {
+        vault.agree(record, &[receiver; 32], paths.iter().copied(), &[by; 32])
+    };
+    agree(&vault, &record, 7, &[&carbon], 1).unwrap();
+    agree(&vault, &record, 7, &[&carbon], 1).unwrap();
+    drop(vault);
+    let vault = Vault::open(dir.path(), &key).unwrap();
+    let refused = agree(&vault, &record, 7, &[&sulphur, &carbon], 2);
+    assert!(matches!(refused, Err(VaultError::AgreedOtherwise(path)) if path == carbon));
+    // Nothing of what was refused is agreed.
+    agree(&vault, &record, 7, &[&sulphur], 3).unwrap();
+    agree(&vault, &record, 8, &[&carbon], 2).unwrap();
+    agree(&vault, &other, 7, &[&carbon], 2).unwrap();
+}

@@ -1,0 +1,25 @@
+//! What a company hands to another as evidence, and its verdict: a disclosure is one file that shows chosen fields of a
+//! record, or proves that they keep a specification's limits, to one receiver and for one purpose, and that verifies
+//! offline from a trust root.
+//!
+//! ```text
+//!   record's tree ──Draft::show, Draft::prove──▶ Draft ──sign──▶ .disclosure ──verify(trust root)──▶ Verified
+//!                                                  ▲                                               │
+//!     receipt, batch path, key and member states ──┘                       Policy: shown or proved ┘
+//! ```
+//!
+//! A record is its issuer's only if the anchor that carries it is signed by a key that the registry holds for that
+//! issuer; the states in the file prove it. Specification: `proto/README.md` section 9.
+
+mod disclosure;
+mod error;
+mod policy;
+mod selection;
+mod verify;
+mod wire;
+
+pub use disclosure::{Disclosure, Draft, MAX_DISCLOSURE_BYTES, MAX_PURPOSE_BYTES, Proofs};
+pub use error::DisclosureError;
+pub use policy::{Demand, Policy, PolicyError, Shortfall};
+pub use selection::{Selection, SelectionError};
+pub use verify::{Conformity, Party, Verified, verify};
