@@ -72,8 +72,11 @@ fn kind_fault(kind: Kind, value: &Json) -> Option<What> {
             if date.is_some() { None } else { Some(What::BadDate) }
         }
         (Kind::Country, Json::Text(code)) => {
-            let valid = code.len() == 2 && code.bytes().all(|b| b.is_ascii_uppercase());
-            if valid { None } else { Some(What::BadCountry) }
+            if is_country(code) {
+                None
+            } else {
+                Some(What::BadCountry)
+            }
         }
         (Kind::Text | Kind::Texts, Json::Text(_))
         | (Kind::Object | Kind::Objects, Json::Object(_))
@@ -97,6 +100,11 @@ fn kind_fault(kind: Kind, value: &Json) -> Option<What> {
         (Kind::Items | Kind::List, _) => Some(What::NotAList),
         (Kind::Object | Kind::Objects, _) => Some(What::NotAnObject),
     }
+}
+
+/// Whether a text has the shape of an ISO 3166-1 alpha-2 code.
+pub(super) fn is_country(code: &str) -> bool {
+    code.len() == 2 && code.bytes().all(|b| b.is_ascii_uppercase())
 }
 
 fn descend<'a>(found: &[(String, &'a Json)], step: &str) -> Vec<(String, &'a Json)> {
