@@ -24,6 +24,8 @@ mod measure;
 mod metals;
 mod origin;
 mod own;
+#[cfg(test)]
+mod reading_tests;
 mod rules;
 mod statements;
 #[cfg(test)]

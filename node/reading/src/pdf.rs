@@ -2,6 +2,9 @@
 //! too long or too much (`heatmark cert publish` starts it). Images, paths and scripts are not looked at.
 //! Refuses what is encrypted or no PDF, and stops at 100 pages and at 100,000 words.
 
+#[cfg(test)]
+pub(crate) mod tests;
+
 use hayro_cmap::BfString;
 use hayro_interpret::font::{Glyph, GlyphRun};
 use hayro_interpret::kurbo::{Affine, BezPath, Point, Rect};
