@@ -17,6 +17,7 @@ mod faults;
 mod governance;
 mod liars;
 mod members;
+mod reading;
 mod scenarios;
 mod spine;
 mod town;

@@ -195,7 +195,9 @@ impl Mapping {
                 made.field(rule, &self.file.numbers, &whole);
             }
             for rule in &self.file.rows {
-                for (at, item) in tree::find(node, rule.each.as_deref().unwrap_or_default()) {
+                for (below, item) in tree::find(node, rule.each.as_deref().unwrap_or_default()) {
+                    let at = [at.as_str(), &below].join("/");
+                    let at = at.trim_matches('/').to_owned();
                     let node = tree::Node { record: node, item, at };
                     made.row(rule, &self.file.numbers, &node);
                 }

@@ -11,8 +11,15 @@ use super::rules::join;
 use super::units::{Family, converted, family, share_exponent};
 use crate::{Decimal, MAX_SEVERAL, Measured, Quantity, RecordError, Relation, Value};
 
-const LIMITS: [(&str, &str); 3] =
-    [("Minimum", "minimum"), ("Maximum", "maximum"), ("Target", "target")];
+/// Members that are limits, of the public forms and of our own.
+const LIMITS: [(&str, &str); 6] = [
+    ("Minimum", "minimum"),
+    ("Maximum", "maximum"),
+    ("Target", "target"),
+    ("minimum", "minimum"),
+    ("maximum", "maximum"),
+    ("target", "target"),
+];
 
 /// What a measurement is of, for the checks that depend on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,7 +87,8 @@ impl Measurement<'_> {
             let mut names: Vec<&str> =
                 called.iter().filter_map(|key| self.node.text_at(key)).collect();
             let own = self.path.split_once('/').map_or(self.path, |(_, name)| name);
-            names.push(own.split(['#', '/']).next().unwrap_or(own));
+            let own = own.split('#').next().unwrap_or(own);
+            names.push(own.strip_suffix("/mean").unwrap_or(own));
             if let Err(what) = bounds::check(&names, actual) {
                 draft.fault(&join(self.place, self.actual), what);
             }
@@ -90,7 +98,7 @@ impl Measurement<'_> {
 }
 
 /// Whether a result that has been read is within the limits that have been read beside it.
-fn judge_limits(draft: &mut Draft, (place, path): (&str, &str)) {
+pub(super) fn judge_limits(draft: &mut Draft, (place, path): (&str, &str)) {
     let unit = match draft.field(path) {
         Some(Value::Measured(actual)) => actual.unit.clone(),
         _ => String::new(),
@@ -384,7 +392,8 @@ fn written(text: &str) -> Option<Decimal> {
 /// Contents are at most 100, so that a comma before three digits is no thousand: `1,234` % becomes `1.234`.
 fn with_points(value: &Json) -> Json {
     let point = |text: &String| {
-        let comma = !text.contains('.') && text.matches(',').count() == 1;
+        let is_number = |c: char| c.is_ascii_digit() || matches!(c, ',' | '<' | '>' | '=' | ' ');
+        let comma = text.chars().all(is_number) && text.matches(',').count() == 1;
         Json::Text(if comma { text.replace(',', ".") } else { text.clone() })
     };
     match value {

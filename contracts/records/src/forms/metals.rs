@@ -155,7 +155,7 @@ fn prepared((key, value): &(String, Json)) -> (String, Json) {
         Json::Object(entries) if key == "ChemicalAnalysis" => {
             Json::Object(entries.iter().filter(kept).cloned().collect())
         }
-        Json::Object(entries) if key == "Product" && value.get("WeightUnit").is_none() => {
+        Json::Object(entries) if key == "Product" && has_bare_weight(value) => {
             let mut entries = entries.clone();
             entries.push(("WeightUnit".to_owned(), Json::Text("kg".to_owned())));
             Json::Object(entries)
@@ -165,9 +165,15 @@ fn prepared((key, value): &(String, Json)) -> (String, Json) {
     (key.clone(), value)
 }
 
+fn has_bare_weight(product: &Json) -> bool {
+    matches!(product.get("Weight"), Some(Json::Number(_))) && product.get("WeightUnit").is_none()
+}
+
 fn mass_unit(draft: &mut Draft, content: &Json) {
     let product = content.get("Product");
-    let unit = product.and_then(|product| product.get("WeightUnit"));
+    let unit = product
+        .filter(|product| product.get("Weight").is_some())
+        .and_then(|product| product.get("WeightUnit"));
     if let Some(Json::Text(unit)) = unit
         && family(unit) != Some(Family::Mass)
     {

@@ -6,7 +6,7 @@
 use super::draft::{Draft, measured};
 use super::fault::What;
 use super::json::Json;
-use super::measure::{Measurement, Of, from_text, several_node};
+use super::measure::{Measurement, Of, from_text, judge_limits, several_node};
 use super::rules::{is_country, join};
 use super::units::{Family, converted, family};
 use crate::{Document, Measured, Quantity, Relation, Value};
@@ -138,23 +138,28 @@ fn result(draft: &mut Draft, node: &Json, (place, path): (&str, &str)) {
         let at = join(place, key);
         let (name, value) = match key.as_str() {
             "unit" => continue,
-            "value" => ("Actual", in_unit(draft, value, &at, &unit)),
+            "value" | "minimum" | "maximum" | "target" => {
+                (key.as_str(), in_unit(draft, value, &at, &unit))
+            }
+            
             "values" => {
                 let values = value.items().iter();
                 let values = values.map(|value| in_unit(draft, value, &at, &unit)).collect();
-                ("Actual", several_node(values))
+                ("value", several_node(values))
             }
-            "minimum" => ("Minimum", in_unit(draft, value, &at, &unit)),
-            "maximum" => ("Maximum", in_unit(draft, value, &at, &unit)),
-            "target" => ("Target", in_unit(draft, value, &at, &unit)),
             other => (other, value.clone()),
         };
         entries.push((name.to_owned(), value));
     }
-    let content = path.starts_with("chemistry/") && node.get("formula").is_none();
+    let element = path.strip_prefix("chemistry/").is_some_and(|name| !name.contains('/'));
+    let content = element && node.get("formula").is_none();
     let of = if content { Of::Content } else { Of::Property };
     let node = &Json::Object(entries);
-    Measurement { node, place, path, of, actual: "Actual", named_by: &[] }.read(draft);
+    Measurement { node, place, path, of, actual: "value", named_by: &[] }.read(draft);
+    // A limit given beside a certificate is a limit of the certificate's own result.
+    if let Some(result) = path.strip_suffix("/minimum").or(path.strip_suffix("/maximum")) {
+        judge_limits(draft, (place, result));
+    }
     let stays_text = matches!(draft.field(path), Some(Value::Text(_)));
     let is_mass = path.starts_with("product/mass");
     if stays_text && (content || is_mass) {
@@ -191,7 +196,7 @@ fn in_unit(draft: &mut Draft, value: &Json, place: &str, unit: &str) -> Json {
         Some(digits) => Json::Text(format!("{}{digits}", sign(relation))),
         None => {
             draft.fault(place, What::UnitsDiffer);
-            Json::Text(number.to_owned())
+            Json::Null
         }
     }
 }

@@ -241,6 +241,8 @@ fn what_no_public_form_has_stands_beside_and_contradicts_nothing() {
         (json!({"product": {"mass/theoretical": "12 mm"}}), "beside/product/mass/theoretical: a mass needs its unit: t, kg, g or lb"),
         (json!({"product": {"mass/theoretical": "heavy"}}), "beside/product/mass/theoretical: not"),
         (json!({"chemistry": {"Xx": "101 %"}}), "beside/chemistry/Xx/value: a content cannot be above"),
+        (json!({"chemistry": {"C": {"maximum": "0.01 %"}}}), "beside/chemistry/C/maximum: the certificate itself says otherwise"),
+        (json!({"chemistry": {"C": {"minimum": "0.022 %"}}}), "beside/chemistry/C/minimum: outside the limits"),
         (json!({"a": {"sha256": "00"}}), "beside/a: not understood"),
         (json!(["heat"]), "beside: must be an object"),
     ] {

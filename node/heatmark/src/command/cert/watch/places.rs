@@ -4,7 +4,7 @@
 
 use super::super::super::failure::Failure;
 use super::super::sources::{is_notes, notes_of};
-use crate::files::{self, FileError, PUBLIC};
+use crate::files::{self, PUBLIC};
 use rustix::fs::{FlockOperation, flock};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -154,10 +154,10 @@ impl Places {
                 }
             }
             files::sync_parent(&to)?;
+            files::sync_parent(&from)?;
         }
         fs::remove_file(&journal).map_err(files::io_error(&journal))?;
         files::sync_parent(&journal)?;
-        files::sync_parent(&self.directory.join(OWN))?;
         Ok(())
     }
 
@@ -178,6 +178,16 @@ impl Places {
         folder.join(free)
     }
 
+    /// A name that is no text can stand in no list of what was published.
+    fn set_aside_unnamed(&self, path: &Path) -> Result<(), Failure> {
+        let to = self.free_name(path, "refused");
+        let mut note = to.file_name().unwrap_or_default().to_owned();
+        note.push(".reason.txt");
+        files::replace(&to.with_file_name(note), b"the file's name is not UTF-8 text\n", PUBLIC)?;
+        fs::rename(path, &to).map_err(files::io_error(path))?;
+        Ok(files::sync_parent(&to)?)
+    }
+
     fn files(&self) -> Result<Vec<PathBuf>, Failure> {
         let entries = fs::read_dir(&self.directory).map_err(files::io_error(&self.directory))?;
         let mut paths = Vec::new();
@@ -185,7 +195,8 @@ impl Places {
             let entry = entry.map_err(files::io_error(&self.directory))?;
             let name = entry.file_name();
             let Some(name) = name.to_str() else {
-                return Err(FileError::NotText(entry.path()).into());
+                self.set_aside_unnamed(&entry.path())?;
+                continue;
             };
             let lower = name.to_lowercase();
             let unfinished = UNFINISHED.iter().any(|ending| lower.ends_with(ending));
