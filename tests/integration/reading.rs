@@ -14,7 +14,8 @@ fn sample(name: &str) -> String {
 }
 
 fn certificate(number: usize) -> String {
-    let plate = Path::new(env!("CARGO_MANIFEST_DIR")).join("../devnet/certificates/316l-plate.json");
+    let plate =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../devnet/certificates/316l-plate.json");
     fs::read_to_string(plate).unwrap().replace("KB-2026-05102", &format!("KB-{number}"))
 }
 
@@ -63,7 +64,10 @@ async fn mapped_files_pdfs_copies_and_successors_are_published() {
     };
     let mapped = ["--mapping", &sample("laboratory.toml"), &sample("laboratory.csv")];
     let published = publish(0, &mapped);
-    assert_eq!((&published["new"], &published["files"][0]["mass_mg"]), (&2.into(), &1_912_000_000_u64.into()));
+    assert_eq!(
+        (&published["new"], &published["files"][0]["mass_mg"]),
+        (&2.into(), &1_912_000_000_u64.into())
+    );
     assert_eq!(publish(0, &mapped)["already_published"], 2);
     assert_eq!(publish(0, &["--mapping", &sample("erp.toml"), &sample("erp.json")])["new"], 1);
     assert_eq!(publish(1, &[&sample("laboratory.csv")])["refused"].as_array().unwrap().len(), 1);
@@ -77,7 +81,8 @@ async fn mapped_files_pdfs_copies_and_successors_are_published() {
     let read = publish(0, &[&template[..], &["--yes"]].concat());
     assert_eq!(read["new"], 1);
     assert_eq!(read["read_by_template"][0]["not_found"][0], "chemistry/C");
-    let copied = publish(0, &[&template[..], &["--yes", "--transcribed-from", "Norra Stål AB"]].concat());
+    let copied =
+        publish(0, &[&template[..], &["--yes", "--transcribed-from", "Norra Stål AB"]].concat());
     assert_eq!(copied["files"][0]["form"], "transcribed Heatmark 1");
     assert!(copied["files"][0]["notes"][0].as_str().unwrap().starts_with("commissions nothing"));
     assert_eq!(publish(1, &[&paper])["refused"].as_array().unwrap().len(), 1);
@@ -95,7 +100,9 @@ async fn mapped_files_pdfs_copies_and_successors_are_published() {
     fs::write(town.path("new.json"), certificate(1)).unwrap();
     let new = town.path("new.json").display().to_string();
     let unknown = publish(1, &["--supersedes", &"ab".repeat(32), &new]);
-    assert!(unknown["refused"][0]["faults"][0].as_str().unwrap().contains("published no such record"));
+    assert!(
+        unknown["refused"][0]["faults"][0].as_str().unwrap().contains("published no such record")
+    );
     assert_eq!(publish(0, &["--supersedes", &old, &new])["new"], 1);
     town.down().await;
 }

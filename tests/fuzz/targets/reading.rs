@@ -17,7 +17,7 @@ fn text(name: &str) -> String {
 fn notes_beside_a_certificate() {
     let plate = std::fs::read(seeds::place("devnet/certificates/316l-plate.json")).unwrap();
     let notes = br#"{"melt":{"shop":"Witten 2","smelter":"CID002567","time":"2026-09-11T04:30:00+02:00"},
-"chemistry":{"H":{"value":"1.4 ppm","maximum":"0.001 %"}},"mechanical":{"Z":["60 %","61 %"]},"tests":{"ut":true}}"#;
+"chemistry":{"H":{"value":"1.4 ppm","maximum":"0.001 %"}},"mechanical":{"Z quarter":["60 %","61 %"]},"tests":{"ut":true}}"#;
     let run = move |input: &[u8]| match forms::read_with(&plate, input) {
         Ok(certificate) => {
             assert!(certificate.form_name().ends_with("Metals 0.1.1"));
@@ -28,14 +28,20 @@ fn notes_beside_a_certificate() {
             false
         }
     };
-    Target::new("beside", vec![notes.to_vec()], run).of(Shape::Text).may_allocate(4_000, 16 << 20).fuzz();
+    Target::new("beside", vec![notes.to_vec()], run)
+        .of(Shape::Text)
+        .may_allocate(4_000, 16 << 20)
+        .fuzz();
 }
 
 #[test]
 fn mapped_csv() {
     let mapping = Mapping::parse(&text("laboratory.toml")).unwrap();
     let run = move |input: &[u8]| mapping.read(input).is_ok();
-    Target::new("mapped-csv", vec![sample("laboratory.csv")], run).of(Shape::Text).may_allocate(4_000, 16 << 20).fuzz();
+    Target::new("mapped-csv", vec![sample("laboratory.csv")], run)
+        .of(Shape::Text)
+        .may_allocate(4_000, 16 << 20)
+        .fuzz();
 }
 
 #[test]
@@ -73,11 +79,18 @@ fn template_file() {
         }
         _ => false,
     };
-    Target::new("template", vec![sample("kesselbach.toml")], run).of(Shape::Text).may_allocate(4_000, 16 << 20).fuzz();
+    Target::new("template", vec![sample("kesselbach.toml")], run)
+        .of(Shape::Text)
+        .may_allocate(4_000, 16 << 20)
+        .fuzz();
 }
 
 #[test]
 fn notes_in_toml() {
-    let run = |input: &[u8]| std::str::from_utf8(input).is_ok_and(|text| json_of_toml(text).is_ok());
-    Target::new("notes", vec![sample("laboratory.toml")], run).of(Shape::Text).may_allocate(4_000, 16 << 20).fuzz();
+    let run =
+        |input: &[u8]| std::str::from_utf8(input).is_ok_and(|text| json_of_toml(text).is_ok());
+    Target::new("notes", vec![sample("laboratory.toml")], run)
+        .of(Shape::Text)
+        .may_allocate(4_000, 16 << 20)
+        .fuzz();
 }

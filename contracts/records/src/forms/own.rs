@@ -141,7 +141,7 @@ fn result(draft: &mut Draft, node: &Json, (place, path): (&str, &str)) {
             "value" | "minimum" | "maximum" | "target" => {
                 (key.as_str(), in_unit(draft, value, &at, &unit))
             }
-            
+
             "values" => {
                 let values = value.items().iter();
                 let values = values.map(|value| in_unit(draft, value, &at, &unit)).collect();

@@ -45,7 +45,8 @@ fn carbon(actual: J, minimum: Option<&str>, maximum: Option<&str>) -> J {
     with(metals(), &format!("{DMP}/ChemicalAnalysis/Elements"), json!([element]))
 }
 
-const OUTSIDE: &str = "ChemicalAnalysis/Elements/0: outside the limits stated beside it, and no concession is named";
+const OUTSIDE: &str =
+    "ChemicalAnalysis/Elements/0: outside the limits stated beside it, and no concession is named";
 
 #[test]
 fn a_result_outside_its_own_limits_needs_a_concession() {
@@ -58,7 +59,8 @@ fn a_result_outside_its_own_limits_needs_a_concession() {
         let values: Vec<J> = values.iter().map(|value| numeric(value)).collect();
         json!({"ResultType": "multiValue", "Values": values})
     };
-    let range = |low: f64, high: f64| json!({"ResultType": "range", "Minimum": low, "Maximum": high});
+    let range =
+        |low: f64, high: f64| json!({"ResultType": "range", "Minimum": low, "Maximum": high});
     for (actual, minimum, maximum, outside) in [
         (numeric("0.03"), None, Some("0.03"), false),
         (numeric("0.030"), None, Some("0.03"), false),
@@ -104,12 +106,22 @@ fn a_concession_is_found_where_the_forms_can_carry_one() {
             json!([{"StatementId": "S1", "StatementText": text, "Confirmed": result}]),
         )
     };
-    let conceded = certificate(&statement("Delivered under concession QN-2026-114.", true), &J::Null);
-    assert_eq!(field(&conceded, "concession"), Value::Text("Delivered under concession QN-2026-114.".into()));
-    assert_eq!(told(&statement("Delivered under concession QN-2026-114.", false), &J::Null), [OUTSIDE]);
+    let conceded =
+        certificate(&statement("Delivered under concession QN-2026-114.", true), &J::Null);
+    assert_eq!(
+        field(&conceded, "concession"),
+        Value::Text("Delivered under concession QN-2026-114.".into())
+    );
+    assert_eq!(
+        told(&statement("Delivered under concession QN-2026-114.", false), &J::Null),
+        [OUTSIDE]
+    );
     assert_eq!(told(&statement("Free of mercury", true), &J::Null), [OUTSIDE]);
     assert_eq!(told(&outside, &json!({"chemistry/C/concession": "QN-1"})), Vec::<String>::new());
-    assert_eq!(told(&outside, &json!({"chemistry": {"C": {"concession": "QN-1"}}})), Vec::<String>::new());
+    assert_eq!(
+        told(&outside, &json!({"chemistry": {"C": {"concession": "QN-1"}}})),
+        Vec::<String>::new()
+    );
     assert_eq!(told(&outside, &json!({"chemistry/Si/concession": "QN-1"})), [OUTSIDE]);
     assert_eq!(told(&outside, &json!({"concession": " "})), ["concession: required, and missing"]);
 
@@ -132,13 +144,15 @@ fn hydrogen_in_ppm_and_in_percent_is_the_same_quantity() {
         let number = Quantity::Number(Relation::Equal, Decimal::parse(number).unwrap());
         Measured { unit: unit.into(), quantity: number }.share().unwrap().1
     };
-    for (a, b) in [(("120", "ppm"), ("0.012", "%")), (("1.4", "mg/kg"), ("0.00014", "wt%")), (("2", "‰"), ("0.2", "%"))] {
+    for (a, b) in [
+        (("120", "ppm"), ("0.012", "%")),
+        (("1.4", "mg/kg"), ("0.00014", "wt%")),
+        (("2", "‰"), ("0.2", "%")),
+    ] {
         assert!(share(a.0, a.1).cmp_quantity(&share(b.0, b.1)).is_eq(), "{a:?} {b:?}");
     }
     assert!(share("121", "ppm").cmp_quantity(&share("0.012", "%")).is_gt());
-    let hydrogen = |value: &str, maximum: &str| {
-        json!({"chemistry": {"H": {"value": value, "maximum": maximum}}})
-    };
+    let hydrogen = |value: &str, maximum: &str| json!({"chemistry": {"H": {"value": value, "maximum": maximum}}});
     let own = |more: &J| {
         let mut file = own_form();
         file.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
@@ -173,12 +187,20 @@ fn what_a_property_cannot_be_is_refused_and_elongation_may_exceed_a_hundred() {
         ("T", "-300", "°C", Some("colder than absolute zero")),
     ] {
         let result = json!([{"PropertySymbol": symbol, "Unit": unit, "Actual": numeric(value)}]);
-        let faults = told(&with(metals(), &format!("{DMP}/MechanicalProperties"), result), &J::Null);
+        let faults =
+            told(&with(metals(), &format!("{DMP}/MechanicalProperties"), result), &J::Null);
         assert_eq!(faults.len(), usize::from(expected.is_some()), "{symbol} {value}: {faults:?}");
         assert!(faults.iter().all(|f| f.ends_with(expected.unwrap_or_default())), "{faults:?}");
     }
-    let unit = with(carbon(numeric("0.02"), None, None), &format!("{DMP}/ChemicalAnalysis/Elements/0/Unit"), json!("MPa"));
-    assert_eq!(told(&unit, &J::Null), ["ChemicalAnalysis/Elements/0/Unit: this unit does not belong to this property"]);
+    let unit = with(
+        carbon(numeric("0.02"), None, None),
+        &format!("{DMP}/ChemicalAnalysis/Elements/0/Unit"),
+        json!("MPa"),
+    );
+    assert_eq!(
+        told(&unit, &J::Null),
+        ["ChemicalAnalysis/Elements/0/Unit: this unit does not belong to this property"]
+    );
 }
 
 #[test]
@@ -204,9 +226,16 @@ fn actual_mass_counts_before_theoretical_in_every_unit() {
     let neither = without(calculated, &format!("{product}/B12"));
     assert_eq!(read(&neither), Err(NoOrigin::NoMass));
     let no_unit = with(en10168(), &format!("{product}/B13"), json!({"Value": 5700}));
-    assert_eq!(told(&no_unit, &J::Null), ["ProductDescription/B13/Unit: a mass needs its unit: t, kg, g or lb"]);
+    assert_eq!(
+        told(&no_unit, &J::Null),
+        ["ProductDescription/B13/Unit: a mass needs its unit: t, kg, g or lb"]
+    );
     let no_unit = without(metals(), &format!("{DMP}/Product/WeightUnit"));
-    assert_eq!(read(&no_unit), Ok(Origin { mass_mg: 1_912_000_000, theoretical: false }), "kg by the schema");
+    assert_eq!(
+        read(&no_unit),
+        Ok(Origin { mass_mg: 1_912_000_000, theoretical: false }),
+        "kg by the schema"
+    );
 }
 
 #[test]
@@ -234,15 +263,36 @@ fn what_no_public_form_has_stands_beside_and_contradicts_nothing() {
     assert_eq!(read.form_name(), "Metals 0.1.1");
     for (beside, line) in [
         (json!({"heat": "553909"}), "beside/heat: the certificate itself says otherwise"),
-        (json!({"melt": {"smelter": "2567"}}), "melt/smelter: not a smelter id (CID and six digits)"),
+        (
+            json!({"melt": {"smelter": "2567"}}),
+            "melt/smelter: not a smelter id (CID and six digits)",
+        ),
         (json!({"melt": {"country": "Germany"}}), "melt/country: not a two-letter country code"),
-        (json!({"melt": {"time": "11.9.2026"}}), "melt/time: not a date (YYYY-MM-DD) or an RFC 3339 time"),
-        (json!({"certificate": {"supersedes": "abc"}}), "certificate/supersedes: not the id of a record (64 hex digits)"),
-        (json!({"product": {"mass/theoretical": "12 mm"}}), "beside/product/mass/theoretical: a mass needs its unit: t, kg, g or lb"),
+        (
+            json!({"melt": {"time": "11.9.2026"}}),
+            "melt/time: not a date (YYYY-MM-DD) or an RFC 3339 time",
+        ),
+        (
+            json!({"certificate": {"supersedes": "abc"}}),
+            "certificate/supersedes: not the id of a record (64 hex digits)",
+        ),
+        (
+            json!({"product": {"mass/theoretical": "12 mm"}}),
+            "beside/product/mass/theoretical: a mass needs its unit: t, kg, g or lb",
+        ),
         (json!({"product": {"mass/theoretical": "heavy"}}), "beside/product/mass/theoretical: not"),
-        (json!({"chemistry": {"Xx": "101 %"}}), "beside/chemistry/Xx/value: a content cannot be above"),
-        (json!({"chemistry": {"C": {"maximum": "0.01 %"}}}), "beside/chemistry/C/maximum: the certificate itself says otherwise"),
-        (json!({"chemistry": {"C": {"minimum": "0.022 %"}}}), "beside/chemistry/C/minimum: outside the limits"),
+        (
+            json!({"chemistry": {"Xx": "101 %"}}),
+            "beside/chemistry/Xx/value: a content cannot be above",
+        ),
+        (
+            json!({"chemistry": {"C": {"maximum": "0.01 %"}}}),
+            "beside/chemistry/C/maximum: the certificate itself says otherwise",
+        ),
+        (
+            json!({"chemistry": {"C": {"minimum": "0.022 %"}}}),
+            "beside/chemistry/C/minimum: outside the limits",
+        ),
         (json!({"a": {"sha256": "00"}}), "beside/a: not understood"),
         (json!(["heat"]), "beside: must be an object"),
     ] {
@@ -250,7 +300,10 @@ fn what_no_public_form_has_stands_beside_and_contradicts_nothing() {
         let short = line.strip_suffix("not").unwrap_or(line);
         assert!(faults.iter().any(|fault| fault.starts_with(short)), "{line}: {faults:?}");
     }
-    assert_eq!(lines(&read_with(metals().to_string().as_bytes(), b"{").unwrap_err()), ["beside: line 1, column 2: not JSON: the file is cut off or mistyped here"]);
+    assert_eq!(
+        lines(&read_with(metals().to_string().as_bytes(), b"{").unwrap_err()),
+        ["beside: line 1, column 2: not JSON: the file is cut off or mistyped here"]
+    );
     let long = vec![b' '; MAX_BESIDE_BYTES + 1];
     assert!(read_with(metals().to_string().as_bytes(), &long).is_err());
 }
@@ -262,7 +315,10 @@ fn a_transcribed_certificate_says_so_in_its_head_and_commissions_nothing() {
     assert_eq!(read.form_name(), "transcribed Metals 0.1.1");
     assert_eq!(field(&read, "transcribed/from"), Value::Text("Norra Stål AB".into()));
     assert_eq!(read.origin(), Err(NoOrigin::Transcribed));
-    assert_eq!(told(&metals(), &json!({"transcribed/from": ""})), ["transcribed/from: required, and missing"]);
+    assert_eq!(
+        told(&metals(), &json!({"transcribed/from": ""})),
+        ["transcribed/from: required, and missing"]
+    );
     let id = "ab".repeat(32);
     let read = certificate(&metals(), &json!({"certificate/supersedes": id}));
     assert_eq!(read.supersedes(), Some(id.as_str()));
@@ -285,18 +341,27 @@ fn our_own_form_reads_numbers_with_their_units_and_says_what_is_missing() {
     let read = certificate(&file, &J::Null);
     assert_eq!(field(&read, "chemistry/C"), equal("0.021", "%"));
     assert_eq!(field(&read, "chemistry/Mn"), equal("1.234", "%"));
-    assert!(matches!(field(&read, "mechanical/Rm"), Value::Measured(Measured { unit, quantity: Quantity::Several(all) }) if unit == "MPa" && all.len() == 2));
-    assert!(matches!(field(&read, "mechanical/KV"), Value::Measured(Measured { quantity: Quantity::Several(all), .. }) if all[1].0 == Relation::Less));
+    assert!(
+        matches!(field(&read, "mechanical/Rm"), Value::Measured(Measured { unit, quantity: Quantity::Several(all) }) if unit == "MPa" && all.len() == 2)
+    );
+    assert!(
+        matches!(field(&read, "mechanical/KV"), Value::Measured(Measured { quantity: Quantity::Several(all), .. }) if all[1].0 == Relation::Less)
+    );
     assert_eq!(read.origin(), Ok(Origin { mass_mg: 1_200_000_000, theoretical: false }));
     let empty = told(&json!({"Heatmark": "1"}), &J::Null);
     assert_eq!(empty.len(), 5, "{empty:?}");
-    assert_eq!(told(&json!({"Heatmark": "2"}), &J::Null), ["this version of the form is not supported (Metals 0.1.x, EN10168 0.4.1 or 0.5.0 are)"]);
+    assert_eq!(
+        told(&json!({"Heatmark": "2"}), &J::Null),
+        ["this version of the form is not supported (Metals 0.1.x, EN10168 0.4.1 or 0.5.0 are)"]
+    );
 }
 
 #[test]
 fn numbers_as_people_write_them_are_read_and_thousands_are_not_guessed() {
     let c71 = "/Certificate/Inspection/0/ChemicalComposition/C71/Actual/Value";
-    for (written, read) in [("0,15", "0.15"), (".150", "0.150"), ("+0.15", "0.15"), ("0,150", "0.150")] {
+    for (written, read) in
+        [("0,15", "0.15"), (".150", "0.150"), ("+0.15", "0.15"), ("0,150", "0.150")]
+    {
         let file = certificate(&with(en10168(), c71, json!(written)), &J::Null);
         assert_eq!(field(&file, "chemistry/C"), equal(read, "%"), "{written}");
     }
@@ -312,9 +377,12 @@ fn single_values_keep_their_own_limits_and_units() {
     let c42 = "/Certificate/Inspection/0/NotchedBarImpactTest/C42";
     let alike = json!([{"Value": 71, "Unit": "J", "Minimum": 40}, {"Value": 84, "Unit": "J", "Minimum": 40}]);
     let read = certificate(&with(en10168(), c42, alike), &J::Null);
-    assert!(matches!(field(&read, "mechanical/KV"), Value::Measured(Measured { quantity: Quantity::Several(all), .. }) if all.len() == 2));
+    assert!(
+        matches!(field(&read, "mechanical/KV"), Value::Measured(Measured { quantity: Quantity::Several(all), .. }) if all.len() == 2)
+    );
     assert_eq!(field(&read, "mechanical/KV/minimum"), equal("40", "J"));
-    let different = json!([{"Value": 71, "Unit": "J", "Minimum": 40}, {"Value": 52, "Unit": "ft-lbf"}]);
+    let different =
+        json!([{"Value": 71, "Unit": "J", "Minimum": 40}, {"Value": 52, "Unit": "ft-lbf"}]);
     let read = certificate(&with(en10168(), c42, different), &J::Null);
     assert_eq!(field(&read, "mechanical/KV#2"), equal("52", "ft-lbf"));
     let low = json!([{"Value": 71, "Minimum": 40}, {"Value": 39, "Minimum": 40}]);
@@ -327,19 +395,27 @@ fn images_without_a_data_uri_and_very_long_texts_become_digests() {
     let png = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
     let logo = format!("{DMP}/TransactionData/Parties/Manufacturer/Logo");
     let read = certificate(&with(metals(), &logo, json!(png)), &J::Null);
-    assert!(matches!(field(&read, "manufacturer/Logo"), Value::Document(d) if d.media_type == "image/png"));
+    assert!(
+        matches!(field(&read, "manufacturer/Logo"), Value::Document(d) if d.media_type == "image/png")
+    );
     let cut = &png[..80];
     assert_eq!(
         told(&with(metals(), &logo, json!(cut)), &J::Null),
-        ["TransactionData/Parties/Manufacturer/Logo: the embedded document is malformed or cut off"]
+        [
+            "TransactionData/Parties/Manufacturer/Logo: the embedded document is malformed or cut off"
+        ]
     );
     let long = with(metals(), &format!("{DMP}/Validation/Disclaimer"), json!("x".repeat(20_000)));
-    assert!(matches!(field(&certificate(&long, &J::Null), "validation/Disclaimer"), Value::Document(_)));
+    assert!(matches!(
+        field(&certificate(&long, &J::Null), "validation/Disclaimer"),
+        Value::Document(_)
+    ));
 }
 
 #[test]
 fn a_beside_is_kept_out_of_faults() {
-    let faults = told(&metals(), &json!({"melt": {"smelter": "CANARY-7731", "country": "CANARY-7731"}}));
+    let faults =
+        told(&metals(), &json!({"melt": {"smelter": "CANARY-7731", "country": "CANARY-7731"}}));
     assert!(!faults.is_empty() && faults.iter().all(|fault| !fault.contains("CANARY")));
 }
 

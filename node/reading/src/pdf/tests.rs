@@ -1,5 +1,11 @@
 //! Words of PDFs that are made here, whole and bent.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests fail loudly")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "tests fail loudly"
+)]
 
 use proptest::prelude::*;
 
@@ -10,7 +16,8 @@ pub(crate) fn pdf(pages: &[&[(u32, u32, &str)]]) -> Vec<u8> {
     let mut objects = vec![
         "<< /Type /Catalog /Pages 2 0 R >>".to_owned(),
         String::new(),
-        "<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica /Encoding /WinAnsiEncoding >>".to_owned(),
+        "<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica /Encoding /WinAnsiEncoding >>"
+            .to_owned(),
     ];
     let mut kids = String::new();
     for texts in pages {
@@ -48,7 +55,11 @@ pub(crate) fn pdf(pages: &[&[(u32, u32, &str)]]) -> Vec<u8> {
 
 #[test]
 fn words_stand_where_the_page_shows_them() {
-    let layout = words_of_pdf(pdf(&[&[(72, 770, "Heat  H-77"), (300, 770, "kg"), (72, 700, "next line")], &[]])).unwrap();
+    let layout = words_of_pdf(pdf(&[
+        &[(72, 770, "Heat  H-77"), (300, 770, "kg"), (72, 700, "next line")],
+        &[],
+    ]))
+    .unwrap();
     assert_eq!(layout.pages.len(), 2);
     let words = &layout.pages[0].words;
     let texts: Vec<&str> = words.iter().map(|word| word.text.as_str()).collect();
@@ -66,8 +77,8 @@ fn what_is_no_pdf_and_what_has_too_many_pages_is_refused() {
     assert!(words_of_pdf(b"no PDF at all".to_vec()).is_err());
     assert!(words_of_pdf(Vec::new()).is_err());
     let empty: &[(u32, u32, &str)] = &[];
-    assert!(words_of_pdf(pdf(&vec![empty; MAX_PAGES])).is_ok());
-    assert!(words_of_pdf(pdf(&vec![empty; MAX_PAGES + 1])).is_err());
+    assert!(words_of_pdf(pdf(&[empty; MAX_PAGES])).is_ok());
+    assert!(words_of_pdf(pdf(&[empty; MAX_PAGES + 1])).is_err());
 }
 
 proptest! {

@@ -1,5 +1,11 @@
 //! Templates: the sample on a PDF of its layout, what it leaves unread, and what it refuses.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests fail loudly")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "tests fail loudly"
+)]
 
 use heatmark_records::forms;
 use proptest::prelude::*;
@@ -77,7 +83,10 @@ fn a_region_is_read_alone() {
     let template = format!(
         "{KESSELBACH}\n[[field]]\npath = \"order/number\"\nregion = [150.0, 28.0, 200.0, 36.0]\npattern = \"Order (\\\\S+)\"\n"
     );
-    assert_eq!(stated(&read(&template, PAGE).unwrap(), "order/number").as_deref(), Some(r#""TR-1""#));
+    assert_eq!(
+        stated(&read(&template, PAGE).unwrap(), "order/number").as_deref(),
+        Some(r#""TR-1""#)
+    );
     let elsewhere = template.replace("[150.0, 28.0, 200.0, 36.0]", "[0.0, 28.0, 100.0, 36.0]");
     assert_eq!(read(&elsewhere, PAGE).unwrap().unread, ["order/number"]);
 }

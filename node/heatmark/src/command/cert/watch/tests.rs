@@ -1,5 +1,11 @@
 //! The watch's directories: what is complete, where it goes, and a kill at every step of a move.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests fail loudly")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "tests fail loudly"
+)]
 
 use super::places::Places;
 use std::fs;
@@ -83,7 +89,14 @@ fn files_move_with_their_notes_and_never_over_another() {
     assert!(names(directory.path()).is_empty());
     assert_eq!(
         names(&directory.path().join("published")),
-        ["2-a.json", "2-a.json.heatmark.toml", "2-a.json.record.json", "a.json", "a.json.heatmark.toml", "a.json.record.json"]
+        [
+            "2-a.json",
+            "2-a.json.heatmark.toml",
+            "2-a.json.record.json",
+            "a.json",
+            "a.json.heatmark.toml",
+            "a.json.record.json"
+        ]
     );
     assert_eq!(fs::read_to_string(directory.path().join("published/2-a.json")).unwrap(), "two");
     assert_eq!(names(&directory.path().join("refused")), ["bad.json", "bad.json.reason.txt"]);
