@@ -11,6 +11,7 @@
 )]
 //! The desk on a real store, pool and vault, with blocks decided in this process.
 
+mod beside;
 pub(crate) mod chain;
 
 use crate::{
