@@ -27,6 +27,9 @@ const RESULTS: [&str; 8] = [
     "product/shape/",
 ];
 
+/// What a result is called that stands without an object around it: nothing, so that its place is its path.
+const BARE: &str = "";
+
 /// Checks that a certificate of our own form, with what stands beside it, says enough.
 pub(super) fn check_required(draft: &mut Draft) {
     for path in REQUIRED {
@@ -37,6 +40,13 @@ pub(super) fn check_required(draft: &mut Draft) {
         if blank {
             draft.fault(path, What::Missing);
         }
+    }
+    check_moment(draft, "certificate/issued");
+}
+
+fn check_moment(draft: &mut Draft, path: &str) {
+    if draft.field(path).is_some_and(|value| !matches!(value, Value::Moment(_))) {
+        draft.fault(path, What::BadDate);
     }
 }
 
@@ -56,16 +66,10 @@ pub(super) fn check_named(draft: &mut Draft) {
         Some(Value::Text(text)) => Some(text.clone()),
         _ => None,
     };
-    let is_smelter = |id: &str| {
-        id.strip_prefix("CID")
-            .is_some_and(|digits| digits.len() == 6 && digits.bytes().all(|b| b.is_ascii_digit()))
-    };
-    let is_id =
-        |id: &str| id.len() == 64 && id.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-    let checks: [(&str, &dyn Fn(&str) -> bool, What); 3] = [
-        ("melt/smelter", &is_smelter, What::BadSmelter),
-        ("melt/country", &is_country, What::BadCountry),
-        ("certificate/supersedes", &is_id, What::BadRecordId),
+    let checks: [(&str, fn(&str) -> bool, What); 3] = [
+        ("melt/smelter", is_smelter, What::BadSmelter),
+        ("melt/country", is_country, What::BadCountry),
+        ("certificate/supersedes", is_record_id, What::BadRecordId),
     ];
     for (path, holds, what) in checks {
         let wrong = match draft.field(path) {
@@ -76,17 +80,23 @@ pub(super) fn check_named(draft: &mut Draft) {
             draft.fault(path, what);
         }
     }
-    for path in ["melt/time", "certificate/issued"] {
-        if draft.field(path).is_some_and(|value| !matches!(value, Value::Moment(_))) {
-            draft.fault(path, What::BadDate);
-        }
-    }
+    check_moment(draft, "melt/time");
     for path in ["transcribed/from", "concession"] {
         let blank = text(draft, path).is_some_and(|text| text.trim().is_empty());
         if blank {
             draft.fault(path, What::Missing);
         }
     }
+}
+
+/// An id of the Conflict Minerals Reporting Template.
+fn is_smelter(id: &str) -> bool {
+    id.strip_prefix("CID")
+        .is_some_and(|digits| digits.len() == 6 && digits.bytes().all(|b| b.is_ascii_digit()))
+}
+
+fn is_record_id(id: &str) -> bool {
+    id.len() == 64 && id.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 fn field(draft: &mut Draft, node: &Json, (place, path): (&str, &str)) {
@@ -105,7 +115,7 @@ fn field(draft: &mut Draft, node: &Json, (place, path): (&str, &str)) {
             }
         }
         Json::Text(_) | Json::Number(_) if is_result => {
-            let node = Json::Object(vec![("value".to_owned(), node.clone())]);
+            let node = Json::Object(vec![(BARE.to_owned(), node.clone())]);
             result(draft, &node, (place, path));
         }
         Json::List(_) if is_result => {
@@ -126,7 +136,7 @@ fn field(draft: &mut Draft, node: &Json, (place, path): (&str, &str)) {
 
 /// `{value | values, unit, minimum, maximum, target, …}`; numbers may be written as text with their unit.
 fn result(draft: &mut Draft, node: &Json, (place, path): (&str, &str)) {
-    let value = node.get("value");
+    let value = node.get("value").or(node.get(BARE));
     let values = node.get("values").map(Json::items).unwrap_or_default();
     let first = value.or(values.first());
     let unit = match node.text_at("unit") {
@@ -138,7 +148,7 @@ fn result(draft: &mut Draft, node: &Json, (place, path): (&str, &str)) {
         let at = join(place, key);
         let (name, value) = match key.as_str() {
             "unit" => continue,
-            "value" | "minimum" | "maximum" | "target" => {
+            BARE | "value" | "minimum" | "maximum" | "target" => {
                 (key.as_str(), in_unit(draft, value, &at, &unit))
             }
 
@@ -155,7 +165,8 @@ fn result(draft: &mut Draft, node: &Json, (place, path): (&str, &str)) {
     let content = element && node.get("formula").is_none();
     let of = if content { Of::Content } else { Of::Property };
     let node = &Json::Object(entries);
-    Measurement { node, place, path, of, actual: "value", named_by: &[] }.read(draft);
+    let actual = if node.get(BARE).is_some() { BARE } else { "value" };
+    Measurement { node, place, path, of, actual, named_by: &[] }.read(draft);
     // A limit given beside a certificate is a limit of the certificate's own result.
     if let Some(result) = path.strip_suffix("/minimum").or(path.strip_suffix("/maximum")) {
         judge_limits(draft, (place, result));

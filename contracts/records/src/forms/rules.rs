@@ -121,5 +121,9 @@ fn descend<'a>(found: &[(String, &'a Json)], step: &str) -> Vec<(String, &'a Jso
 }
 
 pub(super) fn join(at: &str, name: &str) -> String {
-    if at.is_empty() { name.to_owned() } else { format!("{at}/{name}") }
+    match (at.is_empty(), name.is_empty()) {
+        (true, _) => name.to_owned(),
+        (false, true) => at.to_owned(),
+        (false, false) => format!("{at}/{name}"),
+    }
 }
