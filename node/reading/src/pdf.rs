@@ -77,6 +77,7 @@ struct Letter {
 struct Letters(Vec<Letter>);
 
 impl Letters {
+    #[allow(clippy::arithmetic_side_effects, reason = "floats do not overflow into anything")]
     fn take(&mut self, glyph: &Glyph<'_>, place: Affine) {
         if self.0.len() >= MAX_LETTERS {
             return;
@@ -160,6 +161,7 @@ impl<'a> Device<'a> for Letters {
     fn draw_path(&mut self, _: &BezPath, _: DrawProps<'a>, _: &DrawMode) {}
     fn push_clip_path(&mut self, _: &ClipPath) {}
     fn push_transparency_group(&mut self, _: f32, _: Option<SoftMask<'a>>, _: BlendMode) {}
+    #[allow(clippy::arithmetic_side_effects, reason = "floats do not overflow into anything")]
     fn draw_glyph_run(&mut self, run: &GlyphRun<'_, 'a>, props: DrawProps<'a>, _: &DrawMode) {
         for glyph in run.glyphs() {
             self.take(glyph, props.transform * glyph.transform());

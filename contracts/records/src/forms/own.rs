@@ -66,8 +66,9 @@ pub(super) fn check_named(draft: &mut Draft) {
         Some(Value::Text(text)) => Some(text.clone()),
         _ => None,
     };
-    let checks: [(&str, fn(&str) -> bool, What); 3] = [
-        ("melt/smelter", is_smelter, What::BadSmelter),
+    type Holds = fn(&str) -> bool;
+    let checks = [
+        ("melt/smelter", is_smelter as Holds, What::BadSmelter),
         ("melt/country", is_country, What::BadCountry),
         ("certificate/supersedes", is_record_id, What::BadRecordId),
     ];
