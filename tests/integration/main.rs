@@ -19,6 +19,7 @@ mod faults;
 mod governance;
 mod liars;
 mod members;
+mod reading;
 mod scenarios;
 mod spine;
 mod town;

@@ -101,7 +101,7 @@ const REASONS: &[&str] = &[
 /// Longest message of the ledger service, in bytes: an envelope and what stands around it.
 pub(crate) const MAX_LEDGER_REQUEST_BYTES: usize = MAX_TRANSACTION_BYTES + (1 << 10);
 /// Longest message of the desk service, in bytes: a file of 4 MiB with its name.
-pub(crate) const MAX_DESK_REQUEST_BYTES: usize = (4 << 20) + (64 << 10);
+pub(crate) const MAX_DESK_REQUEST_BYTES: usize = (4 << 20) + (160 << 10);
 
 /// Puts a [`Guard`] before every service.
 #[derive(Clone)]

@@ -28,6 +28,8 @@ pub struct CertificateFile {
     pub name: String,
     /// The file's bytes, at most 4 MiB.
     pub content: Vec<u8>,
+    /// What stands beside it: JSON of the form `Heatmark 1`, at most 64 KiB, or nothing.
+    pub beside: Vec<u8>,
 }
 
 /// What is heard while files are published.
@@ -101,7 +103,8 @@ impl DeskClient {
     ) -> Result<Published, ClientError> {
         let start = Part::Start(desk::PublishStart { files: count });
         let files = files.map(|file| {
-            Part::File(desk::CertificateFile { name: file.name, content: file.content })
+            let CertificateFile { name, content, beside } = file;
+            Part::File(desk::CertificateFile { name, content, beside })
         });
         let parts = stream::iter([start]).chain(files);
         let requests = parts.map(|part| desk::PublishRequest { part: Some(part) });

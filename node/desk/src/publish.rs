@@ -7,6 +7,7 @@ use crate::reading::Reading;
 use crate::{Desk, DeskError, blocking};
 use heatmark_ledger::{ids::TransactionId, messages as pb, state};
 use heatmark_records::RecordId;
+use heatmark_records::forms::{NoOrigin, Origin};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
@@ -30,6 +31,8 @@ pub struct CertificateFile {
     pub name: String,
     /// The file's bytes.
     pub content: Vec<u8>,
+    /// What stands beside it: JSON of the form `Heatmark 1`, or nothing.
+    pub beside: Vec<u8>,
 }
 
 impl std::fmt::Debug for CertificateFile {
@@ -53,6 +56,8 @@ pub enum PublishEvent {
         fields: u32,
         /// Whether it is a record of an earlier publication, or of the same file in this one.
         already_published: bool,
+        /// What it commissions, or why nothing.
+        origin: Result<Origin, NoOrigin>,
     },
     /// A file was not understood; nothing of it was kept.
     Refused {
@@ -177,11 +182,11 @@ impl Drop for Publication {
 /// The next few files, as many as are there, one at least; none at the end.
 async fn next_group(files: &mut mpsc::Receiver<CertificateFile>) -> Option<Vec<CertificateFile>> {
     let first = files.recv().await?;
-    let mut bytes = first.content.len();
+    let mut bytes = first.content.len().saturating_add(first.beside.len());
     let mut group = vec![first];
     while group.len() < GROUP_FILES && bytes < GROUP_BYTES {
         let Ok(next) = files.try_recv() else { break };
-        bytes = bytes.saturating_add(next.content.len());
+        bytes = bytes.saturating_add(next.content.len()).saturating_add(next.beside.len());
         group.push(next);
     }
     Some(group)

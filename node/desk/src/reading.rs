@@ -6,9 +6,10 @@ use crate::keys::alert_signing_key;
 use crate::publish::{CertificateFile, MAX_FILE_NAME_BYTES, PublishEvent};
 use crate::{Desk, DeskError};
 use heatmark_ledger::keys::PublicKey;
+use heatmark_merkle::tag;
 use heatmark_records::forms::{self, Certificate};
 use heatmark_records::{Heading, Opening, RecordError, RecordId, Secret};
-use heatmark_vault::{FileDigest, NewRecord, RecordRow, Stored};
+use heatmark_vault::{FileDigest, NewRecord, Stored};
 use std::collections::BTreeMap;
 use std::num::NonZero;
 use std::thread;
@@ -36,7 +37,7 @@ impl Desk {
         let mut digests = Vec::with_capacity(files.len());
         let mut first_with = BTreeMap::new();
         for (position, file) in files.iter().enumerate() {
-            let digest = FileDigest::of(&file.content);
+            let digest = digest_of(file);
             digests.push(digest);
             let first = *first_with.entry(digest).or_insert(position);
             drafts.push(self.draft(file, &digest, first == position)?);
@@ -68,10 +69,30 @@ impl Desk {
         if !first {
             return Ok(None);
         }
-        Ok(Some(match forms::read(&file.content) {
-            Ok(certificate) => Draft::Certificate(certificate),
-            Err(faults) => Draft::Faulty(faults.iter().map(ToString::to_string).collect()),
-        }))
+        let certificate = match forms::read_with(&file.content, &file.beside) {
+            Ok(certificate) => certificate,
+            Err(faults) => {
+                let faults = faults.iter().map(ToString::to_string).collect();
+                return Ok(Some(Draft::Faulty(faults)));
+            }
+        };
+        if let Some(id) = certificate.supersedes()
+            && !self.has_published(id)?
+        {
+            let fault = "certificate/supersedes: this node has published no such record";
+            return Ok(Some(Draft::Faulty(vec![fault.to_owned()])));
+        }
+        Ok(Some(Draft::Certificate(certificate)))
+    }
+
+    fn has_published(&self, id: &str) -> Result<bool, DeskError> {
+        let mut bytes = Vec::with_capacity(32);
+        for at in (0..id.len()).step_by(2) {
+            let byte = id.get(at..at.saturating_add(2)).unwrap_or_default();
+            let Ok(byte) = u8::from_str_radix(byte, 16) else { return Ok(false) };
+            bytes.push(byte);
+        }
+        Ok(bytes.len() == 32 && !self.parts.vault.records(&bytes, 1)?.is_empty())
     }
 
     /// Makes records of all certificates among the drafts, on all processors.
@@ -118,7 +139,7 @@ impl Desk {
         let key = PublicKey::of(&alert_signing_key(&self.parts.seed, *alert_index));
         let heading = Heading {
             network: *self.parts.intake.network().as_bytes(),
-            form: certificate.form.to_string(),
+            form: certificate.form_name(),
             issuer: *self.parts.member.as_bytes(),
             alert_subject: *key.alert_subject().as_bytes(),
             origin_seal: None,
@@ -163,8 +184,8 @@ impl Desk {
             let name = file.name.clone();
             events.push(match (draft, made.get(digest)) {
                 (Some(Draft::Faulty(faults)), _) => PublishEvent::Refused { name, faults },
-                (Some(Draft::Known(id)), _) => read_event(name, &self.row(id)?, true),
-                (_, Some((_, Stored::Already(id)))) => read_event(name, &self.row(*id)?, true),
+                (Some(Draft::Known(id)), _) => self.known_event(name, id)?,
+                (_, Some((_, Stored::Already(id)))) => self.known_event(name, *id)?,
                 (_, Some((record, Stored::New(_)))) => {
                     let already_published = !told.insert(*digest);
                     PublishEvent::Read {
@@ -173,18 +194,27 @@ impl Desk {
                         form: record.opening.head().heading().form.clone(),
                         fields: u32::try_from(record.opening.fields().len()).unwrap_or(u32::MAX),
                         already_published,
+                        origin: forms::origin(record.opening.fields()),
                     }
                 }
                 // The same bytes stood before in this group, and were refused there.
-                (_, None) => PublishEvent::Refused { name, faults: faults_of(&file.content) },
+                (_, None) => PublishEvent::Refused { name, faults: faults_of(file) },
             });
         }
         Ok(Reading { events, new })
     }
 
-    fn row(&self, id: RecordId) -> Result<RecordRow, DeskError> {
-        let rows = self.parts.vault.records(&id.0, 1)?;
-        rows.into_iter().next().ok_or(DeskError::UnknownRecord(id))
+    /// A file that is a record of an earlier publication.
+    fn known_event(&self, name: String, id: RecordId) -> Result<PublishEvent, DeskError> {
+        let record = self.parts.vault.record(&id)?.ok_or(DeskError::UnknownRecord(id))?;
+        Ok(PublishEvent::Read {
+            name,
+            record_id: id,
+            form: record.row.form,
+            fields: record.row.fields,
+            already_published: true,
+            origin: forms::origin(record.opening.fields()),
+        })
     }
 
     /// Leaves records to whoever comes next.
@@ -196,17 +226,17 @@ impl Desk {
     }
 }
 
-fn faults_of(content: &[u8]) -> Vec<String> {
-    let faults = forms::read(content).err().unwrap_or_default();
-    faults.iter().map(ToString::to_string).collect()
+/// What makes a file the same one: its bytes and, where there is something beside it, that.
+fn digest_of(file: &CertificateFile) -> FileDigest {
+    if file.beside.is_empty() {
+        return FileDigest::of(&file.content);
+    }
+    FileDigest::of(&tag::preimage("certificate-file", &[&file.content, &file.beside]))
 }
 
-fn read_event(name: String, row: &RecordRow, already_published: bool) -> PublishEvent {
-    PublishEvent::Read {
-        name,
-        record_id: row.id,
-        form: row.form.clone(),
-        fields: row.fields,
-        already_published,
+fn faults_of(file: &CertificateFile) -> Vec<String> {
+    match forms::read_with(&file.content, &file.beside) {
+        Ok(_) => vec!["refused as the same file before it".to_owned()],
+        Err(faults) => faults.iter().map(ToString::to_string).collect(),
     }
 }

@@ -11,6 +11,7 @@
 )]
 //! The desk on a real store, pool and vault, with blocks decided in this process.
 
+mod beside;
 pub(crate) mod chain;
 mod disclosures;
 
@@ -50,7 +51,11 @@ fn vault_of(chain: &TestChain, name: &str) -> Arc<Vault> {
 }
 
 fn file(number: usize) -> CertificateFile {
-    CertificateFile { name: format!("{number}.json"), content: certificate(number) }
+    CertificateFile {
+        name: format!("{number}.json"),
+        content: certificate(number),
+        beside: Vec::new(),
+    }
 }
 
 async fn publish(desk: &Desk, files: Vec<CertificateFile>) -> Vec<PublishEvent> {
@@ -162,8 +167,13 @@ async fn file_with_faults_is_refused_alone_and_every_time() {
     chain.keep_producing();
     let vault = vault_of(&chain, "vault");
     let desk = desk_of(&chain, 0, Arc::clone(&vault));
-    let broken = CertificateFile { name: "broken.json".to_owned(), content: b"{\"a\":".to_vec() };
-    let named = CertificateFile { name: "n".repeat(2_000), content: certificate(9) };
+    let broken = CertificateFile {
+        name: "broken.json".to_owned(),
+        content: b"{\"a\":".to_vec(),
+        beside: Vec::new(),
+    };
+    let named =
+        CertificateFile { name: "n".repeat(2_000), content: certificate(9), beside: Vec::new() };
     let files = vec![broken.clone(), file(1), broken, named];
     let events = publish(&desk, files).await;
     let kinds: Vec<bool> = events

@@ -133,7 +133,7 @@ fn dispatch(command: Command, json: bool) -> Result<Answer, Failure> {
         Command::Config(command) => config::run(command),
         Command::Node(command) => node::run(command),
         Command::Store(command) => store::run(command),
-        Command::Cert(command) => cert::run(command),
+        Command::Cert(command) => cert::run(command, json),
         Command::Receipt(command) => receipt::run(command),
         Command::Verify(command) => verify::run(&command),
         Command::Log(command) => log::run(command, json),

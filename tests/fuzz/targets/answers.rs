@@ -51,7 +51,11 @@ fn desk_requests() {
         body: Some(pb::Body::decode(body.as_slice()).unwrap()),
         cosignatures: vec![cosignature; 2],
     };
-    let file = desk::CertificateFile { name: "a.json".to_owned(), content: vec![7; 100] };
+    let file = desk::CertificateFile {
+        name: "a.json".to_owned(),
+        content: vec![7; 100],
+        beside: vec![8; 10],
+    };
     let publish = desk::PublishRequest { part: Some(desk::publish_request::Part::File(file)) };
     let seeds = vec![signed.encode_to_vec(), publish.encode_to_vec()];
     let run = |input: &[u8]| {

@@ -13,6 +13,7 @@ mod answers;
 mod files;
 mod ledger;
 mod network;
+mod reading;
 mod records;
 mod seeds;
 mod trees;

@@ -8,9 +8,35 @@ use sha2::{Digest, Sha256};
 
 use super::fault::What;
 use super::json::Json;
-use crate::Document;
+use crate::{Document, MAX_TEXT_BYTES};
 
 const PNG_SIGNATURE: &[u8] = b"\x89PNG\r\n\x1a\n";
+
+/// What Base64 of an image or a PDF begins with; forms give images with or without a `data:` before them.
+const SIGNATURES: [(&str, &str); 4] = [
+    ("iVBORw0KGgo", "image/png"),
+    ("/9j/4", "image/jpeg"),
+    ("R0lGODlh", "image/gif"),
+    ("JVBERi0", "application/pdf"),
+];
+const MIN_BARE_DOCUMENT_BYTES: usize = 64;
+
+/// The document that a text of a form is: a `data:` URI, Base64 of an image or a PDF, or a text that is too long
+/// for a field. `None` when it is a plain text.
+pub(super) fn from_text(text: &str) -> Option<Result<Document, What>> {
+    if let Some(document) = from_data_uri(text) {
+        return Some(document);
+    }
+    let is_base64 = |b: u8| b.is_ascii_alphanumeric() || b"+/= \r\n\t".contains(&b);
+    let signature = SIGNATURES.iter().find(|(start, _)| text.starts_with(start));
+    if let Some((_, media_type)) = signature
+        && text.len() >= MIN_BARE_DOCUMENT_BYTES
+        && text.bytes().all(is_base64)
+    {
+        return Some(from_base64(text, media_type));
+    }
+    (text.len() > MAX_TEXT_BYTES).then(|| Ok(from_bytes(text.as_bytes(), "text/plain")))
+}
 
 /// The document of a `data:` URI (RFC 2397); `None` when the text is none.
 pub(super) fn from_data_uri(text: &str) -> Option<Result<Document, What>> {

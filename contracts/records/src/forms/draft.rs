@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::fault::{Fault, What};
 use super::json::Json;
 use super::rules::join;
-use super::{document, measure};
+use super::{bounds, document, measure, origin, statements};
 use crate::{Decimal, Fields, Measured, Moment, Path, Quantity, RecordError, Relation, Value};
 
 /// Places of a form that have a short path of their own, in every form the same.
@@ -22,6 +22,10 @@ pub(super) struct Draft {
     bases: BTreeSet<String>,
     /// Highest number given to a base.
     numbers: BTreeMap<String, usize>,
+    /// Whether what is read stands beside the certificate, which it may repeat but not contradict.
+    beside: bool,
+    /// Place and path of results outside their limits: faults unless a concession is named.
+    outside: Vec<(String, String)>,
 }
 
 impl Draft {
@@ -31,10 +35,32 @@ impl Draft {
             faults: Vec::new(),
             bases: BTreeSet::new(),
             numbers: BTreeMap::new(),
+            beside: false,
+            outside: Vec::new(),
         }
     }
 
+    /// What is read from here on stands beside the certificate.
+    pub(super) fn begin_beside(&mut self) {
+        self.beside = true;
+    }
+
+    /// A result is outside its limits; whether a concession covers it is known when everything was read.
+    pub(super) fn outside_limits(&mut self, place: &str, path: &str) {
+        self.outside.push((place.to_owned(), path.to_owned()));
+    }
+
+    pub(super) fn field(&self, path: &str) -> Option<&Value> {
+        origin::field(&self.fields, path)
+    }
+
     pub(super) fn finish(mut self) -> Result<Fields, Vec<Fault>> {
+        for (place, path) in std::mem::take(&mut self.outside) {
+            let covered = ["concession".to_owned(), join(&path, "concession")];
+            if covered.iter().all(|path| self.field(path).is_none()) {
+                self.fault(&place, What::OutsideLimits);
+            }
+        }
         if self.fields.is_empty() {
             self.fault("", What::Field(RecordError::NoFields));
         }
@@ -51,9 +77,18 @@ impl Draft {
     }
 
     pub(super) fn put(&mut self, place: &str, path: &str, value: Value) {
+        if let Value::Measured(measured) = &value
+            && let Err(what) = bounds::check_temperature(measured)
+        {
+            self.fault(place, what);
+        }
+        if self.beside && self.field(path) == Some(&value) {
+            return;
+        }
         let added = Path::new(path).and_then(|path| self.fields.insert(path, value));
         match added {
             Ok(()) => {}
+            Err(RecordError::PathTwice) if self.beside => self.fault(place, What::Contradicts),
             Err(RecordError::TooManyFields) => {
                 self.fault("", What::Field(RecordError::TooManyFields))
             }
@@ -104,7 +139,7 @@ impl Draft {
                 measure::result(self, node, (place, path), "")
             }
             Json::Object(_) if node.text_at("Key").is_some() => {
-                measure::key_value(self, node, place, path)
+                statements::key_value(self, node, place, path)
             }
             Json::Object(_) => self.members(names, node, place, path),
         }
@@ -136,7 +171,7 @@ impl Draft {
     }
 
     pub(super) fn text(&mut self, place: &str, path: &str, text: &str) {
-        match document::from_data_uri(text) {
+        match document::from_text(text) {
             Some(Ok(document)) => self.put(place, path, Value::Document(document)),
             Some(Err(what)) => self.fault(place, what),
             None => match Moment::new(text) {

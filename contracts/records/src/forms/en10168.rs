@@ -5,9 +5,11 @@ use super::draft::{Draft, Names, segment};
 use super::fault::What;
 use super::json::Json;
 use super::measure::{self, Measurement, Of};
-use super::rules::Kind::{Country, Date, Items, Number, Object, Objects, Text, Texts};
+use super::rules::Kind::{Country, Date, Items, Number, Object, Objects, Positive, Text, Texts};
 use super::rules::Need::{May, Must};
 use super::rules::{self, Rule, join};
+use super::statements;
+use super::units::{Family, family};
 
 #[rustfmt::skip]
 const RULES: &[Rule] = &[
@@ -24,7 +26,7 @@ const RULES: &[Rule] = &[
     ("ProductDescription/B01", Must, Text),
     ("ProductDescription/B07", May, Texts), ("ProductDescription/B08", May, Number),
     ("ProductDescription/B10/Value", Must, Number), ("ProductDescription/B11/Value", Must, Number),
-    ("ProductDescription/B12/Value", Must, Number), ("ProductDescription/B13/Value", Must, Number),
+    ("ProductDescription/B12/Value", Must, Number), ("ProductDescription/B13/Value", Must, Positive),
     ("Inspection", May, Objects),
     ("Validation", Must, Object),
     ("Validation/Z01", Must, Text), ("Validation/Z02", Must, Date),
@@ -79,6 +81,7 @@ const DIMENSIONS: &[&str] = &["B10", "B11", "B12", "B13"];
 pub(super) fn read(draft: &mut Draft, content: &Json) {
     rules::check(draft, RULES, content);
     named_company(draft, content);
+    customer(draft, content);
     for (key, value) in content.entries() {
         match (key.as_str(), value) {
             ("Inspection", Json::List(items)) => {
@@ -91,7 +94,7 @@ pub(super) fn read(draft: &mut Draft, content: &Json) {
             ("Attachments", list) => {
                 for (index, item) in list.items().iter().enumerate() {
                     let index = index.to_string();
-                    measure::attachment(
+                    statements::attachment(
                         draft,
                         item,
                         &join(key, &index),
@@ -115,6 +118,14 @@ fn named_company(draft: &mut Draft, content: &Json) {
     }
 }
 
+/// The purchaser is A06, or A06.1 where the others are named one by one.
+fn customer(draft: &mut Draft, content: &Json) {
+    let Some(transaction @ Json::Object(_)) = content.get("CommercialTransaction") else { return };
+    if transaction.get("A06").is_none() && transaction.get("A06.1").is_none() {
+        draft.fault("CommercialTransaction/A06", What::Missing);
+    }
+}
+
 fn member(draft: &mut Draft, key: &str, value: &Json, (place, path): (&str, &str)) {
     let place = join(place, key);
     match (NAMES.iter().find(|(at, _)| *at == place), segment(key)) {
@@ -131,6 +142,10 @@ fn product_description(draft: &mut Draft, product: &Json) {
             let name =
                 NAMES.iter().find(|(at, _)| *at == place).map(|(_, name)| (*name).to_owned());
             let path = name.unwrap_or_else(|| place.clone());
+            let unit = value.text_at("Unit").unwrap_or_default();
+            if key == "B13" && family(unit) != Some(Family::Mass) {
+                draft.fault(&join(&place, "Unit"), What::NoMassUnit);
+            }
             measurement(draft, value, (&place, &path));
         } else {
             member(draft, key, value, ("ProductDescription", "ProductDescription"));
@@ -209,8 +224,7 @@ fn results(draft: &mut Draft, test: &Json, (section, place): (&str, &str)) {
             }
             (Some((_, _, name)), Json::List(items)) => {
                 let path = draft.unique(name);
-                let unit = items.iter().find_map(|item| item.text_at("Unit")).unwrap_or_default();
-                measure::several_of(draft, items, (&at, &path), unit);
+                measure::list(draft, items, (&at, &path));
             }
             _ => member(draft, key, node, (place, place)),
         }

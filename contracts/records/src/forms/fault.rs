@@ -61,7 +61,9 @@ pub enum What {
     #[error("this name stands twice in one object")]
     NameTwice,
     /// Neither form.
-    #[error("not a certificate of a known form (Metals 0.1.x, EN10168 0.4.1 or 0.5.0)")]
+    #[error(
+        "not a certificate of a known form (Metals 0.1.x, EN10168 0.4.1 or 0.5.0, Heatmark 1); other files need a mapping or a template"
+    )]
     UnknownForm,
     /// A known form in another version.
     #[error("this version of the form is not supported (Metals 0.1.x, EN10168 0.4.1 or 0.5.0 are)")]
@@ -102,6 +104,39 @@ pub enum What {
     /// More than everything.
     #[error("a content cannot be above 100 % (1,000,000 ppm)")]
     ContentAboveWhole,
+    /// More of a cross-section than there is.
+    #[error("this property cannot be above 100 %")]
+    ShareAboveWhole,
+    /// A result below zero of what cannot be.
+    #[error("this property cannot be below zero")]
+    NegativeResult,
+    /// A temperature that cannot be.
+    #[error("colder than absolute zero")]
+    BelowAbsoluteZero,
+    /// A unit that measures something else.
+    #[error("this unit does not belong to this property")]
+    WrongUnit,
+    /// A mass without a unit, or with one that is not understood.
+    #[error("a mass needs its unit: t, kg, g or lb")]
+    NoMassUnit,
+    /// A limit in a unit that cannot be compared with the result's.
+    #[error("the limit's unit cannot be compared with the result's")]
+    UnitsDiffer,
+    /// A result that the certificate's own limits do not admit.
+    #[error("outside the limits stated beside it, and no concession is named")]
+    OutsideLimits,
+    /// What stands beside the certificate says otherwise than the certificate.
+    #[error("the certificate itself says otherwise")]
+    Contradicts,
+    /// Not the id of a smelter.
+    #[error("not a smelter id (CID and six digits)")]
+    BadSmelter,
+    /// Not the id of a record.
+    #[error("not the id of a record (64 hex digits)")]
+    BadRecordId,
+    /// Given beside the certificate, but not so that it can be read.
+    #[error("not understood: give a text, a number, true or false, or a table with `value`")]
+    NotAField,
     /// The lower limit is above the upper one.
     #[error("the minimum is above the maximum")]
     MinimumAboveMaximum,

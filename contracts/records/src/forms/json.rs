@@ -19,41 +19,58 @@ const MAX_VALUES: usize = 50_000;
 
 /// A JSON value; a number is the text that stands in the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Json {
+pub enum Json {
+    /// `null`.
     Null,
+    /// `true` or `false`.
     Boolean(bool),
+    /// A number, digit for digit.
     Number(String),
+    /// A string.
     Text(String),
+    /// An array.
     List(Vec<Json>),
+    /// An object; no name stands twice in one that was parsed.
     Object(Vec<(String, Json)>),
 }
 
 impl Json {
-    pub(super) fn get(&self, name: &str) -> Option<&Self> {
+    /// The member of that name.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&Self> {
         self.entries().iter().find(|(key, _)| key == name).map(|(_, value)| value)
     }
 
     /// The members of an object; none of anything else.
-    pub(super) fn entries(&self) -> &[(String, Self)] {
+    #[must_use]
+    pub fn entries(&self) -> &[(String, Self)] {
         if let Self::Object(entries) = self { entries } else { &[] }
     }
 
     /// The items of a list; none of anything else.
-    pub(super) fn items(&self) -> &[Self] {
+    #[must_use]
+    pub fn items(&self) -> &[Self] {
         if let Self::List(items) = self { items } else { &[] }
     }
 
-    pub(super) fn text(&self) -> Option<&str> {
+    /// The text of a string.
+    #[must_use]
+    pub fn text(&self) -> Option<&str> {
         if let Self::Text(text) = self { Some(text) } else { None }
     }
 
-    pub(super) fn text_at(&self, name: &str) -> Option<&str> {
+    /// The text of the member of that name.
+    #[must_use]
+    pub fn text_at(&self, name: &str) -> Option<&str> {
         self.get(name).and_then(Self::text)
     }
 }
 
 /// Reads a file; a byte order mark before it is ignored.
-pub(super) fn parse(bytes: &[u8]) -> Result<Json, Fault> {
+///
+/// # Errors
+/// One fault, with line and column: the first that stands in the way.
+pub fn parse(bytes: &[u8]) -> Result<Json, Fault> {
     if bytes.len() > MAX_FILE_BYTES {
         return Err(Fault::new("", What::TooLarge));
     }

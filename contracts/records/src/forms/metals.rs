@@ -7,6 +7,8 @@ use super::measure::{Measurement, Of};
 use super::rules::Kind::{Country, Date, Items, List, Number, Object, Positive, Text};
 use super::rules::Need::{May, Must};
 use super::rules::{self, Rule, join};
+use super::statements;
+use super::units::{Family, family};
 
 #[rustfmt::skip]
 const RULES: &[Rule] = &[
@@ -127,28 +129,75 @@ pub(super) fn read(draft: &mut Draft, content: &Json) {
         }
     }
     let done = |key: &str| RESULTS.iter().any(|(section, ..)| *section == key);
-    let rest = content.entries().iter().filter(|(key, _)| !done(key)).map(without_elements);
+    concessions(draft, content);
+    mass_unit(draft, content);
+    let rest = content.entries().iter().filter(|(key, _)| !done(key)).map(prepared);
     draft.flatten(NAMES, &Json::Object(rest.collect()), "", "");
 }
 
-/// Light metals have a cast number in place of a heat number; an analysis is of one or the other.
+/// Light metals have a cast number in place of a heat number. An analysis without either can be published.
 fn heat(draft: &mut Draft, content: &Json) {
     let Some(analysis) = content.get("ChemicalAnalysis") else { return };
     let stated = |name| analysis.text_at(name).map(str::trim).filter(|text| !text.is_empty());
-    match (stated("HeatNumber"), stated("CastNumber")) {
-        (Some(_), _) => {}
-        (None, Some(cast)) => draft.text("ChemicalAnalysis/CastNumber", "heat", cast),
-        (None, None) => draft.fault("ChemicalAnalysis/HeatNumber", What::Missing),
+    if let (None, Some(cast)) = (stated("HeatNumber"), stated("CastNumber")) {
+        draft.text("ChemicalAnalysis/CastNumber", "heat", cast);
     }
 }
 
-fn without_elements((key, value): &(String, Json)) -> (String, Json) {
-    let kept = |(name, _): &&(String, Json)| name != "Elements";
-    match value {
+/// A section as it is flattened: elements are read by themselves, an empty heat number is none, and kilograms are
+/// what the form means where no unit of weight stands.
+fn prepared((key, value): &(String, Json)) -> (String, Json) {
+    let blank = |value: &Json| value.text().is_some_and(|text| text.trim().is_empty());
+    let kept = |(name, value): &&(String, Json)| {
+        name != "Elements" && !(name == "HeatNumber" && blank(value))
+    };
+    let value = match value {
         Json::Object(entries) if key == "ChemicalAnalysis" => {
-            (key.clone(), Json::Object(entries.iter().filter(kept).cloned().collect()))
+            Json::Object(entries.iter().filter(kept).cloned().collect())
         }
-        _ => (key.clone(), value.clone()),
+        Json::Object(entries) if key == "Product" && has_bare_weight(value) => {
+            let mut entries = entries.clone();
+            entries.push(("WeightUnit".to_owned(), Json::Text("kg".to_owned())));
+            Json::Object(entries)
+        }
+        _ => value.clone(),
+    };
+    (key.clone(), value)
+}
+
+fn has_bare_weight(product: &Json) -> bool {
+    matches!(product.get("Weight"), Some(Json::Number(_))) && product.get("WeightUnit").is_none()
+}
+
+fn mass_unit(draft: &mut Draft, content: &Json) {
+    let product = content.get("Product");
+    let unit = product
+        .filter(|product| product.get("Weight").is_some())
+        .and_then(|product| product.get("WeightUnit"));
+    if let Some(Json::Text(unit)) = unit
+        && family(unit) != Some(Family::Mass)
+    {
+        draft.fault("Product/WeightUnit", What::NoMassUnit);
+    }
+}
+
+/// The form has no place for a concession but the statements that its issuer confirms one by one.
+fn concessions(draft: &mut Draft, content: &Json) {
+    let place = "Validation/ValidationStatement/IndividualStatements";
+    let list = place.split('/').try_fold(content, |node, step| node.get(step));
+    for (index, statement) in list.map(Json::items).unwrap_or_default().iter().enumerate() {
+        let confirmed = statement.get("Confirmed").and_then(|result| result.get("Value"));
+        if confirmed != Some(&Json::Boolean(true)) {
+            continue;
+        }
+        let text = |name| statement.text_at(name).unwrap_or_default();
+        let about = [text("StatementId"), text("StatementText")].join(" ");
+        let has_digit = |text: &&str| text.bytes().any(|b| b.is_ascii_digit());
+        let reference = [text("RegulatoryReference"), text("StatementText"), text("StatementId")]
+            .into_iter()
+            .find(has_digit);
+        let place = join(place, &index.to_string());
+        statements::concession(draft, &place, &about, reference.unwrap_or_default());
     }
 }
 

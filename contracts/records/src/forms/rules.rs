@@ -72,8 +72,11 @@ fn kind_fault(kind: Kind, value: &Json) -> Option<What> {
             if date.is_some() { None } else { Some(What::BadDate) }
         }
         (Kind::Country, Json::Text(code)) => {
-            let valid = code.len() == 2 && code.bytes().all(|b| b.is_ascii_uppercase());
-            if valid { None } else { Some(What::BadCountry) }
+            if is_country(code) {
+                None
+            } else {
+                Some(What::BadCountry)
+            }
         }
         (Kind::Text | Kind::Texts, Json::Text(_))
         | (Kind::Object | Kind::Objects, Json::Object(_))
@@ -99,6 +102,11 @@ fn kind_fault(kind: Kind, value: &Json) -> Option<What> {
     }
 }
 
+/// Whether a text has the shape of an ISO 3166-1 alpha-2 code.
+pub(super) fn is_country(code: &str) -> bool {
+    code.len() == 2 && code.bytes().all(|b| b.is_ascii_uppercase())
+}
+
 fn descend<'a>(found: &[(String, &'a Json)], step: &str) -> Vec<(String, &'a Json)> {
     let mut below = Vec::new();
     for (at, node) in found {
@@ -113,5 +121,9 @@ fn descend<'a>(found: &[(String, &'a Json)], step: &str) -> Vec<(String, &'a Jso
 }
 
 pub(super) fn join(at: &str, name: &str) -> String {
-    if at.is_empty() { name.to_owned() } else { format!("{at}/{name}") }
+    match (at.is_empty(), name.is_empty()) {
+        (true, _) => name.to_owned(),
+        (false, true) => at.to_owned(),
+        (false, false) => format!("{at}/{name}"),
+    }
 }

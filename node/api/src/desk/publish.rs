@@ -87,7 +87,7 @@ async fn pump(
             Some(Part::Start(_)) => return Err(field("a publication begins once")),
         };
         left = left.checked_sub(1).ok_or_else(|| field("more files than were announced"))?;
-        let file = CertificateFile { name: file.name, content: file.content };
+        let file = CertificateFile { name: file.name, content: file.content, beside: file.beside };
         if files.send(file).await.is_err() {
             // The desk ended the publication, and says why in its events.
             return Ok(());
@@ -116,9 +116,16 @@ async fn next(
 
 fn response(event: PublishEvent) -> pb::PublishResponse {
     let event = match event {
-        PublishEvent::Read { name, record_id, form, fields, already_published } => {
-            let record_id = record_id.0.to_vec();
-            Event::Read(pb::FileRead { name, record_id, form, fields, already_published })
+        PublishEvent::Read { name, record_id, form, fields, already_published, origin } => {
+            Event::Read(pb::FileRead {
+                name,
+                record_id: record_id.0.to_vec(),
+                form,
+                fields,
+                already_published,
+                mass_mg: origin.map_or(0, |origin| origin.mass_mg),
+                notes: origin.err().iter().map(ToString::to_string).collect(),
+            })
         }
         PublishEvent::Refused { name, faults } => Event::Refused(pb::FileRefused { name, faults }),
         PublishEvent::Anchored { transaction_id, records, receipt } => {

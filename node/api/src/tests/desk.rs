@@ -8,7 +8,11 @@ use heatmark_client::{CertificateFile, PublishEvent, RaiseAlert};
 use heatmark_ledger::messages as pb;
 
 fn files(numbers: std::ops::Range<usize>) -> Vec<CertificateFile> {
-    let file = |n| CertificateFile { name: format!("{n}.json"), content: certificate(n) };
+    let file = |n| CertificateFile {
+        name: format!("{n}.json"),
+        content: certificate(n),
+        beside: Vec::new(),
+    };
     numbers.map(file).collect()
 }
 
@@ -24,7 +28,7 @@ async fn published_files_come_back_with_verified_anchors() {
         }
     };
     let mut all = files(0..20);
-    all.push(CertificateFile { name: "bad".to_owned(), content: vec![0xff] });
+    all.push(CertificateFile { name: "bad".to_owned(), content: vec![0xff], beside: Vec::new() });
     let published = desk.publish(21, stream::iter(all), heard).await.unwrap();
     assert_eq!((published.new, published.refused, published.anchors), (20, 1, 1));
     assert_eq!(names[7], "7.json");
