@@ -13,7 +13,9 @@ mod tests;
 use std::fmt;
 use std::sync::OnceLock;
 
-use curve25519_dalek::constants::{RISTRETTO_BASEPOINT_POINT, RISTRETTO_BASEPOINT_TABLE};
+#[cfg(test)]
+use curve25519_dalek::constants::RISTRETTO_BASEPOINT_POINT;
+use curve25519_dalek::constants::RISTRETTO_BASEPOINT_TABLE;
 use curve25519_dalek::ristretto::{CompressedRistretto, RistrettoBasepointTable, RistrettoPoint};
 use curve25519_dalek::scalar::Scalar;
 use zeroize::{Zeroize, ZeroizeOnDrop};
@@ -104,6 +106,7 @@ pub(crate) fn commit_all<'a>(
 }
 
 /// G.
+#[cfg(test)]
 pub(crate) const fn value_base() -> RistrettoPoint {
     RISTRETTO_BASEPOINT_POINT
 }

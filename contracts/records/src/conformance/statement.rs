@@ -5,12 +5,13 @@
     reason = "in the group and modulo its order nothing can overflow; whole numbers are checked"
 )]
 
+use curve25519_dalek::constants::RISTRETTO_BASEPOINT_TABLE;
 use curve25519_dalek::ristretto::RistrettoPoint;
 use curve25519_dalek::scalar::Scalar;
 
 use super::Unprovable;
 use super::bounds::{Place, bounds};
-use crate::commitment::{Blinding, scalar, value_base};
+use crate::commitment::{Blinding, scalar};
 use crate::specification::Rounding;
 use crate::{Commitment, Committed, CommittedDecimal, Limit, Quantity, RecordError, Relation};
 
@@ -164,9 +165,11 @@ impl Statement {
 
     /// The commitment that the range proof is about.
     pub(crate) fn point(&self) -> Result<RistrettoPoint, RecordError> {
-        let mut sum = -(value_base() * scalar(self.bound));
+        let mut sum = -(&scalar(self.bound) * RISTRETTO_BASEPOINT_TABLE);
         for term in &self.terms {
-            sum += term.commitment.point()? * scalar(term.factor);
+            let point = term.commitment.point()?;
+            // Most limits are of one number on its own grid.
+            sum += if term.factor == 1 { point } else { point * scalar(term.factor) };
         }
         Ok(if self.upper { -sum } else { sum })
     }
