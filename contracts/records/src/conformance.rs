@@ -82,6 +82,12 @@ pub enum Standing {
     Absent,
 }
 
+/// The limits by name, in the specification's order, with what is known of each.
+pub type Standings = Vec<(String, Standing)>;
+
+/// The statements of each limit that is to be proved, and where every limit stands.
+type Found = (Vec<Vec<Statement>>, Standings);
+
 /// A proof of conformance and what it is to be checked against.
 #[derive(Debug, Clone)]
 pub struct Conformance<'a> {
@@ -98,12 +104,12 @@ impl Conformance<'_> {
     ///
     /// # Errors
     /// [`ConformanceError`]: refuse the proof.
-    pub fn verify(&self, proofs: &[Vec<u8>]) -> Result<Vec<(String, Standing)>, ConformanceError> {
+    pub fn verify(&self, proofs: &[Vec<u8>]) -> Result<Standings, ConformanceError> {
         let mut verified = verify_all(&[(self.clone(), proofs)]);
         verified.pop().unwrap_or(Err(ConformanceError::Proof))
     }
 
-    fn claim(&self) -> Result<(Claim, Vec<(String, Standing)>), ConformanceError> {
+    fn claim(&self) -> Result<(Claim, Standings), ConformanceError> {
         let (statements, standing) = self.statements().map_err(|(_, fault)| fault)?;
         let fields = self.fields();
         Ok((Claim::new(self.context, self.specification, &fields, statements), standing))
@@ -118,9 +124,7 @@ impl Conformance<'_> {
         self.specification.paths().into_iter().map(encoded).collect()
     }
 
-    fn statements(
-        &self,
-    ) -> Result<(Vec<Vec<Statement>>, Vec<(String, Standing)>), (String, Unprovable)> {
+    fn statements(&self) -> Result<Found, (String, Unprovable)> {
         let mut all = Vec::new();
         let mut standing = Vec::new();
         for limit in &self.specification.limits {
@@ -162,7 +166,7 @@ fn subject(said: &Said) -> Option<Subject<'_>> {
 #[must_use]
 pub fn verify_all(
     jobs: &[(Conformance<'_>, &[Vec<u8>])],
-) -> Vec<Result<Vec<(String, Standing)>, ConformanceError>> {
+) -> Vec<Result<Standings, ConformanceError>> {
     let mut results = Vec::with_capacity(jobs.len());
     let mut open = Vec::new();
     for (place, (conformance, proofs)) in jobs.iter().enumerate() {

@@ -48,7 +48,7 @@ pub(crate) fn bounds(
         finest = finest.max(own.saturating_add(finer));
     }
     let mut ratios = limit.of.terms().map(|(_, ratio)| ratio).chain([limit.of.constant()]);
-    let common = ratios.try_fold(1, |common, ratio| least_common(common, ratio))?;
+    let common = ratios.try_fold(1, least_common)?;
     let mut factors = Vec::with_capacity(places.len());
     for ((_, ratio), scale) in limit.of.terms().zip(&scales) {
         factors.push(whole(ratio, common, finest.saturating_sub(*scale))?);
