@@ -22,7 +22,8 @@ async fn desk_as(server: &Server, number: u8) -> DeskClient {
 }
 
 fn file() -> stream::Iter<std::vec::IntoIter<CertificateFile>> {
-    stream::iter(vec![CertificateFile { name: "1.json".to_owned(), content: certificate(1) }])
+    let (name, content) = ("1.json".to_owned(), certificate(1));
+    stream::iter(vec![CertificateFile { name, content, beside: Vec::new() }])
 }
 
 #[tokio::test(flavor = "multi_thread")]
