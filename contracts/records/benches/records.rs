@@ -1,5 +1,10 @@
 //! What a record costs: reading and committing to a certificate, showing a field, proving a whole analysis.
-#![allow(missing_docs, clippy::unwrap_used, reason = "a benchmark fails loudly")]
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::arithmetic_side_effects,
+    reason = "a benchmark fails loudly"
+)]
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use heatmark_records::conformance::{Conformance, Prover, verify_all};

@@ -40,6 +40,7 @@ const METHODS: &[&str] = &[
     PUBLISH,
     "/heatmark.desk.v1.DeskService/ListRecords",
     "/heatmark.desk.v1.DeskService/RaiseAlert",
+    "/heatmark.desk.v1.DeskService/Disclose",
     "/heatmark.desk.v1.DeskService/SignAndSubmit",
     "/heatmark.desk.v1.DeskService/ListVaultLog",
     "/heatmark.desk.v1.DeskService/SetRetention",

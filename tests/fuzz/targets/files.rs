@@ -126,7 +126,8 @@ fn vault_rows() {
         written(&[B(1, b"crack".to_vec()), B(2, vec![1; 32])]),
     ];
     let run = |input: &[u8]| {
-        let decoders: [fn(&[u8]) -> Option<Vec<u8>>; 6] = [
+        type Decoder = fn(&[u8]) -> Option<Vec<u8>>;
+        let decoders: [Decoder; 6] = [
             decoders::row,
             decoders::private,
             decoders::entry,
