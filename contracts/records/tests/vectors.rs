@@ -1,6 +1,10 @@
 //! The golden file `tests/vectors/records.json`: a record of every shape, its opening, and the proofs of its fields, for
 //! implementations in any language. `HEATMARK_BLESS=1` writes it anew; otherwise it must be what the rules give.
-#![allow(clippy::unwrap_used, reason = "tests fail loudly")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "tests fail loudly, and read golden files"
+)]
 
 use heatmark_records::{
     Decimal, Fields, Heading, Measured, Opening, Path, Quantity, Relation, Secret, Value,

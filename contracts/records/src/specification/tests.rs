@@ -4,7 +4,8 @@
     clippy::panic,
     clippy::indexing_slicing,
     clippy::arithmetic_side_effects,
-    reason = "tests fail loudly"
+    clippy::disallowed_methods,
+    reason = "tests fail loudly, and read the specifications that the project has"
 )]
 
 use super::*;

@@ -17,7 +17,7 @@ use heatmark_records::{
     Decimal, Fields, Heading, Measured, Opening, Path, Quantity, RecordId, Relation, Said, Secret,
     Specification, Value,
 };
-use heatmark_vault::{FileDigest, NewRecord};
+use heatmark_vault::{Actor, FileDigest, NewRecord};
 use prost::Message;
 use std::sync::Arc;
 
@@ -145,7 +145,7 @@ impl World {
             let file = FileDigest::of(&rand::random::<[u8; 32]>());
             let (file_name, alert_index) = (format!("{n}.json"), 0);
             let new = NewRecord { id, opening, file, file_name, alert_index };
-            desk.parts.vault.put_pending(&[new]).unwrap();
+            desk.parts.vault.put_pending(&Actor::Node, &[new]).unwrap();
             ids.push(id);
         }
         desk.anchor(ids.clone()).await.unwrap();
