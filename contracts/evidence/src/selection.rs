@@ -27,7 +27,7 @@ const PROFILES: [(&str, &[&str]); 6] = [
     ("mechanical", &["heat", "mechanical/*", "tests/*"]),
     ("all", &["*"]),
     // Forms keep the grade where they have it.
-    ("grade", &["product/grade*", "*MaterialDesignations*", "*SteelDesignation*"]),
+    ("grade", &["product/grade*", "product/designation*"]),
     ("mass", &["product/mass*"]),
 ];
 

@@ -45,7 +45,7 @@ impl DeskClient {
         let request = timed(desk::ListVaultLogRequest { from, limit }, CALL_TIMEOUT);
         let answer = self.service.clone().list_vault_log(request).await?.into_inner();
         let mut entries: Vec<Entry> = Vec::with_capacity(answer.entries.len());
-        for (sequence, bytes) in (from..).zip(&answer.entries) {
+        for (sequence, bytes) in (from..=u64::MAX).zip(&answer.entries) {
             let entry = desk::VaultLogEntry::decode(bytes.as_slice())
                 .map_err(|_| ClientError::WrongAnswer("a log entry that does not decode"))?;
             let follows = match entries.last() {

@@ -44,6 +44,7 @@ impl Canary {
         let short = digits.trim_start_matches('0').as_bytes().to_vec();
         assert!(short.len() >= 11, "{text} is found by chance");
         let writings = vec![
+            text.as_bytes().to_vec(),
             short,
             record,
             mantissa.to_le_bytes().to_vec(),
