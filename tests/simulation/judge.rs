@@ -18,7 +18,7 @@ use heatmark_mempool::{Limits, Mempool};
 use heatmark_store::Store;
 use prost::Message;
 use prost::bytes::Bytes;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// What one replica has promised, by its disk alone.
@@ -58,7 +58,8 @@ pub struct Judge {
     pub now: u64,
     pub receipts: u64,
     pub refused_proposals: u64,
-    pub kinds: [u64; 7],
+    pub kinds: [u64; 8],
+    seals: BTreeSet<Vec<u8>>,
 }
 
 impl Judge {
@@ -77,7 +78,8 @@ impl Judge {
             now: 0,
             receipts: 0,
             refused_proposals: 0,
-            kinds: [0; 7],
+            kinds: [0; 8],
+            seals: BTreeSet::new(),
         }
     }
 
@@ -148,6 +150,11 @@ impl Judge {
             let twice = self.places.insert(transaction.id(), leaf);
             assert_eq!(twice, None, "transaction {} stands twice", transaction.id());
             self.kinds[kind_of(&transaction)] += 1;
+            if matches!(transaction.payload(), Payload::LotEvent(_)) {
+                for seal in transaction.cosignatures() {
+                    assert!(self.seals.insert(seal.public_key.clone()), "a seal is broken twice");
+                }
+            }
             if matches!(transaction.payload(), Payload::Propose(_)) {
                 self.proposals.push(transaction.id());
             }
@@ -382,6 +389,7 @@ fn kind_of(transaction: &Transaction) -> usize {
         Payload::Leave(_) => 4,
         Payload::Propose(_) => 5,
         Payload::Vote(_) => 6,
+        Payload::LotEvent(_) => 7,
     }
 }
 

@@ -229,6 +229,16 @@ pub fn alert_key(record: u64) -> &'static SigningKey {
     &keys[record as usize % keys.len()]
 }
 
+/// How many seals there are.
+const SEALS: u64 = 500;
+
+/// The keys of seals that lot events break, some of them more than once.
+pub fn seal_key(seal: u64) -> &'static SigningKey {
+    static KEYS: OnceLock<Vec<SigningKey>> = OnceLock::new();
+    let keys = KEYS.get_or_init(|| (0..SEALS).map(|at| key(&format!("seal {at}"))).collect());
+    &keys[(seal % SEALS) as usize]
+}
+
 /// An envelope around a body.
 pub fn sign(
     network: &NetworkId,

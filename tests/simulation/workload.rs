@@ -96,6 +96,7 @@ impl Workload {
             94..96 if self.governs => self.leave(ledger, keys, dice)?,
             50..66 => self.alert(who, ledger, keys, dice)?,
             66..80 => self.acknowledge(who, ledger, keys, dice)?,
+            10..24 => self.lot_event(who, ledger, keys, dice)?,
             _ => anchor(&self.signer(who, ledger, keys)?, dice),
         };
         Some(self.send(draft, now_ms, dice))
@@ -190,6 +191,29 @@ impl Workload {
         let mut draft = signed_by(&signer, "an alert", Payload::Alert(alert));
         if !concern {
             draft.cosigners.push((pb::CoSigner::Alert, Arc::new(key.clone())));
+        }
+        Some(draft)
+    }
+
+    /// Seals that may be broken already, and lots; sometimes in another member's name.
+    fn lot_event(
+        &self,
+        who: usize,
+        ledger: &MemoryLedger,
+        keys: &Keyring,
+        dice: &mut Dice,
+    ) -> Option<Draft> {
+        let signer = self.signer(who, ledger, keys)?;
+        let carrier = if dice.permille(50) { dice.index(self.town.members.len()) } else { who };
+        let event = pb::LotEvent {
+            digest: dice.bytes32().to_vec(),
+            outputs: (0..dice.between(1, 3)).map(|_| dice.bytes32().to_vec()).collect(),
+            carrier: self.id(carrier).to_vec(),
+        };
+        let mut draft = signed_by(&signer, "a lot event", Payload::LotEvent(event));
+        for _ in 0..dice.below(3) {
+            let key = town::seal_key(dice.below(u64::MAX));
+            draft.cosigners.push((pb::CoSigner::Seal, Arc::new(key.clone())));
         }
         Some(draft)
     }

@@ -97,7 +97,7 @@ class BadInput(Exception):
 # --- Section 1: encodings -----------------------------------------------------------------------
 
 # Enums by their greatest number; all are numbered 0 to that without gaps.
-ENUMS = {"CoSigner": 3, "AlertLevel": 5, "KeyRole": 5, "KeyAlgorithm": 2, "Role": 6, "Statement": 3, "MemberStatus": 3}
+ENUMS = {"CoSigner": 4, "AlertLevel": 5, "KeyRole": 5, "KeyAlgorithm": 2, "Role": 6, "Statement": 3, "MemberStatus": 3}
 
 # Messages: field number -> (name, type). A type with "*" is repeated; one that is no scalar and no
 # enum is a message. This table equals the .proto files (a test compares them).
@@ -133,7 +133,9 @@ MESSAGES: Dict[str, Dict[int, Tuple[str, str]]] = {
     "CoSignature": {1: ("purpose", "CoSigner"), 2: ("public_key", "bytes"), 3: ("signature", "bytes")},
     "Body": {1: ("not_before_ms", "uint64"), 2: ("not_after_ms", "uint64"), 3: ("nonce", "bytes"),
              10: ("anchor", "Anchor"), 11: ("alert", "Alert"), 12: ("acknowledge", "Acknowledge"),
-             13: ("rotate_key", "RotateKey"), 14: ("leave", "Leave"), 15: ("propose", "Propose"), 16: ("vote", "Vote")},
+             13: ("rotate_key", "RotateKey"), 14: ("leave", "Leave"), 15: ("propose", "Propose"), 16: ("vote", "Vote"),
+             17: ("lot_event", "LotEvent")},
+    "LotEvent": {1: ("digest", "bytes"), 2: ("outputs", "bytes*"), 3: ("carrier", "bytes")},
     "Anchor": {1: ("root", "bytes"), 2: ("records", "uint32")},
     "Alert": {1: ("subject", "bytes"), 2: ("level", "AlertLevel"), 3: ("sequence", "uint64"),
               4: ("reason_digest", "bytes"), 5: ("concern", "bool")},
@@ -161,7 +163,7 @@ MESSAGES: Dict[str, Dict[int, Tuple[str, str]]] = {
 }
 
 # The fields of a message of which at most one may be present.
-ONEOFS = {"Body": range(10, 17), "Propose": range(1, 9)}
+ONEOFS = {"Body": range(10, 18), "Propose": range(1, 9)}
 
 VARINT, LENGTH_DELIMITED = 0, 2
 Message = Dict[str, Any]

@@ -11,6 +11,7 @@
 
 mod alerts;
 mod governance;
+mod lots;
 mod registry;
 
 pub use governance::required_new_keys;
@@ -246,7 +247,11 @@ pub fn signer(
         pb::MemberStatus::Active => true,
         pb::MemberStatus::Suspended => matches!(
             transaction.payload(),
-            Payload::Alert(_) | Payload::Acknowledge(_) | Payload::Leave(_) | Payload::RotateKey(_)
+            Payload::Alert(_)
+                | Payload::Acknowledge(_)
+                | Payload::LotEvent(_)
+                | Payload::Leave(_)
+                | Payload::RotateKey(_)
         ),
         pb::MemberStatus::Left | pb::MemberStatus::Unspecified => false,
     };
@@ -290,6 +295,7 @@ fn take_effect<V: StateView + ?Sized>(
             expect_cosigners(transaction, &[])?;
             governance::vote(state, context, vote)
         }
+        Payload::LotEvent(event) => lots::take_place(state, context, transaction, event),
     }
 }
 

@@ -87,6 +87,10 @@ hash_id!(
     AlertSubject
 );
 hash_id!(
+    /// A seal that is broken with this key: the hash of the key, under which the state knows it.
+    SealId
+);
+hash_id!(
     /// What votes and proposals are bound to: the network's id, or since a restart the restart's
     /// id, so that no signature of one era counts in another.
     Era

@@ -2,7 +2,7 @@
 //! outside the prime-order subgroup and signatures that any strict verifier would refuse. Never
 //! verifies in batches. Specification: `proto/README.md`, section 2.
 
-use crate::ids::{AlertSubject, KeyId, MemberId, NetworkId};
+use crate::ids::{AlertSubject, KeyId, MemberId, NetworkId, SealId};
 use curve25519_dalek::edwards::CompressedEdwardsY;
 use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
 use heatmark_merkle::tag;
@@ -76,6 +76,12 @@ impl PublicKey {
     #[must_use]
     pub fn alert_subject(&self) -> AlertSubject {
         AlertSubject(tag::hash("alert-subject", &[self.0.as_bytes()]))
+    }
+
+    /// The seal that this key breaks, as the state knows it once it is broken.
+    #[must_use]
+    pub fn seal_id(&self) -> SealId {
+        SealId(tag::hash("seal-key", &[self.0.as_bytes()]))
     }
 
     /// Verifies a signature with the one predicate of the network.

@@ -65,6 +65,12 @@ pub enum Refusal {
     /// This member has acknowledged this alert.
     #[error("the alert is acknowledged already")]
     Acknowledged,
+    /// A seal that the event breaks was broken before: its material has gone another way.
+    #[error("a seal of the event was broken before")]
+    SealBroken,
+    /// Another member carries the event than the one it names.
+    #[error("the event may be carried by the member that it names and nobody else")]
+    Carrier,
     /// The key is in the registry already.
     #[error("the key is registered already")]
     KeyInUse,
@@ -112,6 +118,8 @@ impl Refusal {
             Self::AlertUnchanged => "alert-unchanged",
             Self::NoSuchAlert => "no-such-alert",
             Self::Acknowledged => "acknowledged",
+            Self::SealBroken => "seal-broken",
+            Self::Carrier => "carrier",
             Self::KeyInUse => "key-in-use",
             Self::StillValidator => "still-validator",
             Self::Entry(_) => "entry",

@@ -3,7 +3,7 @@
 //! that does not decode is a broken store, reported as such. Specification: `proto/README.md`,
 //! section 5.
 
-use crate::ids::{AlertSubject, KeyId, MemberId, TransactionId};
+use crate::ids::{AlertSubject, KeyId, MemberId, SealId, TransactionId};
 use crate::wire;
 use heatmark_merkle::Hash;
 use heatmark_proto::ledger::v1 as pb;
@@ -160,6 +160,12 @@ pub fn acknowledgement_key(
         None => key("ack", &[subject.as_bytes(), member.as_bytes()]),
         Some(of) => key("ack", &[subject.as_bytes(), of.as_bytes(), member.as_bytes()]),
     }
+}
+
+/// Key of a broken seal.
+#[must_use]
+pub fn seal_key(seal: &SealId) -> Vec<u8> {
+    key("seal", &[seal.as_bytes()])
 }
 
 /// Key of a proposal.

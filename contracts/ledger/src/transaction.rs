@@ -17,8 +17,11 @@ use std::sync::OnceLock;
 /// Bytes of a body's nonce.
 pub const NONCE_BYTES: usize = 16;
 
-/// Most co-signatures an envelope may carry.
+/// Most co-signatures an envelope may carry, unless it is a lot event.
 pub const MAX_COSIGNATURES: usize = 8;
+
+/// Most seals that one lot event breaks.
+pub const MAX_SEALS: usize = 64;
 
 /// A transaction of acceptable form. Whether it may stand on the log is [`crate::execute`]'s to say.
 #[derive(Debug)]
@@ -54,7 +57,7 @@ impl Transaction {
             return Err(Refusal::Window);
         }
         let payload = body.payload.clone().ok_or(Refusal::NoPayload)?;
-        check_cosignatures(&envelope)?;
+        check_cosignatures(&envelope, &payload)?;
         let id = transaction_id(network, &signer, &envelope.body);
         Ok(Self { bytes, envelope, body, payload, id, signer, verified_with: OnceLock::new() })
     }
@@ -89,7 +92,7 @@ impl Transaction {
         &self.payload
     }
 
-    /// The co-signatures, at most [`MAX_COSIGNATURES`], lengths checked.
+    /// The co-signatures, at most [`MAX_COSIGNATURES`] or [`MAX_SEALS`], lengths checked.
     #[must_use]
     pub fn cosignatures(&self) -> &[pb::CoSignature] {
         &self.envelope.cosignatures
@@ -208,11 +211,13 @@ fn cosigner_tag(purpose: pb::CoSigner) -> Option<&'static str> {
         pb::CoSigner::Alert => Some("sign/alert"),
         pb::CoSigner::Root => Some("sign/root"),
         pb::CoSigner::NewKey => Some("sign/new-key"),
+        pb::CoSigner::Seal => Some("sign/seal"),
     }
 }
 
-fn check_cosignatures(envelope: &pb::Envelope) -> Result<(), Refusal> {
-    if envelope.cosignatures.len() > MAX_COSIGNATURES {
+fn check_cosignatures(envelope: &pb::Envelope, payload: &Payload) -> Result<(), Refusal> {
+    let most = if matches!(payload, Payload::LotEvent(_)) { MAX_SEALS } else { MAX_COSIGNATURES };
+    if envelope.cosignatures.len() > most {
         return Err(Refusal::Cosignatures);
     }
     for cosignature in &envelope.cosignatures {

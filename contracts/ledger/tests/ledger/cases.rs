@@ -2,6 +2,7 @@
 //! record, a suspended member, a rotated key, an open and a decided proposal, and a member that
 //! has left. Every refusal of the specification, section 3, stands here at least once.
 
+mod lots;
 mod members;
 
 use crate::town::{self, Member, START_MS, Town, bytes32, key, public, public_key};
@@ -85,6 +86,7 @@ pub(crate) fn prepared() -> Prepared {
         town.tx(2, acknowledge(&held, Vec::new(), 1)),
         town.vote(1, &add.id().to_vec(), true),
         town.vote(2, &add.id().to_vec(), true),
+        town.tx_with(1, Payload::LotEvent(lots::event(&town, 1, 1)), &lots::seals(&["broken"])),
     ];
     let mut block = vec![add];
     block.extend(first);
@@ -188,6 +190,7 @@ pub(crate) fn all() -> (Town, Vec<Case>) {
     signers(&mut cases);
     anchors(&mut cases);
     alerts(&mut cases);
+    lots::events(&mut cases);
     members::registry(&mut cases);
     members::actions(&mut cases);
     members::votes(&mut cases, &open, &decided);
@@ -223,7 +226,7 @@ fn encodings(cases: &mut Cases) {
     );
     cases.message(
         "an unknown co-signer",
-        |e| e.cosignatures.push(cosignature(4, 32, 64)),
+        |e| e.cosignatures.push(cosignature(5, 32, 64)),
         "malformed",
     );
     cases.message(

@@ -401,12 +401,12 @@ fn paths(cases: &mut Cases) {
         "body-not-canonical",
     );
     let mut changed = pb::Envelope::decode(sound.as_slice()).unwrap();
-    changed.body.extend([0x88, 1, 1]);
+    changed.body.extend([0x90, 1, 1]);
     cases.envelope("a body with more", changed.encode_to_vec(), "body-not-canonical");
     let mut changed = pb::Envelope::decode(sound.as_slice()).unwrap();
     changed.signer.pop();
     cases.envelope("a signer of 31 bytes", changed.encode_to_vec(), "body-not-canonical");
-    let cosignature = pb::CoSignature { purpose: 4, public_key: vec![1], signature: vec![1] };
+    let cosignature = pb::CoSignature { purpose: 5, public_key: vec![1], signature: vec![1] };
     let mut changed = pb::Envelope::decode(sound.as_slice()).unwrap();
     changed.cosignatures.push(cosignature);
     cases.envelope("an unknown co-signer", changed.encode_to_vec(), "body-not-canonical");

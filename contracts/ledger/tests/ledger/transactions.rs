@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Every code that a refusal can have.
-pub(crate) const CODES: [&str; 28] = [
+pub(crate) const CODES: [&str; 30] = [
     "too-long",
     "malformed",
     "not-canonical",
@@ -30,6 +30,8 @@ pub(crate) const CODES: [&str; 28] = [
     "alert-unchanged",
     "no-such-alert",
     "acknowledged",
+    "seal-broken",
+    "carrier",
     "key-in-use",
     "still-validator",
     "entry",

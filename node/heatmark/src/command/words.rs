@@ -72,6 +72,9 @@ pub(crate) fn payload(body: &pb::Body) -> String {
             if vote.approve { "approve" } else { "reject" },
             short(&vote.proposal),
         ),
+        Some(Payload::LotEvent(event)) => {
+            format!("event of lots, {} new", event.outputs.len())
+        }
     }
 }
 
@@ -86,6 +89,7 @@ pub(crate) fn kind(body: &pb::Body) -> &'static str {
         Some(Payload::Leave(_)) => "leave",
         Some(Payload::Propose(_)) => "propose",
         Some(Payload::Vote(_)) => "vote",
+        Some(Payload::LotEvent(_)) => "lot-event",
     }
 }
 
