@@ -19,6 +19,7 @@ mod faults;
 mod governance;
 mod liars;
 mod members;
+mod post;
 mod reading;
 mod scenarios;
 mod spine;

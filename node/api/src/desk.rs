@@ -2,6 +2,7 @@
 //! other members' keys, however valid.
 
 mod keeping;
+mod post;
 mod publish;
 
 use crate::ledger::identity_of;
@@ -132,6 +133,38 @@ impl DeskService for DeskApi {
             transaction_id: id.to_vec(),
             receipt: Some(receipt),
         }))
+    }
+
+    async fn send_letter(
+        &self,
+        request: Request<pb::SendLetterRequest>,
+    ) -> Result<Response<pb::SendLetterResponse>, Status> {
+        let desk = self.desk_for(&request)?;
+        post::send_letter(&desk, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn list_letters(
+        &self,
+        request: Request<pb::ListLettersRequest>,
+    ) -> Result<Response<pb::ListLettersResponse>, Status> {
+        let desk = self.desk_for(&request)?;
+        post::list_letters(&desk, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn get_letter(
+        &self,
+        request: Request<pb::GetLetterRequest>,
+    ) -> Result<Response<pb::GetLetterResponse>, Status> {
+        let desk = self.desk_for(&request)?;
+        post::get_letter(&desk, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn drop_letter(
+        &self,
+        request: Request<pb::DropLetterRequest>,
+    ) -> Result<Response<pb::DropLetterResponse>, Status> {
+        let desk = self.desk_for(&request)?;
+        post::drop_letter(&desk, request.into_inner()).await.map(Response::new)
     }
 
     async fn list_vault_log(

@@ -116,7 +116,7 @@ pub(crate) fn of_desk(error: DeskError) -> Status {
         DeskError::Busy(error) => of_pool(error),
         DeskError::Expired => refuse(Code::Aborted, code, error.to_string()),
         DeskError::NotCommitted => pending(),
-        DeskError::UnknownRecord(_) | DeskError::UnknownMember(_) => {
+        DeskError::UnknownRecord(_) | DeskError::UnknownMember(_) | DeskError::UnknownLetter => {
             not_found(code, error.to_string())
         }
         DeskError::NotAnchored(_)
@@ -131,6 +131,7 @@ pub(crate) fn of_desk(error: DeskError) -> Status {
         | DeskError::ReasonTooLong
         | DeskError::NoPayload
         | DeskError::Purpose
+        | DeskError::Letter
         | DeskError::NothingDisclosed
         | DeskError::Selection(_)
         | DeskError::IncompleteBody => refuse(Code::InvalidArgument, code, error.to_string()),

@@ -18,6 +18,7 @@ mod connection;
 mod desk;
 mod error;
 mod ledger;
+mod post;
 pub mod tls;
 mod vault;
 
@@ -27,6 +28,7 @@ pub use desk::{CertificateFile, DeskClient, PublishEvent, Published, RaiseAlert}
 pub use error::{ClientError, REFUSAL_CODE, RETRY_AFTER_MS};
 pub use heatmark_proto::desk::v1::DiscloseRequest;
 pub use ledger::{Accusation, LedgerClient, Proven, ReceiptOf, VerifiedHeader};
+pub use post::LetterRow;
 pub use vault::{BackupEnd, Entry, Log, Operator, OperatorRole};
 
 /// Largest answer that a client accepts, in bytes: a full entry bundle of the longest transactions.

@@ -38,6 +38,12 @@ pub enum DeskError {
     /// The caller named a receiver that the registry does not know.
     #[error("the registry knows no member {0}")]
     UnknownMember(MemberId),
+    /// The file's name is not a plain one, or the file is too long for a letter. The caller's fault.
+    #[error("a letter holds a file of at most 4 MiB under a plain name")]
+    Letter,
+    /// No letter has this id. The caller's fault.
+    #[error("no such letter")]
+    UnknownLetter,
     /// The caller's purpose is empty, too long or not printable.
     #[error("a purpose is 1 to {limit} bytes of printable text", limit = heatmark_evidence::MAX_PURPOSE_BYTES)]
     Purpose,
@@ -158,6 +164,8 @@ impl DeskError {
             Self::UnknownRecord(_) => "unknown-record",
             Self::NotAnchored(_) => "not-anchored",
             Self::UnknownMember(_) => "unknown-member",
+            Self::Letter => "letter",
+            Self::UnknownLetter => "unknown-letter",
             Self::Purpose => "purpose",
             Self::NothingDisclosed => "nothing-disclosed",
             Self::Selection(_) => "no-such-field",

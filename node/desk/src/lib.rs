@@ -20,6 +20,7 @@ mod disclosing;
 mod error;
 mod keeping;
 mod keys;
+mod post;
 mod publish;
 mod reading;
 mod submission;
@@ -31,6 +32,7 @@ pub use disclosing::{Disclose, Limits, batch_proof};
 pub use error::DeskError;
 pub use keeping::BackupPiece;
 pub use keys::{Seed, alert_signing_key};
+pub use post::{Carrier, MAX_LETTER_FILE_BYTES, MAX_LETTER_NAME_BYTES};
 pub use publish::{CertificateFile, MAX_FILE_NAME_BYTES, PublishEvent, RECORDS_PER_ANCHOR};
 pub use submission::Committed;
 
@@ -84,6 +86,8 @@ struct Shared {
     left: Notify,
     /// Retention dates have changed.
     dates: Notify,
+    /// A letter is to go.
+    letters: Notify,
 }
 
 impl Desk {

@@ -14,6 +14,7 @@
 mod beside;
 pub(crate) mod chain;
 mod disclosures;
+mod post;
 
 use crate::{
     AlertOn, CertificateFile, Desk, DeskError, DeskParts, PublishEvent, Seed, alert_signing_key,

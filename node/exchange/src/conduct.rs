@@ -64,6 +64,7 @@ pub(crate) struct Conduct {
     bytes: Bucket,
     transactions: Bucket,
     refusals: Bucket,
+    letters: Bucket,
     points: u32,
     forgiven: Instant,
     waiting_bytes: usize,
@@ -77,6 +78,7 @@ impl Conduct {
             bytes: Bucket::new(limits.bytes_per_s, now),
             transactions: Bucket::new(limits.transactions_per_s, now),
             refusals: Bucket::new(limits.refusals_per_s, now),
+            letters: Bucket::new(limits.letters_per_s, now),
             points: 0,
             forgiven: now,
             waiting_bytes: 0,
@@ -87,6 +89,11 @@ impl Conduct {
     /// Whether a batch of this size is within the rate.
     pub(crate) fn admit(&mut self, bytes: usize, transactions: usize, now: Instant) -> bool {
         self.bytes.take(bytes, now) && self.transactions.take(transactions, now)
+    }
+
+    /// Whether a letter of this size is within the rates.
+    pub(crate) fn admit_letter(&mut self, bytes: usize, now: Instant) -> bool {
+        self.bytes.take(bytes, now) && self.letters.take(1, now)
     }
 
     /// Whether so many transactions that were verified in vain are within the rate.

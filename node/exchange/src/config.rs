@@ -44,6 +44,8 @@ pub struct PeerLimits {
     /// many may come at once. Honest nodes differ by a block; a flood of these costs a signature
     /// and a dry run each.
     pub refusals_per_s: u32,
+    /// Letters a second; twice as many may come at once.
+    pub letters_per_s: u32,
     /// Bytes that may wait to be judged.
     pub waiting_bytes: usize,
     /// Fault points at which the peer is cut off: 10 for a batch that is none, 5 for a transaction
@@ -60,6 +62,7 @@ impl Default for PeerLimits {
             bytes_per_s: 16 * 1024 * 1024,
             transactions_per_s: 20_000,
             refusals_per_s: 500,
+            letters_per_s: 100,
             waiting_bytes: 4 * 1024 * 1024,
             fault_points: 100,
             cut_off: Duration::from_secs(60),

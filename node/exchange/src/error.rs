@@ -28,6 +28,9 @@ pub enum ExchangeError {
     /// Gossip cannot be set up. A defect of this program.
     #[error("cannot set up gossip: {0}")]
     Gossip(&'static str),
+    /// Letters cannot be set up. A defect of this program.
+    #[error("cannot set up letters")]
+    Letters,
     /// The registry cannot be read. Fatal: stop, check the store.
     #[error("{0}")]
     Registry(#[from] StateError),

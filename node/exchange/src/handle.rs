@@ -1,17 +1,20 @@
 //! The rest of the node's hold on the exchange.
 
 use crate::error::ExchangeError;
+use crate::letter::{Answer, LetterError};
 use crate::members::PeerKey;
+use bytes::Bytes;
 use heatmark_ledger::ids::MemberId;
 use libp2p::{Multiaddr, PeerId};
 use std::sync::Mutex;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
 #[derive(Debug)]
 pub(crate) enum Command {
     SetMembers(Vec<PeerKey>),
     Refresh,
+    Post { to: MemberId, letter: Bytes, outcome: oneshot::Sender<Result<Answer, LetterError>> },
     Shutdown,
 }
 
@@ -59,6 +62,17 @@ impl ExchangeHandle {
     /// [`ExchangeError::Stopped`].
     pub async fn refresh_members(&self) -> Result<(), ExchangeError> {
         self.send(Command::Refresh).await
+    }
+
+    /// Gives a letter to a member's node and waits for what it says.
+    ///
+    /// # Errors
+    /// See [`LetterError`].
+    pub async fn post(&self, to: MemberId, letter: Bytes) -> Result<Answer, LetterError> {
+        let (outcome, heard) = oneshot::channel();
+        let command = Command::Post { to, letter, outcome };
+        self.commands.send(command).await.map_err(|_| LetterError::Stopped)?;
+        heard.await.map_err(|_| LetterError::Stopped)?
     }
 
     /// Disconnects and returns when everything has stopped.

@@ -23,6 +23,8 @@ pub(crate) struct Metrics {
     dials: Counter,
     refused_connections: Counter,
     cut_off: Counter,
+    received_letters: Family<Outcome, Counter>,
+    sent_letters: Family<Outcome, Counter>,
 }
 
 impl Metrics {
@@ -67,6 +69,16 @@ impl Metrics {
             "Incoming connections that were refused or failed",
             metrics.refused_connections.clone(),
         );
+        to.register(
+            "received_letters",
+            "Letters received: taken, put off, refused, above the rate, crowded out, or broken off",
+            metrics.received_letters.clone(),
+        );
+        to.register(
+            "sent_letters",
+            "Letters sent: answered or unanswered",
+            metrics.sent_letters.clone(),
+        );
         to.register("cut_off_peers", "Peers cut off for their conduct", metrics.cut_off.clone());
         metrics
     }
@@ -107,6 +119,14 @@ impl Metrics {
 
     pub(crate) fn refused_connection(&self) {
         self.refused_connections.inc();
+    }
+
+    pub(crate) fn received_letter(&self, outcome: &'static str) {
+        self.received_letters.get_or_create(&Outcome { outcome }).inc();
+    }
+
+    pub(crate) fn sent_letter(&self, outcome: &'static str) {
+        self.sent_letters.get_or_create(&Outcome { outcome }).inc();
     }
 
     pub(crate) fn cut_off(&self) {

@@ -4,6 +4,7 @@
 
 use crate::batch::MAX_BATCH_BYTES;
 use crate::error::ExchangeError;
+use crate::letter::{self, Letters};
 use ed25519_dalek::SigningKey;
 use heatmark_ledger::ids::NetworkId;
 use libp2p::allow_block_list::{self, AllowedPeers};
@@ -45,6 +46,7 @@ pub(crate) struct Behaviour {
     pub(crate) allowed: allow_block_list::Behaviour<AllowedPeers>,
     pub(crate) gossip: Gossip,
     pub(crate) ping: ping::Behaviour,
+    pub(crate) letters: Letters,
 }
 
 pub(crate) fn topic(network: &NetworkId) -> IdentTopic {
@@ -65,7 +67,7 @@ macro_rules! finish {
 /// forgotten after `seen_for`, so that it can be announced again.
 pub(crate) fn swarm(
     key: &SigningKey,
-    topic: &IdentTopic,
+    network: &NetworkId,
     seen_for: Duration,
 ) -> Result<Swarm<Behaviour>, ExchangeError> {
     let keypair =
@@ -80,7 +82,7 @@ pub(crate) fn swarm(
             )
             .map_err(|error| ExchangeError::Transport(error.into()))
     };
-    let behaviour = behaviour(topic, seen_for)?;
+    let behaviour = behaviour(network, seen_for)?;
     match transport(keypair.clone())?.with_dns() {
         Ok(builder) => finish!(builder, behaviour),
         Err(error) => {
@@ -92,7 +94,8 @@ pub(crate) fn swarm(
     }
 }
 
-fn behaviour(topic: &IdentTopic, seen_for: Duration) -> Result<Behaviour, ExchangeError> {
+fn behaviour(network: &NetworkId, seen_for: Duration) -> Result<Behaviour, ExchangeError> {
+    let topic = topic(network);
     let config = ConfigBuilder::default()
         .validation_mode(ValidationMode::Anonymous)
         .validate_messages()
@@ -115,7 +118,7 @@ fn behaviour(topic: &IdentTopic, seen_for: Duration) -> Result<Behaviour, Exchan
     let mut gossip =
         Gossip::new_with_subscription_filter(MessageAuthenticity::Anonymous, config, subscriptions)
             .map_err(ExchangeError::Gossip)?;
-    gossip.subscribe(topic).map_err(|_| ExchangeError::Gossip("its topic is refused"))?;
+    gossip.subscribe(&topic).map_err(|_| ExchangeError::Gossip("its topic is refused"))?;
     let limits = ConnectionLimits::default()
         .with_max_pending_incoming(Some(MAX_PENDING_CONNECTIONS))
         .with_max_pending_outgoing(Some(MAX_PENDING_CONNECTIONS))
@@ -129,5 +132,6 @@ fn behaviour(topic: &IdentTopic, seen_for: Duration) -> Result<Behaviour, Exchan
         allowed: allow_block_list::Behaviour::default(),
         gossip,
         ping: ping::Behaviour::new(pings),
+        letters: letter::behaviour(network).ok_or(ExchangeError::Letters)?,
     })
 }

@@ -12,6 +12,7 @@ use crate::members::{self, PeerKey};
 use crate::metrics::Metrics;
 use crate::network::{Behaviour, BehaviourEvent};
 use crate::outbox::Outbox;
+use crate::post::Post;
 use crate::reception::Received;
 use crate::start::Feed;
 use bytes::Bytes;
@@ -54,6 +55,7 @@ pub(crate) struct Service {
     pub(crate) waiting: VecDeque<Received>,
     pub(crate) waiting_bytes: usize,
     pub(crate) judging: JoinSet<(Received, Judgement)>,
+    pub(crate) post: Post,
     pub(crate) metrics: Metrics,
     /// What arrived before this number had its time to be decided, and is announced again.
     pub(crate) announced_before: u64,
@@ -74,6 +76,7 @@ impl Service {
                 command = self.commands.recv() => match command {
                     Some(Command::SetMembers(members)) => self.set_members(&members),
                     Some(Command::Refresh) => self.refresh_members(),
+                    Some(Command::Post { to, letter, outcome }) => self.post(to, letter, outcome),
                     Some(Command::Shutdown) | None => break,
                 },
                 event = self.swarm.select_next_some() => self.on_event(event),
@@ -91,6 +94,11 @@ impl Service {
                     }
                     self.flush();
                 }
+                Some(answered) = self.post.answering.join_next(), if !self.post.answering.is_empty() => {
+                    if let Ok((channel, answer)) = answered {
+                        self.answer(channel, answer);
+                    }
+                }
                 () = sleep_until(due) => self.flush(),
                 _ = upkeep.tick() => self.upkeep(),
                 _ = again.tick() => self.announce_again(),
@@ -103,6 +111,7 @@ impl Service {
         match event {
             SwarmEvent::Behaviour(BehaviourEvent::Gossip(event)) => self.on_gossip(event),
             SwarmEvent::Behaviour(BehaviourEvent::Ping(event)) => self.on_ping(event),
+            SwarmEvent::Behaviour(BehaviourEvent::Letters(event)) => self.on_letters(event),
             SwarmEvent::ConnectionEstablished { peer_id, .. } => {
                 tracing::debug!(member = self.name(&peer_id), "connected");
                 self.dialer.connected(&peer_id, Instant::now());

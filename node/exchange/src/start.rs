@@ -4,10 +4,12 @@ use crate::config::ExchangeConfig;
 use crate::dialer::Dialer;
 use crate::error::ExchangeError;
 use crate::handle::ExchangeHandle;
+use crate::letter::Letter;
 use crate::members;
 use crate::metrics::Metrics;
 use crate::network::{self, Behaviour};
 use crate::outbox::Outbox;
+use crate::post::Post;
 use crate::service::Service;
 use ed25519_dalek::SigningKey;
 use futures::StreamExt;
@@ -32,6 +34,8 @@ pub struct Feed {
     pub fresh: mpsc::Receiver<Arc<Transaction>>,
     /// Where the chain stands.
     pub tip: TipSource,
+    /// Where letters go that arrive; what finds no room is asked for again.
+    pub letters: mpsc::Sender<Letter>,
 }
 
 /// Joins the exchange network with the members that the registry names now. Returns once it
@@ -50,7 +54,7 @@ pub async fn start(
     let topic = network::topic(&intake.network());
     // Shorter than the time to the next announcement, or that one would pass for seen.
     let seen_for = config.announce_again_after.mul_f32(0.9);
-    let mut swarm = network::swarm(key, &topic, seen_for)?;
+    let mut swarm = network::swarm(key, &intake.network(), seen_for)?;
     let local = *swarm.local_peer_id();
     let dialer = Dialer::new(local, &config.peers, now)?;
     let members = members::member_peers(&**intake.view())?;
@@ -70,6 +74,7 @@ pub async fn start(
         waiting_bytes: 0,
         judging: JoinSet::new(),
         fresh_open: true,
+        post: Post::new(feed.letters.clone()),
         config,
         swarm,
         topic,

@@ -14,6 +14,7 @@ mod member;
 mod network;
 mod node;
 mod place;
+mod post;
 mod receipt;
 mod store;
 mod vault;
@@ -98,6 +99,9 @@ enum Command {
     /// Warns about records, withdraws warnings, tells what stands
     #[command(subcommand)]
     Alert(alert::Command),
+    /// Sends files to other members' nodes, shows what arrived from them
+    #[command(subcommand)]
+    Post(post::Command),
     /// Keeps what your certificates say: who may, who did, how long, backups
     #[command(subcommand)]
     Vault(vault::Command),
@@ -140,6 +144,7 @@ fn dispatch(command: Command, json: bool) -> Result<Answer, Failure> {
         Command::Member(command) => member::run(command),
         Command::Vote(command) => vote::run(&command),
         Command::Alert(command) => alert::run(command),
+        Command::Post(command) => post::run(command),
         Command::Vault(command) => vault::run(command),
         Command::Evidence(command) => evidence::run(command),
         Command::Completions { shell } => Ok(completions(shell)),

@@ -37,7 +37,7 @@ use disk::Disks;
 use heatmark_api::{ApiConfig, ApiDeps, ApiHandle, ApiLimits, ApiMetrics, Notices, PeerCounts};
 use heatmark_client::tls::Identity;
 use heatmark_consensus::{Application, ConsensusConfig, ConsensusHandle, Timeouts};
-use heatmark_desk::{Desk, DeskParts};
+use heatmark_desk::{Carrier, Desk, DeskParts};
 use heatmark_exchange::{ExchangeConfig, ExchangeHandle, Feed};
 use heatmark_ledger::execute;
 use heatmark_ledger::genesis::{Founder, Genesis};
@@ -56,8 +56,11 @@ use std::fs;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
+
+/// Letters that arrived and wait for the desk.
+const LETTERS_WAITING: usize = 8;
 
 /// Longest that a starting validator waits for a quorum of its peers before its first round.
 const GATHER: Duration = Duration::from_secs(5);
@@ -193,11 +196,12 @@ impl Node {
         let (stop, stopping) = watch::channel(false);
 
         let tip = tip_source(store.clone());
+        let (post, letters) = mpsc::channel(LETTERS_WAITING);
         let exchange = heatmark_exchange::start(
             exchange_config(config)?,
             &keys.p2p,
             Arc::clone(&intake),
-            Feed { fresh, tip },
+            Feed { fresh, tip, letters: post },
             registry.sub_registry_with_prefix("heatmark"),
         )
         .await?;
@@ -218,6 +222,8 @@ impl Node {
             acknowledged_through: config.vault_dir().join("acknowledged"),
         });
         let mut tasks = desk.start(&stopping);
+        let carrier = Arc::clone(&exchange) as Arc<dyn Carrier>;
+        tasks.extend(desk.correspond(carrier, letters, &stopping));
         let wake =
             peers::wake_consensus(mempool, store.clone(), Arc::clone(&chain), stopping.clone());
         tasks.push(tokio::spawn(wake));

@@ -67,10 +67,12 @@ pub enum Deed {
     Restore,
     /// The vault was put under another key.
     Rekey,
+    /// A letter to another member was written; about the letter, with its bytes.
+    Send,
 }
 
 /// Deeds with their number in an entry and their name.
-const DEEDS: [(Deed, u32, &str); 15] = [
+const DEEDS: [(Deed, u32, &str); 16] = [
     (Deed::Publish, 1, "publish"),
     (Deed::Show, 2, "show"),
     (Deed::Prove, 3, "prove"),
@@ -86,6 +88,7 @@ const DEEDS: [(Deed, u32, &str); 15] = [
     (Deed::Backup, 13, "backup"),
     (Deed::Restore, 14, "restore"),
     (Deed::Rekey, 15, "rekey"),
+    (Deed::Send, 16, "send"),
 ];
 
 impl Deed {

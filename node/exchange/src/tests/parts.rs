@@ -69,6 +69,7 @@ fn strict() -> PeerLimits {
         bytes_per_s: 1_000,
         transactions_per_s: 10,
         refusals_per_s: 3,
+        letters_per_s: 2,
         waiting_bytes: 5_000,
         fault_points: 20,
         cut_off: Duration::from_secs(30),
@@ -206,4 +207,55 @@ fn follows_the_registry_and_leaves_out_who_left() {
     let own = peers.iter().find(|peer| peer.member == town.residents[0].id).unwrap();
     assert_eq!(own.key, town.residents[0].p2p.verifying_key().to_bytes());
     assert!(peer_id(&town.residents[0].p2p).is_some());
+}
+
+mod letters {
+    use crate::letter::{Answer, LetterCodec, MAX_LETTER_BYTES};
+    use bytes::Bytes;
+    use futures::executor::block_on;
+    use libp2p::StreamProtocol;
+    use libp2p::request_response::Codec;
+
+    const PROTOCOL: StreamProtocol = StreamProtocol::new("/heatmark/letters/v1/test");
+
+    fn read(mut bytes: &[u8]) -> std::io::Result<Bytes> {
+        block_on(LetterCodec.read_request(&PROTOCOL, &mut bytes))
+    }
+
+    #[test]
+    fn a_letter_is_read_as_it_was_written_and_every_cut_is_refused() {
+        let letter = Bytes::from_static(b"despatch advice");
+        let mut written = futures::io::Cursor::new(Vec::new());
+        block_on(LetterCodec.write_request(&PROTOCOL, &mut written, letter.clone())).unwrap();
+        let written = written.into_inner();
+        assert_eq!(read(&written).unwrap(), letter);
+        for cut in 0..written.len() {
+            assert!(read(&written[..cut]).is_err(), "{cut}");
+        }
+    }
+
+    #[test]
+    fn a_length_above_the_limit_is_refused_before_anything_is_read() {
+        let announced = u32::try_from(MAX_LETTER_BYTES + 1).unwrap().to_be_bytes();
+        let error = read(&announced).unwrap_err();
+        assert_eq!(error.kind(), std::io::ErrorKind::InvalidData);
+    }
+
+    #[test]
+    fn answers_are_one_byte_each_and_no_other() {
+        for answer in [Answer::Taken, Answer::Later, Answer::Refused] {
+            let mut written = futures::io::Cursor::new(Vec::new());
+            block_on(LetterCodec.write_response(&PROTOCOL, &mut written, answer)).unwrap();
+            let written = written.into_inner();
+            let mut bytes = written.as_slice();
+            let found = block_on(LetterCodec.read_response(&PROTOCOL, &mut bytes)).unwrap();
+            assert_eq!((found, written.len()), (answer, 1));
+        }
+        for byte in 3..=255_u8 {
+            let mut bytes: &[u8] = &[byte];
+            assert!(block_on(LetterCodec.read_response(&PROTOCOL, &mut bytes)).is_err());
+        }
+        let mut nothing: &[u8] = &[];
+        assert!(block_on(LetterCodec.read_response(&PROTOCOL, &mut nothing)).is_err());
+    }
 }

@@ -3,6 +3,7 @@
 use crate::batch;
 use crate::config::{ExchangeConfig, PeerLimits};
 use crate::handle::ExchangeHandle;
+use crate::letter::{Answer, Letter, LetterError, MAX_LETTER_BYTES};
 use crate::members::member_peers;
 use crate::network::{self, Behaviour, BehaviourEvent};
 use crate::start::{Feed, start};
@@ -22,6 +23,7 @@ use prometheus_client::registry::Registry;
 use prost::Message;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tokio::sync::{Mutex, mpsc};
 use tokio::time::timeout;
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -31,6 +33,7 @@ struct Node {
     exchange: ExchangeHandle,
     intake: Arc<Intake>,
     registry: Registry,
+    letters: Mutex<mpsc::Receiver<Letter>>,
 }
 
 /// How a test's node differs from an ordinary one.
@@ -60,11 +63,13 @@ impl Node {
             limits: traits.limits,
             ..ExchangeConfig::default()
         };
-        let feed = Feed { fresh, tip: Arc::new(|| TIP) };
+        let (post, letters) = mpsc::channel(1);
+        let letters = Mutex::new(letters);
+        let feed = Feed { fresh, tip: Arc::new(|| TIP), letters: post };
         let mut registry = Registry::default();
         let key = &town.residents[resident].p2p;
         let exchange = start(config, key, Arc::clone(&intake), feed, &mut registry).await.unwrap();
-        Self { exchange, intake, registry }
+        Self { exchange, intake, registry, letters }
     }
 
     fn address(&self) -> Multiaddr {
@@ -103,8 +108,7 @@ struct Rogue {
 
 impl Rogue {
     fn dial(town: &Town, key: &SigningKey, address: &Multiaddr) -> Self {
-        let topic = network::topic(&town.network);
-        let mut swarm = network::swarm(key, &topic, Duration::from_secs(1)).unwrap();
+        let mut swarm = network::swarm(key, &town.network, Duration::from_secs(1)).unwrap();
         let Some(Protocol::P2p(peer)) = address.iter().last() else { panic!("{address}") };
         swarm.behaviour_mut().allowed.allow_peer(peer);
         swarm.dial(address.clone()).unwrap();
@@ -217,8 +221,7 @@ async fn a_stranger_cannot_connect_in_either_direction() {
     let member = town.residents[1].p2p.clone();
     assert!(Rogue::dial(&town, &member, &node.address()).is_welcome().await);
 
-    let mut listener =
-        network::swarm(&stranger, &network::topic(&town.network), Duration::from_secs(1)).unwrap();
+    let mut listener = network::swarm(&stranger, &town.network, Duration::from_secs(1)).unwrap();
     listener.listen_on("/ip4/127.0.0.1/tcp/0".parse().unwrap()).unwrap();
     let address = loop {
         if let SwarmEvent::NewListenAddr { address, .. } = listener.select_next_some().await {
@@ -388,4 +391,109 @@ async fn five_thousand_anchors_cross_between_two_nodes() {
     first.submit(town.anchor(0, 10_000));
     second.holds(1).await;
     eprintln!("one anchor: across in {:?}", start.elapsed());
+}
+
+impl Node {
+    async fn answers(&self, answer: Answer) -> Letter {
+        let mut letters = self.letters.lock().await;
+        let Letter { from, content, answer: heard } =
+            timeout(PATIENCE, letters.recv()).await.unwrap().unwrap();
+        heard.send(answer).unwrap();
+        Letter { from, content, answer: tokio::sync::oneshot::channel().0 }
+    }
+}
+
+async fn two_nodes(limits: PeerLimits) -> (Town, Node, Node) {
+    let town = Town::found(3);
+    let first = Node::start(&town, 0, Traits { limits, ..ordinary(Vec::new()) }).await;
+    let second = Node::start(&town, 1, ordinary(vec![first.address()])).await;
+    first.sees_peers(1).await;
+    second.sees_peers(1).await;
+    (town, first, second)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_letter_reaches_the_member_it_is_for_and_brings_back_its_answer() {
+    let (town, first, second) = two_nodes(PeerLimits::default()).await;
+    let to = town.residents[0].id;
+    let long = Bytes::from(vec![7; MAX_LETTER_BYTES]);
+    for (letter, answer) in [
+        (Bytes::new(), Answer::Taken),
+        (Bytes::from_static(b"a capsule"), Answer::Refused),
+        (long, Answer::Later),
+    ] {
+        let (heard, arrived) =
+            tokio::join!(second.exchange.post(to, letter.clone()), first.answers(answer));
+        assert_eq!(heard, Ok(answer));
+        assert_eq!((arrived.from, arrived.content), (town.residents[1].id, letter));
+    }
+    // And the other way: who dialled whom does not matter.
+    let to = town.residents[1].id;
+    let letter = Bytes::from_static(b"an offer");
+    let (heard, _) = tokio::join!(first.exchange.post(to, letter), second.answers(Answer::Taken));
+    assert_eq!(heard, Ok(Answer::Taken));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_letter_to_nobody_or_too_long_is_not_sent() {
+    let (town, first, second) = two_nodes(PeerLimits::default()).await;
+    let away = town.residents[2].id;
+    assert_eq!(second.exchange.post(away, Bytes::new()).await, Err(LetterError::Away));
+    let too_long = Bytes::from(vec![7; MAX_LETTER_BYTES + 1]);
+    let to = town.residents[0].id;
+    assert_eq!(second.exchange.post(to, too_long).await, Err(LetterError::TooLong));
+    first.exchange.shutdown().await;
+    second.sees_peers(0).await;
+    assert_eq!(second.exchange.post(to, Bytes::new()).await, Err(LetterError::Away));
+    second.exchange.shutdown().await;
+    assert_eq!(second.exchange.post(to, Bytes::new()).await, Err(LetterError::Stopped));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn letters_that_find_no_room_or_no_reader_are_put_off() {
+    let (town, first, second) = two_nodes(PeerLimits::default()).await;
+    let to = town.residents[0].id;
+    let post = |n: u8| second.exchange.post(to, Bytes::from(vec![n]));
+    let unread = async {
+        // One waits in the channel; a second connection's worth finds it full.
+        let mut letters = first.letters.lock().await;
+        let waiting = timeout(PATIENCE, letters.recv()).await.unwrap().unwrap();
+        drop(waiting);
+        letters.close();
+    };
+    let (first_answer, ()) = tokio::join!(post(1), unread);
+    assert_eq!(first_answer, Ok(Answer::Later));
+    assert_eq!(post(2).await, Ok(Answer::Later));
+    assert!(first.metrics().contains("crowded_out"), "{}", first.metrics());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn letters_above_the_rate_are_put_off_and_blamed() {
+    let limits = PeerLimits { letters_per_s: 1, ..PeerLimits::default() };
+    let (town, first, second) = two_nodes(limits).await;
+    let to = town.residents[0].id;
+    let mut put_off = 0;
+    for n in 0..20_u8 {
+        let answering = async {
+            let mut letters = first.letters.lock().await;
+            if let Ok(Some(letter)) = timeout(Duration::from_millis(200), letters.recv()).await {
+                letter.answer.send(Answer::Taken).unwrap();
+            }
+        };
+        let (heard, ()) = tokio::join!(second.exchange.post(to, Bytes::from(vec![n])), answering);
+        put_off += u32::from(heard == Ok(Answer::Later));
+    }
+    assert!(put_off > 5, "{put_off}");
+    assert!(first.metrics().contains("outcome=\"above_rate\""));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_is_no_member_posts_nothing() {
+    let (town, first, _second) = two_nodes(PeerLimits::default()).await;
+    let stranger = SigningKey::from_bytes(&[77; 32]);
+    let mut rogue = Rogue::dial(&town, &stranger, &first.address());
+    let Some(Protocol::P2p(peer)) = first.address().iter().last() else { panic!() };
+    rogue.swarm.behaviour_mut().letters.send_request(&peer, Bytes::from_static(b"let me in"));
+    assert!(!rogue.is_welcome().await);
+    assert!(first.letters.lock().await.try_recv().is_err());
 }

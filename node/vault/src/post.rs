@@ -1,0 +1,314 @@
+//! Letters, to other members and from them: on disk, synced, from before they leave until the receiver's node has
+//! them, and from their arrival until a person has taken them out. A letter that arrives twice is one letter.
+//! Refuses more from one member than there is room for.
+//!
+//! | database key | value | sealed under |
+//! |---|---|---|
+//! | `x` letter id | a letter on its way, without its content | master |
+//! | `y` letter id | its content | master |
+//! | `i` place | a letter that arrived, without its content | master |
+//! | `j` place | its content | master |
+//!
+//! A place is a hash of sender and letter id, so that no sender can name another's letter.
+
+use heatmark_merkle::tag;
+use prost::Message;
+use zeroize::Zeroizing;
+
+use crate::rows::hash32;
+use crate::vault::key;
+use crate::writing::now_ms;
+use crate::{Actor, Deed, Vault, VaultError};
+
+const SENT: u8 = b'x';
+const SENT_CONTENT: u8 = b'y';
+const ARRIVED: u8 = b'i';
+const ARRIVED_CONTENT: u8 = b'j';
+
+/// Most letters of one member that wait here, and most bytes of theirs.
+pub const MAX_WAITING_LETTERS: u64 = 1_000;
+/// See [`MAX_WAITING_LETTERS`].
+pub const MAX_WAITING_BYTES: u64 = 256 << 20;
+
+/// A letter, without its content.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LetterRow {
+    /// What its sender calls it, for one that is on its way; its place, for one that arrived.
+    pub id: [u8; 32],
+    /// The member it goes to or came from.
+    pub peer: [u8; 32],
+    /// The name of the file in it.
+    pub name: String,
+    /// Bytes of its content.
+    pub bytes: u64,
+    /// When it was written or arrived, by the node's clock, in milliseconds since 1970.
+    pub at_ms: u64,
+    /// Whether the receiver's node will never take it.
+    pub refused: bool,
+}
+
+/// What became of a letter that arrived.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Arrival {
+    /// It is on disk, now or since earlier.
+    Kept,
+    /// There is no room for more of this sender's.
+    NoRoom,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct RowMessage {
+    #[prost(bytes = "vec", tag = "1")]
+    peer: Vec<u8>,
+    #[prost(string, tag = "2")]
+    name: String,
+    #[prost(uint64, tag = "3")]
+    bytes: u64,
+    #[prost(uint64, tag = "4")]
+    at_ms: u64,
+    #[prost(bool, tag = "5")]
+    refused: bool,
+    #[prost(bool, tag = "6")]
+    taken: bool,
+}
+
+impl Vault {
+    /// Keeps a letter that is to go to a member, synced, with who sends it.
+    ///
+    /// # Errors
+    /// `Database`.
+    pub fn put_letter(
+        &self,
+        by: &Actor,
+        (id, to): (&[u8; 32], &[u8; 32]),
+        name: &str,
+        content: &[u8],
+    ) -> Result<(), VaultError> {
+        let row = row_of(to, name, content.len());
+        let mut write = self.begin()?;
+        write.put(&key(SENT, id), &row.encode_to_vec());
+        write.put(&key(SENT_CONTENT, id), content);
+        write.note(by, Deed::Send, Some(*id), row.bytes);
+        write.commit()
+    }
+
+    /// Letters on their way, those refused included, ascending by id.
+    ///
+    /// # Errors
+    /// `Damaged` or `Database`.
+    pub fn letters_sent(&self) -> Result<Vec<LetterRow>, VaultError> {
+        self.letters(SENT)
+    }
+
+    /// What a letter on its way holds.
+    ///
+    /// # Errors
+    /// `Damaged` or `Database`.
+    pub fn letter_to_send(&self, id: &[u8; 32]) -> Result<Option<Zeroizing<Vec<u8>>>, VaultError> {
+        self.get(&key(SENT_CONTENT, id))
+    }
+
+    /// Forgets a letter that the receiver's node has.
+    ///
+    /// # Errors
+    /// `Database`.
+    pub fn letter_delivered(&self, id: &[u8; 32]) -> Result<(), VaultError> {
+        let mut write = self.begin()?;
+        write.delete(&key(SENT, id));
+        write.delete(&key(SENT_CONTENT, id));
+        write.commit()
+    }
+
+    /// Notes that the receiver's node will never take a letter.
+    ///
+    /// # Errors
+    /// `Damaged` or `Database`.
+    pub fn letter_refused(&self, id: &[u8; 32]) -> Result<(), VaultError> {
+        let mut write = self.begin()?;
+        let place = key(SENT, id);
+        if let Some(row) = self.get(&place)? {
+            let row = RowMessage { refused: true, ..decode(&row)? };
+            write.put(&place, &row.encode_to_vec());
+        }
+        write.commit()
+    }
+
+    /// Keeps a letter that arrived, synced. One that was taken out or thrown away before stays away.
+    ///
+    /// # Errors
+    /// `Damaged` or `Database`.
+    pub fn letter_arrived(
+        &self,
+        (id, from): (&[u8; 32], &[u8; 32]),
+        name: &str,
+        content: &[u8],
+    ) -> Result<Arrival, VaultError> {
+        let mut write = self.begin()?;
+        let place = tag::hash("letter-place", &[from, id]).0;
+        if self.get(&key(ARRIVED, &place))?.is_some() {
+            return Ok(Arrival::Kept);
+        }
+        let waiting = self.letters(ARRIVED)?;
+        let theirs = waiting.iter().filter(|row| row.peer == *from);
+        let (count, bytes) = theirs.fold((0_u64, 0_u64), |(count, bytes), row| {
+            (count.saturating_add(1), bytes.saturating_add(row.bytes))
+        });
+        let row = row_of(from, name, content.len());
+        if count >= MAX_WAITING_LETTERS || bytes.saturating_add(row.bytes) > MAX_WAITING_BYTES {
+            return Ok(Arrival::NoRoom);
+        }
+        write.put(&key(ARRIVED, &place), &row.encode_to_vec());
+        write.put(&key(ARRIVED_CONTENT, &place), content);
+        write.commit()?;
+        Ok(Arrival::Kept)
+    }
+
+    /// Letters that arrived and that nobody has thrown away, ascending by place.
+    ///
+    /// # Errors
+    /// `Damaged` or `Database`.
+    pub fn letters_arrived(&self) -> Result<Vec<LetterRow>, VaultError> {
+        self.letters(ARRIVED)
+    }
+
+    /// A letter that arrived, with its content.
+    ///
+    /// # Errors
+    /// `Damaged` or `Database`.
+    pub fn arrived_letter(
+        &self,
+        place: &[u8; 32],
+    ) -> Result<Option<(LetterRow, Zeroizing<Vec<u8>>)>, VaultError> {
+        let Some(row) = self.get(&key(ARRIVED, place))? else { return Ok(None) };
+        let row = decode(&row)?;
+        if row.taken {
+            return Ok(None);
+        }
+        let content = self.get(&key(ARRIVED_CONTENT, place))?.ok_or(VaultError::Damaged)?;
+        Ok(Some((letter(*place, row)?, content)))
+    }
+
+    /// Throws away a letter, one that arrived or one on its way; whether there was one. Of one that arrived a mark
+    /// stays, so that it does not come again.
+    ///
+    /// # Errors
+    /// `Damaged` or `Database`.
+    pub fn drop_letter(&self, id: &[u8; 32]) -> Result<bool, VaultError> {
+        let mut write = self.begin()?;
+        if self.get(&key(SENT, id))?.is_some() {
+            write.delete(&key(SENT, id));
+            write.delete(&key(SENT_CONTENT, id));
+            write.commit()?;
+            return Ok(true);
+        }
+        let Some(row) = self.get(&key(ARRIVED, id))? else { return Ok(false) };
+        let row = decode(&row)?;
+        if row.taken {
+            return Ok(false);
+        }
+        let mark = RowMessage { peer: row.peer, taken: true, ..RowMessage::default() };
+        write.put(&key(ARRIVED, id), &mark.encode_to_vec());
+        write.delete(&key(ARRIVED_CONTENT, id));
+        write.commit()?;
+        Ok(true)
+    }
+
+    fn letters(&self, kind: u8) -> Result<Vec<LetterRow>, VaultError> {
+        let mut rows = Vec::new();
+        self.scan(&[kind], |id, value| {
+            let row = decode(value)?;
+            if !row.taken {
+                rows.push(letter(hash32(id)?, row)?);
+            }
+            Ok(true)
+        })?;
+        Ok(rows)
+    }
+}
+
+fn row_of(peer: &[u8; 32], name: &str, bytes: usize) -> RowMessage {
+    RowMessage {
+        peer: peer.to_vec(),
+        name: name.to_owned(),
+        bytes: u64::try_from(bytes).unwrap_or(u64::MAX),
+        at_ms: now_ms(),
+        ..RowMessage::default()
+    }
+}
+
+fn decode(bytes: &[u8]) -> Result<RowMessage, VaultError> {
+    RowMessage::decode(bytes).map_err(|_| VaultError::Damaged)
+}
+
+fn letter(id: [u8; 32], row: RowMessage) -> Result<LetterRow, VaultError> {
+    let RowMessage { peer, name, bytes, at_ms, refused, .. } = row;
+    Ok(LetterRow { id, peer: hash32(&peer)?, name, bytes, at_ms, refused })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::vault::tests::open;
+
+    const FROM: [u8; 32] = [1; 32];
+    const OTHER: [u8; 32] = [2; 32];
+
+    #[test]
+    fn a_letter_stays_until_it_is_delivered_across_a_restart() {
+        let home = tempfile::TempDir::new().unwrap();
+        let id = [7; 32];
+        {
+            let vault = open(home.path());
+            vault.put_letter(&Actor::Node, (&id, &OTHER), "heat.disclosure", b"secret").unwrap();
+        }
+        let vault = open(home.path());
+        let sent = vault.letters_sent().unwrap();
+        assert_eq!((sent[0].id, sent[0].peer, sent[0].bytes), (id, OTHER, 6));
+        assert_eq!(vault.letter_to_send(&id).unwrap().unwrap().as_slice(), b"secret");
+        vault.letter_refused(&id).unwrap();
+        assert!(vault.letters_sent().unwrap()[0].refused);
+        vault.letter_delivered(&id).unwrap();
+        assert!(vault.letters_sent().unwrap().is_empty());
+        assert!(vault.letter_to_send(&id).unwrap().is_none());
+    }
+
+    #[test]
+    fn a_letter_that_comes_twice_is_one_and_one_thrown_away_stays_away() {
+        let home = tempfile::TempDir::new().unwrap();
+        let vault = open(home.path());
+        let put = |from, content: &[u8]| {
+            assert_eq!(
+                vault.letter_arrived((&[7; 32], from), "a", content).unwrap(),
+                Arrival::Kept
+            );
+        };
+        put(&FROM, b"first");
+        put(&FROM, b"another under its id");
+        put(&OTHER, b"another sender's");
+        let arrived = vault.letters_arrived().unwrap();
+        assert_eq!(arrived.len(), 2);
+        let firsts = arrived.iter().find(|row| row.peer == FROM).unwrap().id;
+        let (_, content) = vault.arrived_letter(&firsts).unwrap().unwrap();
+        assert_eq!(content.as_slice(), b"first");
+        assert!(vault.drop_letter(&firsts).unwrap());
+        assert!(!vault.drop_letter(&firsts).unwrap());
+        put(&FROM, b"first");
+        assert!(vault.arrived_letter(&firsts).unwrap().is_none());
+        assert_eq!(vault.letters_arrived().unwrap().len(), 1);
+    }
+
+    #[test]
+    fn a_member_has_room_for_so_much_and_the_others_have_theirs() {
+        let home = tempfile::TempDir::new().unwrap();
+        let vault = open(home.path());
+        let big = vec![0; 16 << 20];
+        let mut kept = 0;
+        for n in 0..20_u8 {
+            kept += u32::from(
+                vault.letter_arrived((&[n; 32], &FROM), "a", &big).unwrap() == Arrival::Kept,
+            );
+        }
+        assert_eq!(kept, 16);
+        assert_eq!(vault.letter_arrived((&[0; 32], &OTHER), "a", &big).unwrap(), Arrival::Kept);
+    }
+}
