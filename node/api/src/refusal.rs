@@ -147,13 +147,21 @@ pub(crate) fn of_desk(error: DeskError) -> Status {
 
 fn of_vault(code: &'static str, error: &VaultError) -> Status {
     let kind = match error {
-        VaultError::UnknownRecord(_) | VaultError::UnknownOperator => Code::NotFound,
+        VaultError::UnknownRecord(_) | VaultError::UnknownOperator | VaultError::UnknownLot => {
+            Code::NotFound
+        }
         VaultError::Erased(_)
         | VaultError::OnHold(_)
         | VaultError::Retained { .. }
         | VaultError::NotAnchored(_)
+        | VaultError::LotUsed(_)
+        | VaultError::LotNotThere(_)
+        | VaultError::LotNameTaken(_)
+        | VaultError::Commissioned(_)
         | VaultError::TooManyOperators => Code::FailedPrecondition,
-        VaultError::Name | VaultError::NoRole | VaultError::ReasonTooLong => Code::InvalidArgument,
+        VaultError::Name | VaultError::NoRole | VaultError::LotName | VaultError::ReasonTooLong => {
+            Code::InvalidArgument
+        }
         error => return broken("the vault failed", error),
     };
     refuse(kind, code, error.to_string())

@@ -69,10 +69,12 @@ pub enum Deed {
     Rekey,
     /// A letter to another member was written; about the letter, with its bytes.
     Send,
+    /// Lots came to be, changed or went; about the event, with the number of its kind.
+    LotEvent,
 }
 
 /// Deeds with their number in an entry and their name.
-const DEEDS: [(Deed, u32, &str); 16] = [
+const DEEDS: [(Deed, u32, &str); 17] = [
     (Deed::Publish, 1, "publish"),
     (Deed::Show, 2, "show"),
     (Deed::Prove, 3, "prove"),
@@ -89,6 +91,7 @@ const DEEDS: [(Deed, u32, &str); 16] = [
     (Deed::Restore, 14, "restore"),
     (Deed::Rekey, 15, "rekey"),
     (Deed::Send, 16, "send"),
+    (Deed::LotEvent, 17, "lot-event"),
 ];
 
 impl Deed {

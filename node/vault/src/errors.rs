@@ -75,6 +75,27 @@ pub enum VaultError {
     /// the first again, or show the value.
     #[error("{0} was proved to this receiver by another specification")]
     AgreedOtherwise(Path),
+    /// The caller named a lot or an event that is not here.
+    #[error("the vault has no such lot")]
+    UnknownLot,
+    /// Another event uses this lot, or has used it.
+    #[error("lot {0} is used already, or on its way to be")]
+    LotUsed(String),
+    /// The event that makes this lot does not stand on the log yet: wait.
+    #[error("lot {0} is not on the log yet")]
+    LotNotThere(String),
+    /// A lot's name is empty, too long, or not printable.
+    #[error(
+        "a lot's name has 1 to {limit} bytes, prints, and has no blank at either end",
+        limit = crate::MAX_LOT_NAME_BYTES
+    )]
+    LotName,
+    /// Another lot bears this name: give another one.
+    #[error("there is a lot {0} already")]
+    LotNameTaken(String),
+    /// What this certificate certifies was made into lots already: split those.
+    #[error("the material of certificate {0:?} was commissioned already")]
+    Commissioned(RecordId),
     /// A thread died while it wrote: restart the node.
     #[error("the vault was left locked by a thread that died")]
     Poisoned,

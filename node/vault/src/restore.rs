@@ -112,6 +112,8 @@ fn build(
     let skipped = vault.alert_index()? | ALERT_INDICES.saturating_sub(1);
     let next = skipped.checked_add(1).ok_or(VaultError::NoAlertIndex)?;
     vault.skip_alert_indices(next)?;
+    let seals = vault.seal_index()? | ALERT_INDICES.saturating_sub(1);
+    vault.skip_seal_indices(seals.checked_add(1).ok_or(VaultError::NoAlertIndex)?)?;
     vault.note(by, Deed::Restore, None, next)?;
     vault.db.flush()?;
     Ok(Restored { backup: summary, next_alert_index: next })
