@@ -30,6 +30,8 @@ const METHODS: &[(&str, Need)] = &[
     ("/heatmark.desk.v1.DeskService/ListRecords", Need::Any),
     ("/heatmark.desk.v1.DeskService/Publish", Need::Role(Role::Publish)),
     ("/heatmark.desk.v1.DeskService/Disclose", Need::Role(Role::Inspect)),
+    ("/heatmark.desk.v1.DeskService/Attest", Need::Role(Role::Publish)),
+    ("/heatmark.desk.v1.DeskService/Agree", Need::Role(Role::Inspect)),
     ("/heatmark.desk.v1.DeskService/RaiseAlert", Need::Role(Role::Alert)),
 ];
 

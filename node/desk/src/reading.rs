@@ -69,13 +69,14 @@ impl Desk {
         if !first {
             return Ok(None);
         }
-        let certificate = match forms::read_with(&file.content, &file.beside) {
-            Ok(certificate) => certificate,
-            Err(faults) => {
-                let faults = faults.iter().map(ToString::to_string).collect();
-                return Ok(Some(Draft::Faulty(faults)));
-            }
-        };
+        let certificate =
+            match forms::read_attesting(&file.content, &file.beside, file.attests.as_ref()) {
+                Ok(certificate) => certificate,
+                Err(faults) => {
+                    let faults = faults.iter().map(ToString::to_string).collect();
+                    return Ok(Some(Draft::Faulty(faults)));
+                }
+            };
         if let Some(id) = certificate.supersedes()
             && !self.has_published(id)?
         {
@@ -226,8 +227,14 @@ impl Desk {
     }
 }
 
-/// What makes a file the same one: its bytes and, where there is something beside it, that.
+/// What makes a file the same one: its bytes and, where there is something beside it or it attests something, that.
 fn digest_of(file: &CertificateFile) -> FileDigest {
+    if let Some(attests) = &file.attests {
+        let leaves = attests.leaves.iter().flat_map(|(path, leaf)| [path.as_bytes(), &leaf.0[..]]);
+        let parts: [&[u8]; 3] = [&file.content, &file.beside, &attests.record.0];
+        let parts: Vec<&[u8]> = parts.into_iter().chain(leaves).collect();
+        return FileDigest::of(&tag::preimage("attestation-file", &parts));
+    }
     if file.beside.is_empty() {
         return FileDigest::of(&file.content);
     }
@@ -235,7 +242,7 @@ fn digest_of(file: &CertificateFile) -> FileDigest {
 }
 
 fn faults_of(file: &CertificateFile) -> Vec<String> {
-    match forms::read_with(&file.content, &file.beside) {
+    match forms::read_attesting(&file.content, &file.beside, file.attests.as_ref()) {
         Ok(_) => vec!["refused as the same file before it".to_owned()],
         Err(faults) => faults.iter().map(ToString::to_string).collect(),
     }

@@ -37,4 +37,4 @@ pub use restore::{Restored, check_backup, restore};
 pub use retention::{Erasure, MAX_HOLD_REASON_BYTES};
 pub use rows::{AlertReason, Hold, NewRecord, Placement, RecordRow, StoredRecord, Submission};
 pub use sealed::{FileDigest, VaultKey};
-pub use vault::{Alerted, Stored, Vault};
+pub use vault::{Alerted, MAX_AGREED_RECORDS, Stored, Vault};
