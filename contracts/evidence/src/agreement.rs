@@ -12,7 +12,7 @@ use heatmark_records::conformance::ProveError;
 use heatmark_records::conformance::agreement::{
     self as proof, MAX_PAIRS, Side as SaidOf, Tolerance, Tolerances,
 };
-use heatmark_records::{Decimal, FieldProof, Head, Path, RecordId, RecordTree, Said};
+use heatmark_records::{Decimal, FieldProof, Head, Path, RecordError, RecordId, RecordTree, Said};
 use prost::Message as _;
 use rand_core::CryptoRng;
 use std::collections::BTreeMap;
@@ -50,10 +50,15 @@ impl Side {
         tree: &RecordTree<'_>,
         chain: Proofs,
         paths: impl Iterator<Item = Path>,
-    ) -> Result<Self, heatmark_records::RecordError> {
+    ) -> Result<Self, RecordError> {
         let mut fields = BTreeMap::new();
         for path in paths {
-            fields.insert(path.clone(), tree.show(&path)?);
+            match tree.show(&path) {
+                Ok(field) => drop(fields.insert(path, field)),
+                // Not there, though that cannot be shown.
+                Err(RecordError::SlotTaken) => {}
+                Err(error) => return Err(error),
+            }
         }
         Ok(Self { head: head.clone(), record: tree.id(), chain, fields })
     }

@@ -189,7 +189,7 @@ impl<'v> Bundle<'v> {
 
     fn attested_by(&self, attesting: &Attesting<'v>, property: &'v str, how: How) -> Attested<'v> {
         let says = &attesting.says;
-        let bound = match (says.leaf(property), self.subject.leaves.get(property)) {
+        let bound = match (says.leaf(property, how), self.subject.leaves.get(property)) {
             (None, _) => Bound::Nothing,
             (Some(_), None) => Bound::Untold,
             (Some(bound), Some(leaf)) if bound == **leaf => Bound::Same,

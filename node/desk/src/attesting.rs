@@ -9,10 +9,9 @@ use heatmark_ledger::keys::PublicKey;
 use heatmark_ledger::receipt::Signing;
 use heatmark_ledger::{LeafIndex, state};
 use heatmark_merkle::Hash;
-use heatmark_records::conformance::Unprovable;
 use heatmark_records::conformance::agreement::Tolerances;
-use heatmark_records::forms::{self, Attests, attestation::How};
-use heatmark_records::{Fields, Path, RecordError, RecordId, Said};
+use heatmark_records::forms::{self, Attests};
+use heatmark_records::{Fields, Path, RecordId, Said, Value};
 use heatmark_vault::Deed;
 use std::collections::BTreeMap;
 use tokio::sync::mpsc;
@@ -143,22 +142,21 @@ impl Desk {
             }
             take_shown(verified, &mut shown, &mut leaves)?;
         }
-        let confirmed = confirms.of(&shown)?;
-        let leaf_of = |path: &Path| leaves.get(path).map(|leaf| (path.clone(), *leaf));
-        let mut attests =
-            Attests { record, leaves: confirmed.iter().filter_map(leaf_of).collect() };
-        let certificate = forms::read_attesting(&file.content, &file.beside, Some(&attests))
-            .map_err(|faults| {
-                DeskError::Faults(faults.iter().map(ToString::to_string).collect())
-            })?;
+        let mut attests = Attests { record, leaves, confirms: confirms.of(&shown)? };
+        let certificate = forms::read_attesting(&file.content, &file.beside, Some(&attests));
+        let certificate = certificate.map_err(|faults| {
+            DeskError::Faults(faults.iter().map(ToString::to_string).collect())
+        })?;
+        let mut bound = Vec::new();
         if let Some(attestation) = certificate.attests() {
             warnings.extend(attestation.warnings());
+            let leaves = attestation.bound();
+            attests.leaves.retain(|path, _| leaves.contains_key(path.as_str()));
             let measured =
-                attestation.properties().into_iter().filter(|(_, how)| *how == How::Measured);
-            let measured = measured.filter_map(|(path, _)| leaf_of(&Path::new(path).ok()?));
-            attests.leaves.extend(measured);
+                |path: &Path| matches!(attestation.result(path.as_str()), Some(Value::Measured(_)));
+            attests.confirms.retain(|path| leaves.contains_key(path.as_str()) && !measured(path));
+            bound = attests.leaves.keys().cloned().collect();
         }
-        let bound = attests.leaves.keys().cloned().collect();
         file.attests = Some(attests);
         Ok(Ready { file, warnings, bound })
     }
@@ -198,12 +196,8 @@ impl Desk {
         }
         let mut chain = self.chain(&place, &signer)?;
         let discloser_key = std::mem::take(&mut chain.discloser_key);
-        let paths = || tolerances.iter().map(|(path, _)| path.clone());
-        let first = Side::own(stored.opening.head(), &tree, chain, paths());
-        let first = first.map_err(|error| match error {
-            RecordError::SlotTaken => DeskError::Unproved(absent(paths(), stored.opening.fields())),
-            other => other.into(),
-        })?;
+        let paths = tolerances.iter().map(|(path, _)| path.clone());
+        let first = Side::own(stored.opening.head(), &tree, chain, paths)?;
         let noted = tolerances.clone();
         let draft = AgreementDraft { first, second, tolerances, receiver, purpose };
         // Made first, so that a tolerance which cannot be proved binds nobody; noted before it leaves.
@@ -237,9 +231,4 @@ fn take_shown(
         }
     }
     Ok(())
-}
-
-fn absent(paths: impl Iterator<Item = Path>, fields: &Fields) -> Vec<(String, Unprovable)> {
-    let absent = paths.filter(|path| fields.get(path).is_none());
-    absent.map(|path| (path.to_string(), Unprovable::Absent)).collect()
 }

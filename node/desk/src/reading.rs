@@ -230,9 +230,12 @@ impl Desk {
 /// What makes a file the same one: its bytes and, where there is something beside it or it attests something, that.
 fn digest_of(file: &CertificateFile) -> FileDigest {
     if let Some(attests) = &file.attests {
-        let leaves = attests.leaves.iter().flat_map(|(path, leaf)| [path.as_bytes(), &leaf.0[..]]);
-        let parts: [&[u8]; 3] = [&file.content, &file.beside, &attests.record.0];
-        let parts: Vec<&[u8]> = parts.into_iter().chain(leaves).collect();
+        let pairs = attests.leaves.iter().flat_map(|(path, leaf)| {
+            let confirmed = u8::from(attests.confirms.contains(path));
+            tag::preimage("attested-leaf", &[path.as_bytes(), &leaf.0, &[confirmed]])
+        });
+        let bound: Vec<u8> = pairs.collect();
+        let parts: [&[u8]; 4] = [&file.content, &file.beside, &attests.record.0, &bound];
         return FileDigest::of(&tag::preimage("attestation-file", &parts));
     }
     if file.beside.is_empty() {

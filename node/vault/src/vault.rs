@@ -20,9 +20,6 @@
 //! | `q` keyed hash of record, receiver and path | the specification by which this is proved to them; or the tolerance, and the other records | master |
 
 mod agreed;
-
-pub use agreed::MAX_AGREED_RECORDS;
-
 #[cfg(test)]
 pub(crate) mod tests;
 

@@ -5,13 +5,15 @@
 //! | path | what it says |
 //! |---|---|
 //! | `attests/record` | id of the record that is attested |
-//! | `attests/leaf/<path>` | hash of the leaf of that field, which was shown; without a result of that path here, it is confirmed |
+//! | `attests/measured/<path>` | hash of the leaf of that field, which was shown, where a result of that path stands here |
+//! | `attests/confirmed/<path>` | the same, where none stands here: what was shown is confirmed |
 //! | `sample/id`, `sample/type` | what was tested; `heat` or `product` |
 //! | `test/method`, `test/date`, or `<path>/method`, `<path>/date` | of all results, or of each |
 //! | `accreditation/body`, `…/number`, `…/valid-from`, `…/valid-until` | all or none |
 //! | `accreditation/scope/<n>/method`, `…/property` | one or both; a pattern of properties |
 //!
-//! Refuses a method or date that stands for all results and for one: whoever is shown the one would not miss the other.
+//! Refuses a method or date that stands for all results and for one, since whoever is shown the one would not miss the
+//! other; and a field that is both measured and confirmed: hiding the result must not leave a confirmation.
 
 #[cfg(test)]
 mod tests;
@@ -28,7 +30,8 @@ use crate::{Path, RecordId, Value, matches};
 /// Names the record that is attested.
 pub const RECORD: &str = "attests/record";
 const ATTESTS: &str = "attests/";
-const LEAF: &str = "attests/leaf/";
+const MEASURED: &str = "attests/measured/";
+const CONFIRMED: &str = "attests/confirmed/";
 const ACCREDITATION: &str = "accreditation/";
 const SCOPE: &str = "accreditation/scope/";
 /// What an accreditation is not without.
@@ -44,8 +47,10 @@ const BESIDE: [&str; 3] = ["minimum", "maximum", "target"];
 pub struct Attests {
     /// The record.
     pub record: RecordId,
-    /// Hashes of the leaves of fields that were shown.
+    /// Hashes of the leaves of fields that were shown; of these, what the file has results of is bound.
     pub leaves: BTreeMap<Path, Hash>,
+    /// Which of them are confirmed, where the file has no result.
+    pub confirms: BTreeSet<Path>,
 }
 
 /// Where a result stands towards the accreditation that is stated with it.
@@ -86,6 +91,16 @@ pub enum How {
     Confirmed,
 }
 
+impl How {
+    /// Where the leaf is bound.
+    fn place(self, property: &str) -> String {
+        match self {
+            Self::Measured => format!("{MEASURED}{property}"),
+            Self::Confirmed => format!("{CONFIRMED}{property}"),
+        }
+    }
+}
+
 /// An attestation, as far as its fields are told: all of them to whoever has the opening, some to whoever is shown it.
 #[derive(Debug, Clone)]
 pub struct Attestation<'a> {
@@ -120,8 +135,8 @@ impl<'a> Attestation<'a> {
     /// The properties that are attested, ascending, and how.
     #[must_use]
     pub fn properties(&self) -> Vec<(&'a str, How)> {
-        let leaves = self.below(LEAF).map(|(path, _)| path);
-        let mut all: BTreeMap<&str, How> = leaves.map(|path| (path, How::Confirmed)).collect();
+        let confirmed = self.below(CONFIRMED).map(|(path, _)| path);
+        let mut all: BTreeMap<&str, How> = confirmed.map(|path| (path, How::Confirmed)).collect();
         let measured = self.fields.iter().filter(|(_, value)| matches!(value, Value::Measured(_)));
         let results: BTreeSet<&str> =
             measured.map(|(path, _)| *path).chain(self.hidden.iter().copied()).collect();
@@ -138,8 +153,8 @@ impl<'a> Attestation<'a> {
 
     /// The leaf of the other record's field, where one is bound.
     #[must_use]
-    pub fn leaf(&self, property: &str) -> Option<Hash> {
-        hash(self.fields.get(format!("{LEAF}{property}").as_str())?)
+    pub fn leaf(&self, property: &str, how: How) -> Option<Hash> {
+        hash(self.fields.get(how.place(property).as_str())?)
     }
 
     /// Id of the sample, as text.
@@ -208,6 +223,12 @@ impl<'a> Attestation<'a> {
         if scope.values().any(names) { Accreditation::InForce } else { Accreditation::OutOfScope }
     }
 
+    /// The fields of the other record that are bound, ascending, with their leaves.
+    pub fn bound(&self) -> BTreeMap<&'a str, Hash> {
+        let both = self.below(MEASURED).chain(self.below(CONFIRMED));
+        both.filter_map(|(path, leaf)| Some((path, hash(leaf)?))).collect()
+    }
+
     /// What a reader should know before it is published, a line for each property that stands outside the accreditation.
     #[must_use]
     pub fn warnings(&self) -> Vec<String> {
@@ -273,9 +294,15 @@ fn is_same_method(one: &str, other: &str) -> bool {
 pub(super) fn put(draft: &mut Draft, attests: &Attests) {
     draft.begin_beside();
     draft.put(RECORD, RECORD, Value::Text(attests.record.to_string()));
-    for (path, leaf) in &attests.leaves {
-        let at = format!("{LEAF}{path}");
-        draft.put(&at, &at, Value::Text(leaf.to_string()));
+    let bound = |(path, leaf): (&Path, &Hash)| {
+        let result = matches!(draft.fields().get(path), Some(Value::Measured(_)));
+        let how = if result { How::Measured } else { How::Confirmed };
+        let binds = result || attests.confirms.contains(path);
+        binds.then(|| (how.place(path.as_str()), Value::Text(leaf.to_string())))
+    };
+    let bound: Vec<_> = attests.leaves.iter().filter_map(bound).collect();
+    for (at, leaf) in bound {
+        draft.put(&at, &at, leaf);
     }
 }
 
@@ -311,10 +338,14 @@ fn check_binding(draft: &mut Draft) {
         .map(|(path, value)| (path.as_str().to_owned(), hash(value).is_some()))
         .collect();
     for (path, is_hash) in found {
-        let what = match path.strip_prefix(LEAF) {
+        let has_result = |property: &str| matches!(draft.field(property), Some(Value::Measured(_)));
+        let what = match (path.strip_prefix(MEASURED), path.strip_prefix(CONFIRMED)) {
             _ if path == RECORD => (!is_hash).then_some(What::BadRecordId),
-            Some(_) => (!is_hash).then_some(What::BadLeaf),
-            None => Some(What::NotAttested),
+            (None, None) => Some(What::NotAttested),
+            _ if !is_hash => Some(What::BadLeaf),
+            (Some(property), _) if !has_result(property) => Some(What::NotMeasured),
+            (_, Some(property)) if has_result(property) => Some(What::MeasuredAlready),
+            _ => None,
         };
         if let Some(what) = what {
             draft.fault(&path, what);

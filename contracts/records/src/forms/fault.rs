@@ -140,6 +140,12 @@ pub enum What {
     /// A field that no attestation has.
     #[error("an attestation names a record and leaves, and nothing else here")]
     NotAttested,
+    /// A field that was measured, without its result.
+    #[error("its result is missing: give it, or confirm the field")]
+    NotMeasured,
+    /// A field that is confirmed, with a result of it beside.
+    #[error("a result of it stands here, so that it is not confirmed besides")]
+    MeasuredAlready,
     /// An attestation without a result and without a leaf.
     #[error("attests nothing: give results, or name what was shown and is confirmed")]
     AttestsNothing,

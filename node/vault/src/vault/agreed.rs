@@ -7,11 +7,8 @@ use heatmark_merkle::tag;
 use heatmark_records::{Path, RecordId};
 
 use super::{AGREED, Vault, key};
-use crate::rows::hash32;
+use crate::rows::{MAX_AGREED_RECORDS, hash32};
 use crate::{FileDigest, VaultError};
-
-/// With so many other records a field is proved to agree, for one receiver.
-pub const MAX_AGREED_RECORDS: usize = 3;
 
 impl Vault {
     /// Notes, synced, that these fields of a record are proved to a receiver by this specification; nothing may be

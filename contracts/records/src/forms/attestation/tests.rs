@@ -60,9 +60,19 @@ fn what_an_attestation_lacks_is_named() {
             "attests/record: not the id of a record (64 hex digits)".into(),
         ),
         (
-            "/attests/leaf/heat",
+            "/attests/confirmed/heat",
             json!("no"),
-            "attests/leaf/heat: not the hash of a field's leaf (64 hex digits)".into(),
+            "attests/confirmed/heat: not the hash of a field's leaf (64 hex digits)".into(),
+        ),
+        (
+            "/attests/measured/chemistry/S",
+            json!("00".repeat(32)),
+            "attests/measured/chemistry/S: its result is missing".into(),
+        ),
+        (
+            "/attests/confirmed/chemistry/C",
+            json!("00".repeat(32)),
+            "attests/confirmed/chemistry/C: a result of it stands here".into(),
         ),
         (
             "/attests/other",
@@ -100,7 +110,7 @@ fn what_an_attestation_lacks_is_named() {
         let mut report = report();
         let all = report.as_object_mut().unwrap();
         all.remove("attests/record").unwrap();
-        all.insert("attests/leaf/heat".into(), json!("00".repeat(32)));
+        all.insert("attests/confirmed/heat".into(), json!("00".repeat(32)));
         report
     };
     assert_eq!(read(&without_record).unwrap_err(), ["attests/record: required, and missing"]);
@@ -115,11 +125,11 @@ fn attests_something_with_a_method_and_a_date() {
     );
     // An inspector confirms what it was shown, and gives no result of its own.
     let entries = nothing.as_object_mut().unwrap();
-    entries.insert("attests/leaf/heat".into(), json!("ab".repeat(32)));
+    entries.insert("attests/confirmed/heat".into(), json!("ab".repeat(32)));
     let certificate = read(&nothing).unwrap();
     let attestation = certificate.attests().unwrap();
     assert_eq!(attestation.properties(), [("heat", How::Confirmed)]);
-    assert_eq!(attestation.leaf("heat").unwrap().to_string(), "ab".repeat(32));
+    assert_eq!(attestation.leaf("heat", How::Confirmed).unwrap().to_string(), "ab".repeat(32));
 
     let both = with("/chemistry/Cr/method", json!("ASTM E1086"));
     let faults = read(&both).unwrap_err();
@@ -200,21 +210,45 @@ fn what_is_not_shown_of_an_accreditation_is_untold() {
 }
 
 #[test]
+fn hiding_a_result_leaves_no_confirmation() {
+    let mut bound = report();
+    bound["attests/measured/chemistry/C"] = json!("00".repeat(32));
+    let certificate = read(&bound).unwrap();
+    let shown = certificate.fields.iter().filter(|(path, _)| path.as_str() != "chemistry/C");
+    let attestation = Attestation::of(shown).unwrap();
+    assert_eq!(attestation.properties(), [("chemistry/Cr", How::Measured)]);
+    let hidden = Path::new("chemistry/C").unwrap();
+    let attestation = attestation.with_hidden([&hidden].into_iter());
+    assert_eq!(attestation.properties().first(), Some(&("chemistry/C", How::Measured)));
+}
+
+#[test]
 fn binds_what_is_given_beside_and_contradicts_nothing() {
     let mut file = report();
     file.as_object_mut().unwrap().remove("attests/record");
-    let leaves = BTreeMap::from([(Path::new("chemistry/C").unwrap(), Hash([5; 32]))]);
-    let attests = Attests { record: RECORD_ID.parse().unwrap(), leaves };
+    let path = |text: &str| Path::new(text).unwrap();
+    let leaf = |text: &str, byte| (path(text), Hash([byte; 32]));
+    let leaves = [leaf("chemistry/C", 5), leaf("heat", 6), leaf("chemistry/S", 7)];
+    let attests = Attests {
+        record: RECORD_ID.parse().unwrap(),
+        leaves: leaves.into_iter().collect(),
+        confirms: [path("chemistry/C"), path("heat"), path("grade")].into_iter().collect(),
+    };
     let read = |file: &J, attests: &Attests| {
         read_attesting(file.to_string().as_bytes(), b"", Some(attests))
     };
     let certificate = read(&file, &attests).unwrap();
     let attestation = certificate.attests().unwrap();
     assert_eq!(attestation.record(), &attests.record);
-    assert_eq!(attestation.leaf("chemistry/C"), Some(Hash([5; 32])));
+    assert_eq!(attestation.leaf("chemistry/C", How::Measured), Some(Hash([5; 32])));
+    assert_eq!(attestation.leaf("chemistry/C", How::Confirmed), None);
+    assert_eq!(attestation.leaf("heat", How::Confirmed), Some(Hash([6; 32])));
     assert_eq!(attestation.properties()[0], ("chemistry/C", How::Measured));
     assert!(read(&report(), &attests).is_ok());
-    let other = Attests { record: RecordId::from([1; 32]), leaves: BTreeMap::new() };
+    let bound: Vec<&str> = attestation.bound().into_keys().collect();
+    assert_eq!(bound, ["chemistry/C", "heat"]);
+    let record = RecordId::from([1; 32]);
+    let other = Attests { record, leaves: BTreeMap::new(), confirms: BTreeSet::new() };
     let faults = read(&report(), &other).unwrap_err();
     assert_eq!(faults[0].what, What::Contradicts);
 }
