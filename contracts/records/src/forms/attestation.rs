@@ -229,14 +229,16 @@ impl<'a> Attestation<'a> {
         both.filter_map(|(path, leaf)| Some((path, hash(leaf)?))).collect()
     }
 
-    /// What a reader should know before it is published, a line for each property that stands outside the accreditation.
+    /// What a reader should know before it is published, a line for each result that stands outside the accreditation.
     #[must_use]
     pub fn warnings(&self) -> Vec<String> {
         let stated = self.below(ACCREDITATION).next().is_some();
         if !stated {
             return vec![Accreditation::None.word().to_owned()];
         }
-        let outside = self.properties().into_iter().filter_map(|(property, _)| {
+        // Confirming what one was shown is no test, which a scope would have to name.
+        let measured = self.properties().into_iter().filter(|(_, how)| *how == How::Measured);
+        let outside = measured.filter_map(|(property, _)| {
             let standing = self.accreditation(property);
             (standing != Accreditation::InForce).then(|| format!("{property}: {}", standing.word()))
         });

@@ -36,6 +36,9 @@ pub(crate) struct Attest {
     /// What of it you confirm without a result of your own: paths and patterns
     #[arg(long, value_name = "FIELDS", value_delimiter = ',', requires = "shown")]
     confirm: Vec<String>,
+    /// An attestation of yours, by its id, that this one replaces; the old one stays
+    #[arg(long, value_name = "ID")]
+    supersedes: Option<String>,
     /// Writes the anchor's receipt to this file
     #[arg(long, value_name = "FILE")]
     receipt: Option<PathBuf>,
@@ -43,6 +46,9 @@ pub(crate) struct Attest {
 
 pub(crate) fn run(command: &Attest) -> Result<Answer, Failure> {
     let record = words::id(&command.record, "id of a record")?;
+    if let Some(id) = &command.supersedes {
+        words::id(id, "id of a record")?;
+    }
     let CertificateFile { name, content, beside } = report(command)?;
     let limit = u64::try_from(MAX_DISCLOSURE_BYTES).unwrap_or(u64::MAX);
     let disclosures = command.shown.iter().map(|path| files::read(path, limit));
@@ -62,7 +68,7 @@ pub(crate) fn run(command: &Attest) -> Result<Answer, Failure> {
 
 /// The one report that the file comes to, confirmed where a template read it.
 fn report(command: &Attest) -> Result<CertificateFile, Failure> {
-    let sources = Sources::load(&command.sources, None)?;
+    let sources = Sources::load(&command.sources, command.supersedes.as_deref())?;
     let Pieces { mut good, refused } = sources.read(&command.results, command.with.as_deref());
     let unfit = |why: String| {
         Failure::input(format!("{} is no report", command.results.display())).because(why)
