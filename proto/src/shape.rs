@@ -28,6 +28,9 @@ const SHORT: usize = 8;
 /// Shorter than any change of the validator set or member of the registry.
 const LESS_SHORT: usize = 24;
 
+/// A path and a number of one character each.
+const TOLERANCE: usize = 6;
+
 const SET: Shape = &[part(1, SHORT, &[])];
 const CERTIFICATE: Shape = &[part(2, SHORT, &[])];
 const RESTART: Shape = &[part(3, LESS_SHORT, &[])];
@@ -105,6 +108,12 @@ fn of_answer(is: impl Fn(TypeId) -> bool) -> Shape {
         const { &[part(2, 0, RECEIPT)] }
     } else if is(TypeId::of::<desk::SignAndSubmitRequest>()) {
         const { &[part(2, SHORT, &[])] }
+    } else if is(TypeId::of::<desk::AttestRequest>()) {
+        const { &[part(3, LESS_SHORT, &[]), part(4, 1, &[])] }
+    } else if is(TypeId::of::<desk::AttestResponse>()) {
+        const { &[part(5, 1, &[]), part(6, 1, &[]), part(8, 0, RECEIPT)] }
+    } else if is(TypeId::of::<desk::AgreeRequest>()) {
+        const { &[part(3, TOLERANCE, &[])] }
     } else if is(TypeId::of::<desk::PublishResponse>()) {
         PUBLISHED
     } else {

@@ -12,6 +12,7 @@
     reason = "tests fail loudly"
 )]
 
+mod attestations;
 mod canaries;
 mod disclosures;
 mod disk;

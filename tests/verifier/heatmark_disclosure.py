@@ -337,6 +337,27 @@ def entry_of(name: str, data: bytes, trust: hv.TrustRoot) -> Tuple[bytes, Messag
         raise Refused("wrong-entry", str(error)) from None
 
 
+def check_grounds(record: Message, head: Message, trust: hv.TrustRoot) -> Tuple[Tuple[bytes, Message, Message], Message, int]:
+    """Steps 2 and 3: the state of the key that signed the anchor, the issuer's entry, the height of the receipt's header."""
+    signer, height = check_anchor(record, trust)
+    key, state, proof = entry_of("KeyState", record["issuer_key"], trust)
+    if key != b"key/" + signer or proof["header"]["height"] < height:
+        raise Refused("wrong-length", "the state of another key, or an older one")
+    if state["member"] != head["issuer"]:
+        raise Refused("not-the-issuer", state["member"].hex())
+    member_key, member, _ = entry_of("MemberState", record["issuer"], trust)
+    if member_key != b"member/" + head["issuer"] or member["entry"] is None:
+        raise Refused("wrong-entry", "another member")
+    return (key, state, proof), member["entry"], height
+
+
+def check_key(state: Message, height: int) -> None:
+    """What a key signed since it counts as stolen is on hold."""
+    since = state["compromised_since_height"]
+    if since and height >= since:
+        raise CannotTell("older-than-trust", f"the issuer's key counts as stolen since {since}")
+
+
 def check_anchor(disclosure: Message, trust: hv.TrustRoot) -> Tuple[bytes, int]:
     """Step 2: the key that signed the anchor, and the height of the receipt's header."""
     receipt = hv.decode_canonical("Receipt", disclosure["receipt"])
@@ -392,33 +413,25 @@ def verify_disclosure(data: bytes, trust: hv.TrustRoot, receiver: Optional[bytes
         raise Refused("wrong-network", head["network"].hex())
     if receiver is not None and receiver != disclosure["receiver"]:
         raise Refused("wrong-receiver", disclosure["receiver"].hex())
-    signer, height = check_anchor(disclosure, trust)
-    key, state, proof = entry_of("KeyState", disclosure["issuer_key"], trust)
-    if key != b"key/" + signer or proof["header"]["height"] < height:
-        raise Refused("wrong-length", "the state of another key, or an older one")
-    if state["member"] != head["issuer"]:
-        raise Refused("not-the-issuer", state["member"].hex())
-    member_key, member, _ = entry_of("MemberState", disclosure["issuer"], trust)
-    if member_key != b"member/" + head["issuer"] or member["entry"] is None:
-        raise Refused("wrong-entry", "another member")
+    anchor_key, issuer, height = check_grounds(disclosure, head, trust)
     said: Dict[str, Any] = {}
     for field in fields:
         record, value = record_of(head, field)
         if record != disclosure["record"]:
             raise Refused("wrong-root", field["path"])
         said[field["path"]] = value
-    check_signature(disclosure, data, (key, state, proof), trust)
-    since = state["compromised_since_height"]
-    if since and height >= since:
-        raise CannotTell("older-than-trust", f"the issuer's key counts as stolen since {since}")
+    check_signature("sign/disclosure", (disclosure, data), anchor_key, trust)
+    check_key(anchor_key[1], height)
     if disclosure["specification"]:
         raise CannotTell("conformance-unchecked", "everything else holds")
-    return {"record": disclosure["record"].hex(), "issuer": member["entry"]["legal_name"], "purpose": purpose,
+    return {"record": disclosure["record"].hex(), "issuer": issuer["legal_name"], "purpose": purpose,
             "fields": said}
 
 
-def check_signature(disclosure: Message, data: bytes, anchor_key: Tuple[bytes, Message, Message], trust: hv.TrustRoot) -> None:
+def check_signature(tag: str, file: Tuple[Message, bytes], anchor_key: Tuple[bytes, Message, Message],
+                    trust: hv.TrustRoot) -> None:
     """Step 5."""
+    disclosure, data = file
     key, state, proof = anchor_key
     if disclosure["discloser_key"]:
         key, state, proof = entry_of("KeyState", disclosure["discloser_key"], trust)
@@ -433,7 +446,7 @@ def check_signature(disclosure: Message, data: bytes, anchor_key: Tuple[bytes, M
     signature = disclosure["signature"]
     # The signature is the last field: its tag, its length, its bytes.
     unsigned = data[:len(data) - len(signature) - 2] if signature else data
-    signed = preimage("sign/disclosure", trust.network, id_, unsigned)
+    signed = preimage(tag, trust.network, id_, unsigned)
     if len(signature) != 64 or not hv.verifies(public["key"], signature, signed):
         raise Refused("disclosure-signature", "not signed by this key")
 

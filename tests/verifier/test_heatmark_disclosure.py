@@ -13,6 +13,7 @@ import unittest
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
+import heatmark_agreement as ha  # noqa: E402
 import heatmark_disclosure as hd  # noqa: E402
 import heatmark_verify as hv  # noqa: E402
 
@@ -127,6 +128,23 @@ class Disclosures(unittest.TestCase):
             bent = bytearray(honest)
             bent[at] ^= 1 << hashlib.sha256(bytes([at % 256])).digest()[0] % 8
             self.assertNotEqual(hd.judge(bytes(bent), trust, receiver)["verdict"], "ok", at)
+
+
+class Agreements(unittest.TestCase):
+    def test_golden_agreements(self):
+        with contextlib.redirect_stdout(io.StringIO()) as told:
+            code = ha.run_vectors(str(VECTORS.parent / "agreements.json"))
+        self.assertEqual(code, 0, told.getvalue())
+
+    def test_one_flipped_bit_is_refused_without_range_proofs(self):
+        golden = json.loads((VECTORS.parent / "agreements.json").read_text())
+        trust, receiver = hv.trust_root(golden["trust"].encode()), bytes.fromhex(golden["receiver"])
+        honest = bytes.fromhex(next(case["agreement"] for case in golden["cases"] if case["expect"] == "ok"))
+        self.assertEqual(ha.judge(honest, trust, receiver)["reason"], "conformance-unchecked")
+        for at in range(0, len(honest), 23):
+            bent = bytearray(honest)
+            bent[at] ^= 1 << at % 8
+            self.assertNotEqual(ha.judge(bytes(bent), trust, receiver)["reason"], "conformance-unchecked", at)
 
 
 if __name__ == "__main__":

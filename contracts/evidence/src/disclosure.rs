@@ -13,10 +13,13 @@ use prost::Message as _;
 use rand_core::CryptoRng;
 use std::collections::BTreeMap;
 
+use crate::grounds::preimage;
 use crate::{DisclosureError, wire};
 
 /// Version of disclosures.
 pub(crate) const VERSION: u32 = 1;
+/// What its signature's preimage is tagged with.
+pub(crate) const SIGNED_AS: &str = "sign/disclosure";
 /// Longest disclosure in bytes: a record of 1,000 fields, shown whole, fits.
 pub const MAX_DISCLOSURE_BYTES: usize = 24 << 20;
 /// Longest purpose in bytes.
@@ -158,7 +161,8 @@ impl<'a> Draft<'a> {
         };
         let network = NetworkId::from(head.heading().network);
         let signer = PublicKey::of(key).id();
-        message.signature = sign(key, &preimage(&network, &signer, &message.encode_to_vec()));
+        message.signature =
+            sign(key, &preimage(SIGNED_AS, network.as_bytes(), &signer, &message.encode_to_vec()));
         message.encode_to_vec()
     }
 
@@ -240,11 +244,6 @@ pub(crate) fn own_limit_paths(specification: &Specification) -> Vec<Path> {
     paths
 }
 
-/// What the discloser signs.
-pub(crate) fn preimage(network: &NetworkId, signer: &KeyId, message: &[u8]) -> Vec<u8> {
-    tag::preimage("sign/disclosure", &[network.as_bytes(), signer.as_bytes(), message])
-}
-
 /// What a conformance proof is for.
 fn context(
     network: &NetworkId,
@@ -264,7 +263,11 @@ fn context(
     )
 }
 
-fn check_purpose(purpose: &str) -> Result<(), DisclosureError> {
+/// Whether people can read a purpose.
+///
+/// # Errors
+/// [`DisclosureError::NotCanonical`] when it is empty, too long or not printable.
+pub fn check_purpose(purpose: &str) -> Result<(), DisclosureError> {
     let readable = !purpose.chars().any(char::is_control) && !purpose.trim().is_empty();
     if readable && purpose.len() <= MAX_PURPOSE_BYTES {
         Ok(())

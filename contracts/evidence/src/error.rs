@@ -1,4 +1,4 @@
-//! Why a disclosure is refused, with a name for each reason that every implementation shares.
+//! Why a disclosure or an agreement is refused, with a name for each reason that every implementation shares.
 
 use heatmark_ledger::receipt::ReceiptError;
 use heatmark_records::RecordError;
@@ -69,6 +69,12 @@ pub enum DisclosureError {
     /// The proofs do not verify.
     #[error("{0}")]
     Conformance(#[from] ConformanceError),
+    /// Both records of an agreement are the same.
+    #[error("a record agrees with itself, which says nothing")]
+    SameRecord,
+    /// The fields of an agreement are not those of its tolerances, or show more than commitments.
+    #[error("its fields are not the pairs of numbers that its tolerances name")]
+    Pairs,
     /// The key that signed the disclosure is no signing key of a member, valid by the registry's state in the file.
     #[error("the discloser's key is no signing key that is valid")]
     DiscloserKey,
@@ -100,6 +106,8 @@ impl DisclosureError {
             Self::Conformance(ConformanceError::Limit(_)) => "limit-unproved",
             Self::Conformance(ConformanceError::Count) => "proof-count",
             Self::Conformance(ConformanceError::Proof) => "conformance-proof",
+            Self::SameRecord => "same-record",
+            Self::Pairs => "agreement-pairs",
             Self::DiscloserKey => "discloser-key",
             Self::Signature => "disclosure-signature",
         }

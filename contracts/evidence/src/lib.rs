@@ -8,18 +8,31 @@
 //!     receipt, batch path, key and member states ──┘                       Policy: shown or proved ┘
 //! ```
 //!
+//! A laboratory's record attests fields of somebody else's; a [`Bundle`] puts together what several files tell of one
+//! record, and an agreement proves that numbers of two records differ by no more than a tolerance, showing neither.
+//!
 //! A record is its issuer's only if the anchor that carries it is signed by a key that the registry holds for that
 //! issuer; the states in the file prove it. Specification: `proto/README.md` section 9.
 
+mod agreement;
+mod bundle;
 mod disclosure;
 mod error;
+mod grounds;
 mod policy;
 mod selection;
 mod verify;
 mod wire;
 
-pub use disclosure::{Disclosure, Draft, MAX_DISCLOSURE_BYTES, MAX_PURPOSE_BYTES, Proofs};
+pub use agreement::{
+    Agreed, AgreedRecord, Agreement, AgreementDraft, MAX_AGREEMENT_BYTES, Side, verify_agreement,
+};
+pub use bundle::{Attested, Bound, Bundle};
+pub use disclosure::{
+    Disclosure, Draft, MAX_DISCLOSURE_BYTES, MAX_PURPOSE_BYTES, Proofs, check_purpose,
+};
 pub use error::DisclosureError;
-pub use policy::{Demand, Policy, PolicyError, Shortfall};
+pub use grounds::Party;
+pub use policy::{Demand, Policy, PolicyError, Shortfall, Unattested};
 pub use selection::{Selection, SelectionError};
-pub use verify::{Conformity, Party, Verified, verify};
+pub use verify::{Conformity, Verified, verify};

@@ -1,15 +1,18 @@
-//! What a buyer demands of a disclosure, property by property: `shown`, the value itself, as a 3.1 certificate has it, or
-//! `proved`, that it keeps the limits of a specification that the buyer named. A proof never takes the place of a value
-//! that was demanded. Refuses policies that demand nothing. Specification: `proto/README.md` section 9.
+//! What a buyer demands of a record, property by property: `shown`, the value itself, as a 3.1 certificate has it,
+//! `proved`, that it keeps the limits of a specification that the buyer named, or `attested`, that somebody independent
+//! says so too. A proof never takes the place of a value that was demanded, nor the issuer's own word that of another. Refuses policies that demand nothing. Specification: `proto/README.md` section 9.
 
+use heatmark_ledger::genesis::role_from_name;
+use heatmark_ledger::messages as pb;
 use heatmark_merkle::Hash;
 use heatmark_records::conformance::Standing;
-use heatmark_records::{Path, Said};
+use heatmark_records::conformance::agreement::Tolerance;
+use heatmark_records::forms::attestation::{Accreditation, How};
+use heatmark_records::{Said, matches};
 use serde::Deserialize;
 use thiserror::Error;
 
-use crate::Verified;
-use crate::selection::matches;
+use crate::{Attested, Bound, Bundle};
 
 const MAX_POLICY_BYTES: usize = 64 << 10;
 const MAX_DEMANDS: usize = 1_000;
@@ -34,6 +37,11 @@ pub enum PolicyError {
         "a policy that is content with proofs names the specifications, or allows the certificate's own limits"
     )]
     NoSpecification,
+    /// What only attestations have stands with another demand, or is not understood.
+    #[error(
+        "`attested_by` (member ids or roles), `accredited`, `sample` (heat, product) and `within` (0.02 %) stand with as = \"attested\""
+    )]
+    Attestation,
 }
 
 /// How much of a property has to be told.
@@ -44,6 +52,55 @@ pub enum Demand {
     Shown,
     /// That it keeps its limits; the value itself is welcome too, where the limits were proved all the same.
     Proved,
+    /// That another member's record attests it.
+    Attested,
+}
+
+/// What an attestation has to be.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Terms {
+    /// Whose, by member id or by role; anybody's but the issuer's, where none is named.
+    members: Vec<Hash>,
+    roles: Vec<pb::Role>,
+    /// Whether it may stand outside an accreditation.
+    unaccredited: bool,
+    sample: Option<String>,
+    within: Option<Tolerance>,
+}
+
+/// Why no attestation of a property will do; the later, the less it lacked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Error)]
+pub enum Unattested {
+    /// There is none.
+    #[error("nobody attests it")]
+    Nobody,
+    /// Only the issuer's own.
+    #[error("only its own issuer attests it")]
+    NotIndependent,
+    /// By somebody whom the policy does not name.
+    #[error("the attester is not one that the policy names")]
+    Attester,
+    /// The attester's key counts as stolen at the time.
+    #[error("the attester's key counts as stolen")]
+    Key,
+    /// It binds another field than the record's.
+    #[error("the attestation binds another field than is told here")]
+    OtherField,
+    /// It confirms a field that is not told here.
+    #[error("the attestation confirms a field that is not told here")]
+    FieldUntold,
+    /// Of the other kind of sample.
+    #[error("the sample is not of the kind that the policy demands")]
+    Sample,
+    /// Not within an accreditation.
+    #[error("{}", .0.word())]
+    Accreditation(Accreditation),
+    /// Neither shown nor proved to agree.
+    #[error("it is neither shown nor proved that both results agree")]
+    AgreementUntold,
+    /// Both are shown, and differ by more.
+    #[error("the results differ by more than the policy allows")]
+    Disagreement,
 }
 
 /// A buyer's policy.
@@ -52,7 +109,7 @@ pub struct Policy {
     issuers: Vec<Hash>,
     specifications: Vec<Hash>,
     own_limits: bool,
-    demands: Vec<(String, Demand)>,
+    demands: Vec<(String, Demand, Terms)>,
 }
 
 /// What a disclosure lacks.
@@ -62,12 +119,20 @@ pub enum Shortfall {
     #[error("the issuer is not one that the policy names")]
     Issuer,
     /// A property is not told as the policy demands: ask for it.
-    #[error("{property} is not {}", match demand { Demand::Shown => "shown", Demand::Proved => "proved" })]
+    #[error("{property} is not {}", match demand { Demand::Shown => "shown", Demand::Proved => "proved", Demand::Attested => "attested" })]
     Property {
         /// The property, as the policy writes it.
         property: String,
         /// What it demands.
         demand: Demand,
+    },
+    /// A property is not attested as the policy demands: ask for an attestation, or for what it lacks.
+    #[error("{property} is not attested: {why}")]
+    Attestation {
+        /// The property, as the policy writes it.
+        property: String,
+        /// Why nothing that is there will do.
+        why: Unattested,
     },
     /// Limits were proved, but not those of a specification that the policy names.
     #[error("limits are proved by a specification that the policy does not name")]
@@ -92,6 +157,74 @@ struct Document {
 struct Row {
     property: String,
     r#as: Demand,
+    attested_by: Option<Vec<String>>,
+    accredited: Option<bool>,
+    sample: Option<String>,
+    within: Option<String>,
+}
+
+impl Row {
+    fn read(self) -> Result<(String, Demand, Terms), PolicyError> {
+        let Self { property, r#as: demand, attested_by, accredited, sample, within } = self;
+        let some = attested_by.is_some() || accredited.is_some() || sample.is_some();
+        if demand != Demand::Attested {
+            let none = !some && within.is_none();
+            return if none {
+                Ok((property, demand, Terms::default()))
+            } else {
+                Err(PolicyError::Attestation)
+            };
+        }
+        let mut terms = Terms { unaccredited: accredited == Some(false), ..Terms::default() };
+        for name in attested_by.into_iter().flatten() {
+            match (role_from_name(&name), name.parse()) {
+                (Some(role), _) => terms.roles.push(role),
+                (None, Ok(member)) => terms.members.push(member),
+                (None, Err(_)) => return Err(PolicyError::Attestation),
+            }
+        }
+        if sample.as_deref().is_some_and(|sample| sample != "heat" && sample != "product") {
+            return Err(PolicyError::Attestation);
+        }
+        terms.sample = sample;
+        let within = within.as_deref().map(Tolerance::parse).transpose();
+        terms.within = within.map_err(|_| PolicyError::Attestation)?;
+        Ok((property, demand, terms))
+    }
+}
+
+impl Terms {
+    /// Why an attestation will not do.
+    fn refuse(&self, attested: &Attested<'_>, bundle: &Bundle<'_>) -> Result<(), Unattested> {
+        let attester = &attested.by.issuer.member;
+        let named = self.members.contains(&attester.0)
+            || self.roles.iter().any(|role| attested.by.roles.contains(role))
+            || (self.members.is_empty() && self.roles.is_empty());
+        let confirmed = attested.how == How::Confirmed;
+        let accredited = attested.accreditation == Accreditation::InForce || self.unaccredited;
+        let of_sample = self.sample.as_deref();
+        let lacks = match attested.bound {
+            _ if !attested.independent => Unattested::NotIndependent,
+            _ if !named => Unattested::Attester,
+            _ if !attested.sound => Unattested::Key,
+            Bound::Other => Unattested::OtherField,
+            Bound::Untold if confirmed => Unattested::FieldUntold,
+            _ if of_sample.is_some() && of_sample != attested.sample_type => Unattested::Sample,
+            _ if !accredited => Unattested::Accreditation(attested.accreditation),
+            _ => return self.agrees(attested, bundle),
+        };
+        Err(lacks)
+    }
+
+    fn agrees(&self, attested: &Attested<'_>, bundle: &Bundle<'_>) -> Result<(), Unattested> {
+        let Some(within) = &self.within else { return Ok(()) };
+        let proved = attested.agrees_within.is_some_and(|proved| proved.is_within(within));
+        if attested.how == How::Confirmed || proved {
+            return Ok(());
+        }
+        let (own, other) = bundle.both(attested).ok_or(Unattested::AgreementUntold)?;
+        within.covers(own, other).map_err(|_| Unattested::Disagreement)
+    }
 }
 
 impl Policy {
@@ -116,39 +249,51 @@ impl Policy {
             issuers: ids(&document.issuers)?,
             specifications: ids(&document.specifications)?,
             own_limits: document.own_limits,
-            demands: document.require.into_iter().map(|row| (row.property, row.r#as)).collect(),
+            demands: document.require.into_iter().map(Row::read).collect::<Result<_, _>>()?,
         };
-        let proofs_will_do = policy.demands.iter().any(|(_, demand)| *demand == Demand::Proved);
+        let proofs_will_do = policy.demands.iter().any(|(_, demand, _)| *demand == Demand::Proved);
         if proofs_will_do && policy.specifications.is_empty() && !policy.own_limits {
             return Err(PolicyError::NoSpecification);
         }
         Ok(policy)
     }
 
-    /// What a disclosure lacks by this policy; nothing when it has all.
+    /// What the files of a record lack by this policy; nothing when they have all.
     #[must_use]
-    pub fn shortfalls(&self, verified: &Verified) -> Vec<Shortfall> {
+    pub fn shortfalls(&self, bundle: &Bundle<'_>) -> Vec<Shortfall> {
         let mut shortfalls = Vec::new();
-        if !self.issuers.is_empty() && !self.issuers.contains(&verified.issuer.member.0) {
+        let issuers = bundle.files().iter().map(|file| file.issuer.member.0);
+        if !self.issuers.is_empty() && !{ issuers }.all(|issuer| self.issuers.contains(&issuer)) {
             shortfalls.push(Shortfall::Issuer);
         }
-        let accepted = verified.conformity.as_ref().filter(|conformity| {
-            let specification = &conformity.specification;
-            self.specifications.contains(&specification.id())
-                || (self.own_limits && specification.own_limits)
-        });
-        if verified.conformity.is_some() && accepted.is_none() {
+        let proved: Vec<_> =
+            bundle.files().iter().filter_map(|file| file.conformity.as_ref()).collect();
+        let accepted: Vec<_> = proved
+            .iter()
+            .filter(|conformity| {
+                let specification = &conformity.specification;
+                self.specifications.contains(&specification.id())
+                    || (self.own_limits && specification.own_limits)
+            })
+            .collect();
+        if !proved.is_empty() && accepted.is_empty() {
             shortfalls.push(Shortfall::Specification);
         }
-        for (property, demand) in &self.demands {
+        let kept = |property: &str| {
+            let limits = accepted.iter().flat_map(|conformity| &conformity.limits);
+            { limits }
+                .any(|(name, standing)| *standing == Standing::Kept && matches(property, name))
+        };
+        for (property, demand, terms) in &self.demands {
             let told = match demand {
-                Demand::Shown => shown(verified, property),
-                Demand::Proved => accepted.is_some_and(|conformity| {
-                    let kept = |(name, standing): &(String, Standing)| {
-                        *standing == Standing::Kept && matches(property, name)
-                    };
-                    conformity.limits.iter().any(kept)
-                }),
+                Demand::Shown => shown(bundle, property),
+                Demand::Proved => kept(property),
+                Demand::Attested => {
+                    let why = unattested(bundle, property, terms);
+                    let property = property.clone();
+                    shortfalls.extend(why.map(|why| Shortfall::Attestation { property, why }));
+                    continue;
+                }
             };
             if !told {
                 let (property, demand) = (property.clone(), *demand);
@@ -159,10 +304,23 @@ impl Policy {
     }
 }
 
+/// Why nothing that matches is attested as demanded: what came nearest lacked least.
+fn unattested(bundle: &Bundle<'_>, property: &str, terms: &Terms) -> Option<Unattested> {
+    let attested = bundle.attested();
+    let mut nearest = Unattested::Nobody;
+    for attested in attested.iter().filter(|attested| matches(property, attested.property)) {
+        match terms.refuse(attested, bundle) {
+            Ok(()) => return None,
+            Err(why) => nearest = nearest.max(why),
+        }
+    }
+    Some(nearest)
+}
+
 /// Whether something matching is shown, and nothing matching is there without its value.
-fn shown(verified: &Verified, property: &str) -> bool {
+fn shown(bundle: &Bundle<'_>, property: &str) -> bool {
     let mut some = false;
-    for (_, said) in matching(&verified.fields, property) {
+    for (_, said) in bundle.fields().filter(|(path, _)| matches(property, path.as_str())) {
         match said {
             Said::Shown { .. } => some = true,
             Said::Committed(_) => return false,
@@ -170,11 +328,4 @@ fn shown(verified: &Verified, property: &str) -> bool {
         }
     }
     some
-}
-
-fn matching<'a>(
-    fields: &'a [(Path, Said)],
-    property: &'a str,
-) -> impl Iterator<Item = &'a (Path, Said)> {
-    fields.iter().filter(move |(path, _)| matches(property, path.as_str()))
 }

@@ -3,27 +3,18 @@
 //! Specification: `proto/README.md` section 9.
 
 use heatmark_ledger::ids::{Height, KeyId, MemberId, UnixMillis};
-use heatmark_ledger::keys::RegisteredKey;
-use heatmark_ledger::messages::{self as pb, body::Payload};
-use heatmark_ledger::receipt::{self, ReceiptError, Signing, TrustRoot, VerifiedState};
-use heatmark_ledger::state;
-use heatmark_ledger::wire::{self, MAX_RECEIPT_BYTES};
-use heatmark_merkle::{Hash, batch};
+use heatmark_ledger::messages as pb;
+use heatmark_ledger::receipt::{self, Signing, TrustRoot};
+use heatmark_merkle::Hash;
 use heatmark_records::conformance::{Conformance, Standing};
-use heatmark_records::{Head, Path, Quantity, RecordId, Relation, Said, Specification, Value};
+use heatmark_records::{
+    FieldProof, Head, Path, Quantity, RecordId, Relation, Said, Specification, Value,
+};
 use std::collections::BTreeMap;
 
 use crate::DisclosureError;
-use crate::disclosure::{Disclosure, own_limit_paths, preimage};
-
-/// A member and its name.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Party {
-    /// The member.
-    pub member: MemberId,
-    /// Its legal name, where the disclosure proves it.
-    pub legal_name: Option<String>,
-}
+use crate::disclosure::{Disclosure, SIGNED_AS, own_limit_paths};
+use crate::grounds::{Grounds, Party, discloser};
 
 /// Limits that a record was proved to keep.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,6 +34,8 @@ pub struct Verified {
     pub head: Head,
     /// Who issued it.
     pub issuer: Party,
+    /// The issuer's roles, as of the registry's state in the file.
+    pub roles: Vec<pb::Role>,
     /// Who discloses it.
     pub discloser: Party,
     /// For whom.
@@ -59,6 +52,8 @@ pub struct Verified {
     pub as_of: (Height, UnixMillis),
     /// What the record says, ascending by path.
     pub fields: Vec<(Path, Said)>,
+    /// The hashes of these fields' leaves.
+    pub leaves: BTreeMap<Path, Hash>,
     /// What was proved of it.
     pub conformity: Option<Conformity>,
 }
@@ -73,27 +68,24 @@ pub fn verify(
     receiver: Option<&MemberId>,
 ) -> Result<Verified, DisclosureError> {
     let disclosure = Disclosure::decode(bytes)?;
-    let heading = disclosure.head.heading();
-    if &heading.network != trust.network.as_bytes() {
+    if &disclosure.head.heading().network != trust.network.as_bytes() {
         return Err(DisclosureError::WrongNetwork);
     }
     if receiver.is_some_and(|receiver| *receiver != disclosure.receiver) {
         return Err(DisclosureError::WrongReceiver);
     }
-    let anchored = anchor(&disclosure, trust)?;
-    let (issuer, signing, key_state) = issuer(&disclosure, &anchored, trust)?;
-    for field in &disclosure.fields {
-        field
-            .verify(&disclosure.head, &disclosure.record)
-            .map_err(|fault| DisclosureError::Field { path: field.path.to_string(), fault })?;
-    }
-    let (signer, discloser) = discloser(&disclosure, &anchored.signer, &key_state, trust)?;
+    let of = (&disclosure.head, &disclosure.record);
+    let grounds = Grounds::verify(of, &disclosure.chain, trust)?;
+    let leaves = leaves(of, &disclosure.fields)?;
+    let signed = (SIGNED_AS, disclosure.signed.as_slice(), disclosure.signature.as_slice());
+    let (signer, discloser) = discloser(&grounds, &disclosure.chain.discloser_key, trust, signed)?;
     let conformity = conformity(&disclosure, &signer)?;
-    let legal_name = issuer.legal_name.clone().filter(|_| issuer.member == discloser);
+    let Grounds { anchored, issuer, roles, signing, key_state } = grounds;
     Ok(Verified {
         record: disclosure.record,
         issuer,
-        discloser: Party { member: discloser, legal_name },
+        roles,
+        discloser,
         receiver: disclosure.receiver,
         purpose: disclosure.purpose,
         made: disclosure.made,
@@ -101,100 +93,24 @@ pub fn verify(
         signing,
         as_of: (key_state.header.height, key_state.header.time),
         fields: disclosure.fields.into_iter().map(|field| (field.path, field.said)).collect(),
+        leaves,
         conformity,
         head: disclosure.head,
     })
 }
 
-fn anchor(
-    disclosure: &Disclosure,
-    trust: &TrustRoot,
-) -> Result<receipt::Verified, DisclosureError> {
-    let chain = |fault| DisclosureError::Chain { part: "receipt", fault };
-    let message = wire::decode(&disclosure.chain.receipt, MAX_RECEIPT_BYTES);
-    let mut message: pb::Receipt = message.map_err(|fault| chain(fault.into()))?;
-    only_after(trust, &mut message.set_changes);
-    let anchored = receipt::verify(&message, trust).map_err(chain)?;
-    let Some(Payload::Anchor(anchor)) = &anchored.body.payload else {
-        return Err(DisclosureError::NotAnAnchor);
-    };
-    let root = Hash::try_from(anchor.root.as_slice()).map_err(|_| DisclosureError::NotAnAnchor)?;
-    let (position, count, path) =
-        read_batch(&disclosure.chain.batch).ok_or(DisclosureError::BatchPath)?;
-    if count != anchor.records {
-        return Err(DisclosureError::BatchPath);
+/// Checks that every field leads to the record, and gives the hashes of their leaves.
+pub(crate) fn leaves(
+    (head, record): (&Head, &RecordId),
+    fields: &[FieldProof],
+) -> Result<BTreeMap<Path, Hash>, DisclosureError> {
+    let mut leaves = BTreeMap::new();
+    for field in fields {
+        let leaf = field.verify(head, record).and_then(|()| field.leaf(head));
+        let of_field = |fault| DisclosureError::Field { path: field.path.to_string(), fault };
+        leaves.insert(field.path.clone(), leaf.map_err(of_field)?);
     }
-    batch::verify(&disclosure.record, position, count, &path, &root)
-        .map_err(|_| DisclosureError::BatchPath)?;
-    Ok(anchored)
-}
-
-/// `u32be position ‖ u32be count ‖ hashes`; a tree over 2^32 records has 32 levels.
-fn read_batch(bytes: &[u8]) -> Option<(u32, u32, Vec<Hash>)> {
-    let (position, rest) = bytes.split_first_chunk::<4>()?;
-    let (count, rest) = rest.split_first_chunk::<4>()?;
-    let (hashes, surplus) = rest.as_chunks::<32>();
-    if hashes.len() > 32 || !surplus.is_empty() {
-        return None;
-    }
-    let hashes = hashes.iter().copied().map(Hash).collect();
-    Some((u32::from_be_bytes(*position), u32::from_be_bytes(*count), hashes))
-}
-
-/// The issuer, whose key signed the anchor: by the registry's state, not by anybody's word.
-fn issuer(
-    disclosure: &Disclosure,
-    anchored: &receipt::Verified,
-    trust: &TrustRoot,
-) -> Result<(Party, Signing, VerifiedState), DisclosureError> {
-    let part = "the issuer's key";
-    let key_state = state_of(&disclosure.chain.issuer_key, part, trust)?;
-    let signing =
-        anchored.signing(&key_state).map_err(|fault| DisclosureError::Chain { part, fault })?;
-    let key: pb::KeyState = value_of(&key_state)?;
-    let member = MemberId::from(disclosure.head.heading().issuer);
-    if key.member != member.as_bytes() {
-        return Err(DisclosureError::NotTheIssuer);
-    }
-    let member_state = state_of(&disclosure.chain.issuer, "the issuer's entry", trust)?;
-    if member_state.key != state::member_key(&member) {
-        return Err(DisclosureError::WrongEntry);
-    }
-    let entry = member_state.value.as_deref().and_then(|value| wire::decode_member(value).ok());
-    let entry = entry.and_then(|state| state.entry).ok_or(DisclosureError::WrongEntry)?;
-    Ok((Party { member, legal_name: Some(entry.legal_name) }, signing, key_state))
-}
-
-fn discloser(
-    disclosure: &Disclosure,
-    anchor_signer: &KeyId,
-    anchor_state: &VerifiedState,
-    trust: &TrustRoot,
-) -> Result<(KeyId, MemberId), DisclosureError> {
-    let own;
-    let proved = if disclosure.chain.discloser_key.is_empty() {
-        anchor_state
-    } else {
-        own = state_of(&disclosure.chain.discloser_key, "the discloser's key", trust)?;
-        if own.key == state::key_key(anchor_signer) {
-            return Err(DisclosureError::WrongEntry);
-        }
-        &own
-    };
-    let entry: pb::KeyState = value_of(proved)?;
-    let key = entry.key.as_ref().filter(|key| {
-        key.role() == pb::KeyRole::Signing && key.algorithm() == pb::KeyAlgorithm::Ed25519
-    });
-    let key = key.and_then(|key| RegisteredKey::from_state(&key.key));
-    let key = key.ok_or(DisclosureError::DiscloserKey)?;
-    let valid = entry.valid_to_height == 0 || entry.valid_to_height > proved.header.height.0;
-    if !valid || proved.key != state::key_key(&key.id()) {
-        return Err(DisclosureError::DiscloserKey);
-    }
-    let signed = preimage(&trust.network, &key.id(), &disclosure.signed);
-    key.verify(&signed, &disclosure.signature).map_err(|_| DisclosureError::Signature)?;
-    let member = MemberId::try_from(entry.member.as_slice());
-    Ok((key.id(), member.map_err(|_| DisclosureError::WrongEntry)?))
+    Ok(leaves)
 }
 
 fn conformity(
@@ -244,29 +160,4 @@ fn check_own_limits(
         }
     }
     Ok(())
-}
-
-fn state_of(
-    bytes: &[u8],
-    part: &'static str,
-    trust: &TrustRoot,
-) -> Result<VerifiedState, DisclosureError> {
-    let chain = |fault: ReceiptError| DisclosureError::Chain { part, fault };
-    let message = wire::decode(bytes, MAX_RECEIPT_BYTES);
-    let mut message: pb::StateProof = message.map_err(|fault| chain(fault.into()))?;
-    only_after(trust, &mut message.set_changes);
-    receipt::verify_state(&message, trust).map_err(chain)
-}
-
-fn value_of(proved: &VerifiedState) -> Result<pb::KeyState, DisclosureError> {
-    let value = proved.value.as_deref().ok_or(DisclosureError::WrongEntry)?;
-    wire::decode(value, MAX_RECEIPT_BYTES).map_err(|_| DisclosureError::WrongEntry)
-}
-
-/// A file made for genesis serves who pinned a later header: the set changes before it are passed over.
-fn only_after(trust: &TrustRoot, changes: &mut Vec<pb::SetChange>) {
-    let later = |change: &pb::SetChange| {
-        change.header.as_ref().is_none_or(|header| header.height > trust.height.0)
-    };
-    changes.retain(later);
 }

@@ -5,6 +5,7 @@
 //! Refuses results that say too little (`<0.001` proves no minimum), and proofs made for anything else.
 //! Specification: `proto/README.md` section 9.
 
+pub mod agreement;
 mod bounds;
 mod ranges;
 mod statement;

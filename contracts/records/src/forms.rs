@@ -11,8 +11,10 @@
 //! one short path in every form. A file with faults is refused as a whole, every fault named.
 //! Refuses more than 4 MiB, nesting above 64, more than 1,000 fields, and values that cannot be
 //! (a content above 100 %, a minimum above its maximum, a day that does not exist), and results outside their own
-//! limits without a concession. What a public form cannot say may stand beside the file.
+//! limits without a concession. What a public form cannot say may stand beside the file. A file that attests another's
+//! record has the fields of [`attestation`] besides.
 
+pub mod attestation;
 mod bounds;
 mod document;
 mod draft;
@@ -34,6 +36,7 @@ mod units;
 
 use std::fmt;
 
+pub use attestation::{Accreditation, Attestation, Attests};
 pub use fault::{Fault, What};
 pub use json::{MAX_DEPTH, MAX_FILE_BYTES};
 pub use origin::{NoOrigin, Origin, origin};
@@ -47,6 +50,8 @@ use json::Json;
 pub const MAX_BESIDE_BYTES: usize = 64 << 10;
 /// What the form of a record begins with when its issuer copied another company's certificate.
 pub const TRANSCRIBED: &str = "transcribed ";
+/// What the form of a record begins with when it attests somebody else's.
+pub const ATTESTATION: &str = "attestation ";
 
 /// A form of certificate, with its version.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,9 +85,12 @@ pub struct Certificate {
 
 impl Certificate {
     /// The form as it stands in a record's head, which no verifier can be shown a field without: it begins with
-    /// `transcribed ` when the certificate is another company's.
+    /// `transcribed ` when the certificate is another company's, with `attestation ` when it attests another's record.
     #[must_use]
     pub fn form_name(&self) -> String {
+        if self.attests().is_some() {
+            return format!("{ATTESTATION}{}", self.form);
+        }
         match origin::field(&self.fields, "transcribed/from") {
             Some(_) => format!("{TRANSCRIBED}{}", self.form),
             None => self.form.to_string(),
@@ -96,6 +104,12 @@ impl Certificate {
             Some(Value::Text(id)) => Some(id),
             _ => None,
         }
+    }
+
+    /// What it attests, where it is an attestation.
+    #[must_use]
+    pub fn attests(&self) -> Option<Attestation<'_>> {
+        Attestation::of(self.fields.iter())
     }
 
     /// What the certificate commissions.
@@ -121,6 +135,18 @@ pub fn read(bytes: &[u8]) -> Result<Certificate, Vec<Fault>> {
 /// # Errors
 /// As [`read`]; places in the beside begin with `beside`.
 pub fn read_with(bytes: &[u8], beside: &[u8]) -> Result<Certificate, Vec<Fault>> {
+    read_attesting(bytes, beside, None)
+}
+
+/// Reads a file, with what stands beside it, as an attestation of another's record.
+///
+/// # Errors
+/// As [`read_with`].
+pub fn read_attesting(
+    bytes: &[u8],
+    beside: &[u8],
+    attests: Option<&Attests>,
+) -> Result<Certificate, Vec<Fault>> {
     let file = json::parse(bytes).map_err(|fault| vec![fault])?;
     let (form, root, content) = detect(&file).map_err(|what| vec![Fault::new("", what)])?;
     let mut draft = Draft::new();
@@ -138,10 +164,17 @@ pub fn read_with(bytes: &[u8], beside: &[u8]) -> Result<Certificate, Vec<Fault>>
         draft.begin_beside();
         own::read(&mut draft, &beside, "beside");
     }
+    if let Some(attests) = attests {
+        attestation::put(&mut draft, attests);
+    }
+    let attests = attestation::is_one(&draft);
     if form == Form::Heatmark {
-        own::check_required(&mut draft);
+        own::check_required(&mut draft, attests);
     }
     own::check_named(&mut draft);
+    if attests {
+        attestation::check(&mut draft);
+    }
     draft.finish().map(|fields| Certificate { form, fields })
 }
 

@@ -69,7 +69,24 @@ impl FieldProof {
         }
         let head_hash = head.hash();
         let slot = slot_of(&head_hash, depth, &self.path);
-        let leaf = match &self.said {
+        let leaf = self.leaf(head)?;
+        let fold = |(node, index): (Hash, u32), sibling: &Hash| {
+            let parent =
+                if index & 1 == 0 { node_hash(&node, sibling) } else { node_hash(sibling, &node) };
+            (parent, index >> 1)
+        };
+        let (root, _) = self.siblings.iter().fold((leaf, slot), fold);
+        if record_id(&head_hash, &root) == *id { Ok(()) } else { Err(RecordError::WrongRoot) }
+    }
+
+    /// The hash of the leaf: the same whether the value is shown or only committed to. Nobody finds it who was not shown
+    /// the field.
+    ///
+    /// # Errors
+    /// `WrongLength`, or what is wrong with the value.
+    pub fn leaf(&self, head: &Head) -> Result<Hash, RecordError> {
+        let head_hash = head.hash();
+        Ok(match &self.said {
             Said::Shown { value, blindings } => {
                 value.check()?;
                 let numbers = value.numbers();
@@ -83,15 +100,11 @@ impl FieldProof {
             Said::Committed(committed) => {
                 field_leaf(&head_hash, &self.path, &self.salt, &committed.encode())
             }
-            Said::Absent => filler_leaf(&head_hash, &self.salt, slot),
-        };
-        let fold = |(node, index): (Hash, u32), sibling: &Hash| {
-            let parent =
-                if index & 1 == 0 { node_hash(&node, sibling) } else { node_hash(sibling, &node) };
-            (parent, index >> 1)
-        };
-        let (root, _) = self.siblings.iter().fold((leaf, slot), fold);
-        if record_id(&head_hash, &root) == *id { Ok(()) } else { Err(RecordError::WrongRoot) }
+            Said::Absent => {
+                let slot = slot_of(&head_hash, head.depth(), &self.path);
+                filler_leaf(&head_hash, &self.salt, slot)
+            }
+        })
     }
 
     /// The canonical encoding.

@@ -267,6 +267,19 @@ impl Specification {
         some.then(|| Self::parse(&text).ok()).flatten()
     }
 
+    /// Limits that are not from a text of the usual kind; `text` says all of them, and is what a proof is bound to.
+    pub(crate) const fn of_limits(text: String, limits: Vec<Limit>) -> Self {
+        Self {
+            text,
+            title: String::new(),
+            sample: Sample::Heat,
+            rounding: Rounding::Absolute,
+            used_by: Vec::new(),
+            own_limits: false,
+            limits,
+        }
+    }
+
     /// The exact text.
     #[must_use]
     pub fn text(&self) -> &str {

@@ -34,6 +34,8 @@ const METHODS: &[(&str, Need)] = &[
     ("/heatmark.desk.v1.DeskService/ListLetters", Need::Role(Role::Inspect)),
     ("/heatmark.desk.v1.DeskService/GetLetter", Need::Role(Role::Inspect)),
     ("/heatmark.desk.v1.DeskService/DropLetter", Need::Role(Role::Inspect)),
+    ("/heatmark.desk.v1.DeskService/Attest", Need::Role(Role::Publish)),
+    ("/heatmark.desk.v1.DeskService/Agree", Need::Role(Role::Inspect)),
     ("/heatmark.desk.v1.DeskService/RaiseAlert", Need::Role(Role::Alert)),
 ];
 

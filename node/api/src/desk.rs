@@ -1,6 +1,7 @@
 //! The desk service: the node's own people, and nobody else, ask [`heatmark_desk::Desk`]. Refuses
 //! other members' keys, however valid.
 
+mod attesting;
 mod keeping;
 mod post;
 mod publish;
@@ -118,6 +119,22 @@ impl DeskService for DeskApi {
         };
         let disclosure = self.in_time(desk.disclose(what)).await?;
         Ok(Response::new(pb::DiscloseResponse { disclosure }))
+    }
+
+    async fn attest(
+        &self,
+        request: Request<pb::AttestRequest>,
+    ) -> Result<Response<pb::AttestResponse>, Status> {
+        let desk = self.desk_for(&request)?;
+        self.attest_record(&desk, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn agree(
+        &self,
+        request: Request<pb::AgreeRequest>,
+    ) -> Result<Response<pb::AgreeResponse>, Status> {
+        let desk = self.desk_for(&request)?;
+        self.prove_agreement(&desk, request.into_inner()).await.map(Response::new)
     }
 
     async fn sign_and_submit(

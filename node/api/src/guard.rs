@@ -41,6 +41,8 @@ const METHODS: &[&str] = &[
     "/heatmark.desk.v1.DeskService/ListRecords",
     "/heatmark.desk.v1.DeskService/RaiseAlert",
     "/heatmark.desk.v1.DeskService/Disclose",
+    "/heatmark.desk.v1.DeskService/Attest",
+    "/heatmark.desk.v1.DeskService/Agree",
     "/heatmark.desk.v1.DeskService/SignAndSubmit",
     "/heatmark.desk.v1.DeskService/SendLetter",
     "/heatmark.desk.v1.DeskService/ListLetters",

@@ -123,9 +123,10 @@ pub(crate) fn of_desk(error: DeskError) -> Status {
         | DeskError::Unproved(_)
         | DeskError::NoOwnLimits
         | DeskError::SpecificationNotFor(_)
-        | DeskError::AgreedOtherwise(_) => {
-            refuse(Code::FailedPrecondition, code, error.to_string())
-        }
+        | DeskError::AgreedOtherwise(_)
+        | DeskError::OtherTolerance(_)
+        | DeskError::AgreedWithOthers(_)
+        | DeskError::OwnRecord(_) => refuse(Code::FailedPrecondition, code, error.to_string()),
         DeskError::AlertUnderway => refuse(Code::Aborted, code, error.to_string()),
         DeskError::NoLevel
         | DeskError::ReasonTooLong
@@ -134,6 +135,12 @@ pub(crate) fn of_desk(error: DeskError) -> Status {
         | DeskError::Letter
         | DeskError::NothingDisclosed
         | DeskError::Selection(_)
+        | DeskError::Tolerance(_)
+        | DeskError::SameRecord
+        | DeskError::OtherRecord(_)
+        | DeskError::TooManyDisclosures
+        | DeskError::Evidence(_)
+        | DeskError::Faults(_)
         | DeskError::IncompleteBody => refuse(Code::InvalidArgument, code, error.to_string()),
         DeskError::RegisteredKey | DeskError::NoKey => {
             refuse(Code::InvalidArgument, code, error.to_string())

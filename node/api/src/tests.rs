@@ -49,6 +49,7 @@ async fn start(members: u8, limits: ApiLimits) -> Server {
         vault: Arc::new(vault),
         member: own.id,
         signing: own.signing.clone(),
+        trust: TrustRoot::from_genesis(&chain.genesis),
         seed: Seed::new([7; 32]),
         acknowledged_through: chain.dir.path().join("acknowledged"),
     });

@@ -167,6 +167,32 @@ impl DeskClient {
         Ok(answer.into_inner().disclosure)
     }
 
+    /// Has the node make and anchor a record that attests somebody else's.
+    ///
+    /// # Errors
+    /// See [`ClientError`]. The same report for the same record makes no second one.
+    pub async fn attest(
+        &self,
+        what: desk::AttestRequest,
+    ) -> Result<(desk::AttestResponse, Proven), ClientError> {
+        let answer = self.service.clone().attest(timed(what, COMMIT_TIMEOUT)).await?;
+        let mut answer = answer.into_inner();
+        let proven = self.prove(answer.receipt.take(), &answer.transaction_id)?;
+        match &proven.verified.body.payload {
+            Some(pb::body::Payload::Anchor(_)) => Ok((answer, proven)),
+            _ => Err(ClientError::WrongAnswer("a receipt of no anchor")),
+        }
+    }
+
+    /// Has the node prove that two records agree; whether the file says what was asked for, the caller verifies.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn agree(&self, what: desk::AgreeRequest) -> Result<Vec<u8>, ClientError> {
+        let answer = self.service.clone().agree(timed(what, CALL_TIMEOUT)).await?;
+        Ok(answer.into_inner().agreement)
+    }
+
     /// Has the node sign a payload with its signing key and submit it. `body` comes without window
     /// and nonce unless co-signatures cover it.
     ///

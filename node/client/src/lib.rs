@@ -26,7 +26,10 @@ pub use blocks::{BlockVerifier, VerifiedBlock};
 pub use connection::Target;
 pub use desk::{CertificateFile, DeskClient, PublishEvent, Published, RaiseAlert};
 pub use error::{ClientError, REFUSAL_CODE, RETRY_AFTER_MS};
-pub use heatmark_proto::desk::v1::DiscloseRequest;
+pub use heatmark_proto::desk::v1::{
+    AgreeRequest, AttestRequest, AttestResponse, CertificateFile as ReportFile, DiscloseRequest,
+    Tolerance,
+};
 pub use ledger::{Accusation, LedgerClient, Proven, ReceiptOf, VerifiedHeader};
 pub use post::LetterRow;
 pub use vault::{BackupEnd, Entry, Log, Operator, OperatorRole};

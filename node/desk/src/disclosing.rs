@@ -93,7 +93,7 @@ impl Desk {
     }
 
     /// What ties a record to the log, to its issuer and to the key that signs now.
-    fn chain(&self, place: &Placement, signer: &KeyId) -> Result<Proofs, DeskError> {
+    pub(crate) fn chain(&self, place: &Placement, signer: &KeyId) -> Result<Proofs, DeskError> {
         let store = &self.parts.store;
         let receipt = store.receipt(LeafIndex(place.leaf_index), Height(0), None)?;
         let envelope = pb::Envelope::decode(receipt.transaction.as_slice());

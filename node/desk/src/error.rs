@@ -1,12 +1,13 @@
 //! What can go wrong at the desk, and whose fault it is. Messages name no field value, key or
 //! file content.
 
-use heatmark_evidence::SelectionError;
+use heatmark_evidence::{DisclosureError, SelectionError};
 use heatmark_ledger::ids::MemberId;
 use heatmark_ledger::refusal::Refusal;
 use heatmark_ledger::state::StateError;
 use heatmark_mempool::{IntakeError, MempoolError};
 use heatmark_merkle::BatchError;
+use heatmark_records::conformance::agreement::ToleranceError;
 use heatmark_records::conformance::{ProveError, Unprovable};
 use heatmark_records::{Path, RecordError, RecordId};
 use heatmark_store::StoreError;
@@ -67,6 +68,35 @@ pub enum DeskError {
         "{0} was proved to this receiver by another specification, and is proved by no second one"
     )]
     AgreedOtherwise(Path),
+    /// A field was proved to this receiver to agree within another tolerance: name that one again, or show the value.
+    #[error("{0} was proved to this receiver to agree within another tolerance")]
+    OtherTolerance(Path),
+    /// A field was proved to this receiver to agree with as many other records as it may: show the value.
+    #[error(
+        "{0} was proved to this receiver to agree with other records often enough to close in on it"
+    )]
+    AgreedWithOthers(Path),
+    /// The caller's tolerances are none.
+    #[error("{0}")]
+    Tolerance(#[from] ToleranceError),
+    /// The two records are the same.
+    #[error("a record agrees with itself, which says nothing")]
+    SameRecord,
+    /// The caller attests a record that this member issued: somebody else has to.
+    #[error("record {0} is this member's own; an attestation is somebody else's word")]
+    OwnRecord(RecordId),
+    /// A disclosure is of another record than the one that is attested.
+    #[error("a disclosure is of record {0}, not of the one that is attested")]
+    OtherRecord(RecordId),
+    /// More disclosures than an attestation rests on.
+    #[error("an attestation rests on at most {limit} disclosures", limit = crate::MAX_DISCLOSURES)]
+    TooManyDisclosures,
+    /// A disclosure by others does not verify: ask for another.
+    #[error("the disclosure does not verify: {0}")]
+    Evidence(DisclosureError),
+    /// The file has faults; nothing of it was kept. One line each.
+    #[error("the file has faults: {}", .0.join("; "))]
+    Faults(Vec<String>),
     /// A proof could not be made; a defect.
     #[error("the proof could not be made")]
     Proof,
@@ -119,6 +149,8 @@ impl From<VaultError> for DeskError {
     fn from(error: VaultError) -> Self {
         match error {
             VaultError::AgreedOtherwise(path) => Self::AgreedOtherwise(path),
+            VaultError::OtherTolerance(path) => Self::OtherTolerance(path),
+            VaultError::AgreedWithOthers(path) => Self::AgreedWithOthers(path),
             other => Self::Vault(other),
         }
     }
@@ -173,6 +205,15 @@ impl DeskError {
             Self::NoOwnLimits => "no-own-limits",
             Self::SpecificationNotFor(_) => "specification-not-for",
             Self::AgreedOtherwise(_) => "agreed-otherwise",
+            Self::OtherTolerance(_) => "other-tolerance",
+            Self::AgreedWithOthers(_) => "agreed-with-others",
+            Self::Tolerance(_) => "tolerance",
+            Self::SameRecord => "same-record",
+            Self::OwnRecord(_) => "own-record",
+            Self::OtherRecord(_) => "other-record",
+            Self::TooManyDisclosures => "too-many-disclosures",
+            Self::Evidence(error) => error.code(),
+            Self::Faults(_) => "faults",
             Self::Proof => "proof",
             Self::AlertUnderway => "alert-underway",
             Self::NoLevel => "field",

@@ -6,6 +6,7 @@
 //!                                                      ▲                               │
 //!            resume: what a crash or a full pool left ─┘        marked anchored ◀──────┘
 //!
+//!   attesting ─▶ the same; others' disclosures verified first
 //!   alerts ──────────▶ submission          acknowledge: every committed alert ─▶ submission
 //!   keeping ─▶ vault   retention, holds, destruction, operators, its log, backups
 //! ```
@@ -16,6 +17,7 @@
 mod acknowledge;
 mod alerts;
 mod anchoring;
+mod attesting;
 mod disclosing;
 mod error;
 mod keeping;
@@ -28,6 +30,7 @@ mod submission;
 mod tests;
 
 pub use alerts::{AlertOn, MAX_REASON_BYTES, RaisedAlert, reason_digest};
+pub use attesting::{Agree, Attest, MAX_DISCLOSURES, MadeAttestation};
 pub use disclosing::{Disclose, Limits, batch_proof};
 pub use error::DeskError;
 pub use keeping::BackupPiece;
@@ -38,6 +41,7 @@ pub use submission::Committed;
 
 use ed25519_dalek::SigningKey;
 use heatmark_ledger::ids::{AlertSubject, MemberId};
+use heatmark_ledger::receipt::TrustRoot;
 use heatmark_mempool::Intake;
 use heatmark_records::RecordId;
 use heatmark_store::Store;
@@ -60,6 +64,8 @@ pub struct DeskParts {
     pub member: MemberId,
     /// Its signing key.
     pub signing: SigningKey,
+    /// What others' disclosures are verified against: the network's founding.
+    pub trust: TrustRoot,
     /// From which the alert keys derive.
     pub seed: Seed,
     /// File in which the height is noted through which all alerts are acknowledged; losing it

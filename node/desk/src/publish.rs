@@ -5,9 +5,9 @@
 use crate::anchoring::Anchored;
 use crate::reading::Reading;
 use crate::{Desk, DeskError, blocking};
-use heatmark_ledger::{ids::TransactionId, messages as pb, state};
+use heatmark_ledger::{LeafIndex, ids::TransactionId, messages as pb, state};
 use heatmark_records::RecordId;
-use heatmark_records::forms::{NoOrigin, Origin};
+use heatmark_records::forms::{Attests, NoOrigin, Origin};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
@@ -33,6 +33,8 @@ pub struct CertificateFile {
     pub content: Vec<u8>,
     /// What stands beside it: JSON of the form `Heatmark 1`, or nothing.
     pub beside: Vec<u8>,
+    /// What it attests, beyond what stands in it.
+    pub attests: Option<Attests>,
 }
 
 impl std::fmt::Debug for CertificateFile {
@@ -72,6 +74,8 @@ pub enum PublishEvent {
         transaction_id: TransactionId,
         /// How many records it carries.
         records: u32,
+        /// The anchor's leaf on the log.
+        leaf_index: LeafIndex,
         /// Its receipt, from genesis on.
         receipt: Box<pb::Receipt>,
     },
@@ -162,6 +166,7 @@ impl Publication {
             let event = PublishEvent::Anchored {
                 transaction_id: committed.id,
                 records,
+                leaf_index: committed.leaf_index,
                 receipt: Box::new(committed.receipt),
             };
             // The anchor stands whether somebody listens or not.

@@ -69,13 +69,14 @@ impl Desk {
         if !first {
             return Ok(None);
         }
-        let certificate = match forms::read_with(&file.content, &file.beside) {
-            Ok(certificate) => certificate,
-            Err(faults) => {
-                let faults = faults.iter().map(ToString::to_string).collect();
-                return Ok(Some(Draft::Faulty(faults)));
-            }
-        };
+        let certificate =
+            match forms::read_attesting(&file.content, &file.beside, file.attests.as_ref()) {
+                Ok(certificate) => certificate,
+                Err(faults) => {
+                    let faults = faults.iter().map(ToString::to_string).collect();
+                    return Ok(Some(Draft::Faulty(faults)));
+                }
+            };
         if let Some(id) = certificate.supersedes()
             && !self.has_published(id)?
         {
@@ -226,8 +227,17 @@ impl Desk {
     }
 }
 
-/// What makes a file the same one: its bytes and, where there is something beside it, that.
+/// What makes a file the same one: its bytes and, where there is something beside it or it attests something, that.
 fn digest_of(file: &CertificateFile) -> FileDigest {
+    if let Some(attests) = &file.attests {
+        let pairs = attests.leaves.iter().flat_map(|(path, leaf)| {
+            let confirmed = u8::from(attests.confirms.contains(path));
+            tag::preimage("attested-leaf", &[path.as_bytes(), &leaf.0, &[confirmed]])
+        });
+        let bound: Vec<u8> = pairs.collect();
+        let parts: [&[u8]; 4] = [&file.content, &file.beside, &attests.record.0, &bound];
+        return FileDigest::of(&tag::preimage("attestation-file", &parts));
+    }
     if file.beside.is_empty() {
         return FileDigest::of(&file.content);
     }
@@ -235,7 +245,7 @@ fn digest_of(file: &CertificateFile) -> FileDigest {
 }
 
 fn faults_of(file: &CertificateFile) -> Vec<String> {
-    match forms::read_with(&file.content, &file.beside) {
+    match forms::read_attesting(&file.content, &file.beside, file.attests.as_ref()) {
         Ok(_) => vec!["refused as the same file before it".to_owned()],
         Err(faults) => faults.iter().map(ToString::to_string).collect(),
     }

@@ -11,6 +11,7 @@
 )]
 //! The desk on a real store, pool and vault, with blocks decided in this process.
 
+mod attesting;
 mod beside;
 pub(crate) mod chain;
 mod disclosures;
@@ -42,6 +43,7 @@ fn desk_of(chain: &TestChain, member: usize, vault: Arc<Vault>) -> Desk {
         vault,
         member: chain.members[member].id,
         signing: chain.members[member].signing.clone(),
+        trust: TrustRoot::from_genesis(&chain.genesis),
         seed: Seed::new(SEED),
         acknowledged_through: chain.dir.path().join(format!("acknowledged-{member}")),
     })
@@ -56,6 +58,7 @@ fn file(number: usize) -> CertificateFile {
         name: format!("{number}.json"),
         content: certificate(number),
         beside: Vec::new(),
+        attests: None,
     }
 }
 
@@ -172,9 +175,14 @@ async fn file_with_faults_is_refused_alone_and_every_time() {
         name: "broken.json".to_owned(),
         content: b"{\"a\":".to_vec(),
         beside: Vec::new(),
+        attests: None,
     };
-    let named =
-        CertificateFile { name: "n".repeat(2_000), content: certificate(9), beside: Vec::new() };
+    let named = CertificateFile {
+        name: "n".repeat(2_000),
+        content: certificate(9),
+        beside: Vec::new(),
+        attests: None,
+    };
     let files = vec![broken.clone(), file(1), broken, named];
     let events = publish(&desk, files).await;
     let kinds: Vec<bool> = events

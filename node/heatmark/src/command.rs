@@ -80,9 +80,9 @@ enum Command {
     /// Fetches receipts, verifies them offline, pins trust roots
     #[command(subcommand)]
     Receipt(receipt::Command),
-    /// Verifies disclosures offline: what they show or prove, by whom issued, for whom
+    /// Verifies disclosures and agreements offline: what they show or prove, by whom issued, for whom
     #[command(
-        after_help = "Example:\n  heatmark verify --trust genesis.note --home forge heat.disclosure\n  heatmark verify --trust genesis.note --home forge --policy incoming.toml *.disclosure\nExit codes: 0 all verified, 1 one refused, 2 one unreadable, 3 one on hold or older than the trust root.\nNeeds no node and no network."
+        after_help = "Example:\n  heatmark verify --trust genesis.note --home forge heat.disclosure\n  heatmark verify --trust genesis.note --home forge --policy incoming.toml *.disclosure\nFiles of one record, and of what others attest of it, are judged together by the policy.\nExit codes: 0 all verified, 1 one refused, 2 one unreadable, 3 one on hold or older than the trust root.\nNeeds no node and no network."
     )]
     Verify(verify::Verify),
     /// Shows, follows and audits the shared log

@@ -218,6 +218,7 @@ impl Node {
             vault,
             member,
             signing: keys.signing.clone(),
+            trust: TrustRoot::from_genesis(genesis),
             seed: heatmark_desk::Seed::new(*keys.seed.bytes()),
             acknowledged_through: config.vault_dir().join("acknowledged"),
         });

@@ -96,6 +96,13 @@ pub enum VaultError {
     /// What this certificate certifies was made into lots already: split those.
     #[error("the material of certificate {0:?} was commissioned already")]
     Commissioned(RecordId),
+    /// This field was proved to this receiver to agree within another tolerance, and is by no second one: name the first
+    /// again, or show the value.
+    #[error("{0} was proved to this receiver to agree within another tolerance")]
+    OtherTolerance(Path),
+    /// This field was proved to this receiver to agree with as many other records as it may: show the value.
+    #[error("{0} was proved to this receiver to agree with {limit} other records, and is with no further one", limit = crate::MAX_AGREED_RECORDS)]
+    AgreedWithOthers(Path),
     /// A thread died while it wrote: restart the node.
     #[error("the vault was left locked by a thread that died")]
     Poisoned,

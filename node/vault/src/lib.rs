@@ -39,6 +39,9 @@ pub use operators::{Admitted, MAX_OPERATORS, Operator, Role};
 pub use post::{Arrival, LetterRow, MAX_WAITING_BYTES, MAX_WAITING_LETTERS};
 pub use restore::{Restored, check_backup, restore};
 pub use retention::{Erasure, MAX_HOLD_REASON_BYTES};
-pub use rows::{AlertReason, Hold, NewRecord, Placement, RecordRow, StoredRecord, Submission};
+pub use rows::{
+    AlertReason, Hold, MAX_AGREED_RECORDS, NewRecord, Placement, RecordRow, StoredRecord,
+    Submission,
+};
 pub use sealed::{FileDigest, VaultKey};
 pub use vault::{Alerted, Stored, Vault};

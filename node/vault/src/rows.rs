@@ -7,6 +7,9 @@ use zeroize::{Zeroize, Zeroizing};
 
 use crate::{FileDigest, VaultError};
 
+/// With so many other records a field is proved to agree, for one receiver.
+pub const MAX_AGREED_RECORDS: usize = 3;
+
 /// A record about to be anchored.
 #[derive(Debug, Clone)]
 pub struct NewRecord {

@@ -17,7 +17,7 @@
 //! | `u` Ed25519 key | an operator's name and roles | master |
 //! | `k` record id, erasable | the record's data key | master |
 //! | `f` keyed file digest, erasable | record id | master |
-//! | `q` keyed hash of record, receiver and path | the specification by which this is proved to them | master |
+//! | `q` keyed hash of record, receiver and path | the specification by which this is proved to them; or the tolerance, and the other records | master |
 
 mod agreed;
 #[cfg(test)]

@@ -57,7 +57,26 @@ fn desk_requests() {
         beside: vec![8; 10],
     };
     let publish = desk::PublishRequest { part: Some(desk::publish_request::Part::File(file)) };
-    let seeds = vec![signed.encode_to_vec(), publish.encode_to_vec()];
+    let attest = desk::AttestRequest {
+        record_id: vec![1; 32],
+        file: Some(desk::CertificateFile { name: "p.json".to_owned(), ..Default::default() }),
+        disclosures: vec![vec![2; 90]; 2],
+        confirms: vec!["heat".to_owned(), "chemistry/*".to_owned()],
+    };
+    let tolerance = desk::Tolerance { path: "chemistry/C".to_owned(), within: "0.02 %".to_owned() };
+    let agree = desk::AgreeRequest {
+        record_id: vec![1; 32],
+        disclosure: vec![2; 90],
+        tolerances: vec![tolerance; 2],
+        receiver: vec![3; 32],
+        purpose: "order".to_owned(),
+    };
+    let seeds = vec![
+        signed.encode_to_vec(),
+        publish.encode_to_vec(),
+        attest.encode_to_vec(),
+        agree.encode_to_vec(),
+    ];
     let run = |input: &[u8]| {
         [
             reads::<desk::SignAndSubmitRequest>(input),
@@ -66,6 +85,8 @@ fn desk_requests() {
             reads::<desk::ListRecordsRequest>(input),
             reads::<desk::GrantOperatorRequest>(input),
             reads::<desk::SetHoldRequest>(input),
+            reads::<desk::AttestRequest>(input),
+            reads::<desk::AgreeRequest>(input),
         ]
         .into_iter()
         .any(|read| read)
@@ -141,6 +162,7 @@ fn other_answers() {
             reads::<desk::PublishResponse>(input),
             reads::<desk::RaiseAlertResponse>(input),
             reads::<desk::SignAndSubmitResponse>(input),
+            reads::<desk::AttestResponse>(input),
         ]
         .into_iter()
         .any(|read| read)

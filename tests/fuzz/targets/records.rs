@@ -1,7 +1,7 @@
 //! Certificate files as mills have them, openings, field proofs, values, specifications and disclosures.
 
 use crate::seeds;
-use heatmark_evidence::{Disclosure, Policy};
+use heatmark_evidence::{Agreement, Disclosure, Policy, verify_agreement};
 use heatmark_fuzz::{Shape, Target};
 use heatmark_ledger::genesis::Genesis;
 use heatmark_ledger::receipt::TrustRoot;
@@ -173,6 +173,21 @@ fn disclosure() {
 }
 
 #[test]
+fn agreement() {
+    let golden = seeds::agreements();
+    let seeds = seeds::list(&golden["cases"]).iter().filter(|case| case["expect"] == "ok");
+    let seeds = seeds.map(|case| seeds::bytes(&case["agreement"])).collect();
+    let genesis = Genesis::parse(golden["trust"].as_str().unwrap().as_bytes()).unwrap();
+    let trust = TrustRoot::from_genesis(&genesis);
+    let run = move |input: &[u8]| {
+        let decoded = Agreement::decode(input).is_ok();
+        assert!(verify_agreement(input, &trust, None).is_err() || decoded);
+        decoded
+    };
+    Target::new("agreement", seeds, run).may_allocate(200, 1 << 20).fuzz();
+}
+
+#[test]
 fn specification_and_policy() {
     let directory = seeds::place("contracts/records/specifications");
     let mut files: Vec<_> =
@@ -182,6 +197,10 @@ fn specification_and_policy() {
     seeds.push(b"standard = 's'\nsample = 'product'\nrounding = 'absolute'\n[[limit]]\nname = 'f'\nformula = 'C + (Mn - 2*{melt/x})/6'\nmaximum = '0.4'\nover = '0.1'\n".to_vec());
     seeds.push(
         b"own_limits = true\n[[require]]\nproperty = 'chemistry/*'\nas = 'proved'\n".to_vec(),
+    );
+    seeds.push(
+        b"[[require]]\nproperty = 'heat'\nas = 'attested'\nattested_by = ['lab']\nwithin = '0.02 %'\n"
+            .to_vec(),
     );
     let run = |input: &[u8]| {
         let Ok(text) = std::str::from_utf8(input) else { return false };

@@ -33,6 +33,10 @@ pub(crate) fn disclosures() -> Value {
     golden("disclosures.json")
 }
 
+pub(crate) fn agreements() -> Value {
+    golden("agreements.json")
+}
+
 pub(crate) fn tree() -> Value {
     golden("tree.json")
 }

@@ -54,6 +54,10 @@ impl Draft {
         origin::field(&self.fields, path)
     }
 
+    pub(super) const fn fields(&self) -> &Fields {
+        &self.fields
+    }
+
     pub(super) fn finish(mut self) -> Result<Fields, Vec<Fault>> {
         for (place, path) in std::mem::take(&mut self.outside) {
             let covered = ["concession".to_owned(), join(&path, "concession")];

@@ -134,6 +134,33 @@ pub enum What {
     /// Not the id of a record.
     #[error("not the id of a record (64 hex digits)")]
     BadRecordId,
+    /// Not the hash of a leaf.
+    #[error("not the hash of a field's leaf (64 hex digits)")]
+    BadLeaf,
+    /// A field that no attestation has.
+    #[error("an attestation names a record and leaves, and nothing else here")]
+    NotAttested,
+    /// A field that was measured, without its result.
+    #[error("its result is missing: give it, or confirm the field")]
+    NotMeasured,
+    /// A field that is confirmed, with a result of it beside.
+    #[error("a result of it stands here, so that it is not confirmed besides")]
+    MeasuredAlready,
+    /// An attestation without a result and without a leaf.
+    #[error("attests nothing: give results, or name what was shown and is confirmed")]
+    AttestsNothing,
+    /// Neither of the two kinds of sample.
+    #[error("must be \"heat\" or \"product\"")]
+    BadSample,
+    /// Said of all results and of single ones.
+    #[error("stands for all results; give it there or with each of them, not both")]
+    SaidTwice,
+    /// Valid until before it is valid from.
+    #[error("ends before it begins")]
+    EndsBefore,
+    /// A transcribed attestation.
+    #[error("a copy of another company's certificate attests nothing")]
+    AttestsByCopy,
     /// Given beside the certificate, but not so that it can be read.
     #[error("not understood: give a text, a number, true or false, or a table with `value`")]
     NotAField,

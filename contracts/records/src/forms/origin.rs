@@ -22,6 +22,9 @@ pub enum NoOrigin {
     /// Another company's certificate: only who made the material commissions it.
     #[error("commissions nothing: transcribed from another company's certificate")]
     Transcribed,
+    /// It attests another's record, and is about material that was commissioned there.
+    #[error("commissions nothing: it attests another's record")]
+    Attestation,
     /// Neither a heat nor a cast number.
     #[error("commissions nothing: it names no heat")]
     NoHeat,
@@ -37,6 +40,9 @@ pub enum NoOrigin {
 pub fn origin(fields: &Fields) -> Result<Origin, NoOrigin> {
     if field(fields, "transcribed/from").is_some() {
         return Err(NoOrigin::Transcribed);
+    }
+    if field(fields, "attests/record").is_some() {
+        return Err(NoOrigin::Attestation);
     }
     match field(fields, "heat") {
         Some(Value::Text(heat)) if !heat.trim().is_empty() => {}

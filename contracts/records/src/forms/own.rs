@@ -15,6 +15,10 @@ use crate::{Document, Measured, Quantity, Relation, Value};
 pub(super) const MARK: &str = "Heatmark";
 const REQUIRED: [&str; 4] =
     ["certificate/number", "certificate/issued", "manufacturer/name", "product/name"];
+/// A laboratory may know neither who made its sample nor what of.
+const REQUIRED_OF_ATTESTATIONS: usize = 2;
+/// What stands beside a result and is none itself.
+const BESIDE_RESULTS: [&str; 3] = ["/concession", "/method", "/date"];
 /// Where numbers stand, with a unit behind them where they are written as text.
 const RESULTS: [&str; 8] = [
     "chemistry/",
@@ -31,8 +35,9 @@ const RESULTS: [&str; 8] = [
 const BARE: &str = "";
 
 /// Checks that a certificate of our own form, with what stands beside it, says enough.
-pub(super) fn check_required(draft: &mut Draft) {
-    for path in REQUIRED {
+pub(super) fn check_required(draft: &mut Draft, attests: bool) {
+    let count = if attests { REQUIRED_OF_ATTESTATIONS } else { REQUIRED.len() };
+    for path in REQUIRED.into_iter().take(count) {
         let blank = match draft.field(path) {
             Some(Value::Text(text)) => text.trim().is_empty(),
             other => other.is_none(),
@@ -44,7 +49,7 @@ pub(super) fn check_required(draft: &mut Draft) {
     check_moment(draft, "certificate/issued");
 }
 
-fn check_moment(draft: &mut Draft, path: &str) {
+pub(super) fn check_moment(draft: &mut Draft, path: &str) {
     if draft.field(path).is_some_and(|value| !matches!(value, Value::Moment(_))) {
         draft.fault(path, What::BadDate);
     }
@@ -96,14 +101,14 @@ fn is_smelter(id: &str) -> bool {
         .is_some_and(|digits| digits.len() == 6 && digits.bytes().all(|b| b.is_ascii_digit()))
 }
 
-fn is_record_id(id: &str) -> bool {
+pub(super) fn is_record_id(id: &str) -> bool {
     id.len() == 64 && id.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 fn field(draft: &mut Draft, node: &Json, (place, path): (&str, &str)) {
     let is_result = RESULTS.iter().any(|start| path.starts_with(start))
         && path != "product/shape/Form"
-        && !path.ends_with("/concession");
+        && !BESIDE_RESULTS.iter().any(|end| path.ends_with(end));
     match node {
         Json::Null => {}
         Json::Object(_) if node.get("sha256").is_some() => document(draft, node, (place, path)),

@@ -90,6 +90,13 @@ impl Combination {
         Self { terms: BTreeMap::from([(path, Ratio::ONE)]), constant: Ratio::ZERO }
     }
 
+    /// One property less another; none when they are the same.
+    pub(crate) fn difference(path: Path, less: Path) -> Option<Self> {
+        let minus_one = Ratio { numerator: -1, denominator: 1 };
+        let terms = BTreeMap::from([(path, Ratio::ONE), (less, minus_one)]);
+        (terms.len() == 2).then_some(Self { terms, constant: Ratio::ZERO })
+    }
+
     /// Reads a formula.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         if text.len() > MAX_FORMULA_BYTES {

@@ -18,7 +18,7 @@ use tonic::{Code, Status, Streaming};
 pub(super) type PublishStream = ReceiverStream<Result<pb::PublishResponse, Status>>;
 
 /// When to try again while others publish.
-const BUSY_WAIT: Duration = Duration::from_secs(10);
+pub(super) const BUSY_WAIT: Duration = Duration::from_secs(10);
 /// Files read from the network ahead of the desk.
 const FILE_QUEUE: usize = 4;
 /// Events that wait for the client.
@@ -87,12 +87,18 @@ async fn pump(
             Some(Part::Start(_)) => return Err(field("a publication begins once")),
         };
         left = left.checked_sub(1).ok_or_else(|| field("more files than were announced"))?;
-        let file = CertificateFile { name: file.name, content: file.content, beside: file.beside };
+        let file = desk_file(file);
         if files.send(file).await.is_err() {
             // The desk ended the publication, and says why in its events.
             return Ok(());
         }
     }
+}
+
+/// A file as the desk takes it.
+pub(super) fn desk_file(file: pb::CertificateFile) -> CertificateFile {
+    let pb::CertificateFile { name, content, beside } = file;
+    CertificateFile { name, content, beside, attests: None }
 }
 
 async fn next(
@@ -128,7 +134,7 @@ fn response(event: PublishEvent) -> pb::PublishResponse {
             })
         }
         PublishEvent::Refused { name, faults } => Event::Refused(pb::FileRefused { name, faults }),
-        PublishEvent::Anchored { transaction_id, records, receipt } => {
+        PublishEvent::Anchored { transaction_id, records, receipt, .. } => {
             Event::Anchored(pb::BatchAnchored {
                 transaction_id: transaction_id.to_vec(),
                 records,

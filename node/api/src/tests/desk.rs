@@ -4,7 +4,10 @@ use super::chain::{anchor, certificate};
 use super::start;
 use crate::ApiLimits;
 use futures::stream;
-use heatmark_client::{CertificateFile, PublishEvent, RaiseAlert};
+use heatmark_client::{
+    AgreeRequest, AttestRequest, CertificateFile, ClientError, PublishEvent, RaiseAlert,
+    ReportFile, Tolerance,
+};
 use heatmark_ledger::messages as pb;
 
 fn files(numbers: std::ops::Range<usize>) -> Vec<CertificateFile> {
@@ -82,4 +85,65 @@ async fn more_files_than_announced_or_none_are_refused() {
     assert_eq!(error.refusal_code(), Some("field"));
     let error = desk.publish(0, stream::iter(files(0..0)), |_| {}).await.unwrap_err();
     assert_eq!(error.refusal_code(), Some("field"));
+}
+
+fn attest(record_id: Vec<u8>, report: &str) -> AttestRequest {
+    let file = ReportFile {
+        name: "report.json".to_owned(),
+        content: report.as_bytes().to_vec(),
+        beside: Vec::new(),
+    };
+    AttestRequest { record_id, file: Some(file), ..AttestRequest::default() }
+}
+
+const REPORT: &str = r#"{"Heatmark":"1","certificate":{"number":"P-1","issued":"2026-05-12"},
+    "sample":{"id":"S-1","type":"product"},"test":{"method":"ASTM E415-21","date":"2026-05-10"},
+    "chemistry":{"C":"0.021 %"}}"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_laboratorys_software_attests_over_the_network() {
+    let server = start(2, ApiLimits::default()).await;
+    server.chain.keep_producing();
+    let desk = server.desk(0).await;
+    let refused = |code| move |error: ClientError| assert_eq!(error.refusal_code(), Some(code));
+    desk.attest(attest(vec![9; 31], REPORT)).await.map_err(refused("field")).unwrap_err();
+    let no_file = AttestRequest { record_id: vec![9; 32], ..AttestRequest::default() };
+    desk.attest(no_file).await.map_err(refused("field")).unwrap_err();
+    let faulty = attest(vec![9; 32], &REPORT.replace("product", "coil"));
+    desk.attest(faulty).await.map_err(refused("faults")).unwrap_err();
+    let mut unread = attest(vec![9; 32], REPORT);
+    unread.disclosures = vec![vec![1; 100]];
+    desk.attest(unread).await.map_err(refused("not-canonical")).unwrap_err();
+    let other = server.desk(1).await.attest(attest(vec![9; 32], REPORT)).await;
+    other.map_err(refused("not-own-member")).unwrap_err();
+
+    let (made, _) = desk.attest(attest(vec![9; 32], REPORT)).await.unwrap();
+    assert_eq!((made.form.as_str(), made.already_published), ("attestation Heatmark 1", false));
+    assert_eq!(made.warnings, ["without accreditation"]);
+    let own = attest(made.record_id.clone(), REPORT);
+    desk.attest(own).await.map_err(refused("own-record")).unwrap_err();
+    // The same report for another record is another attestation.
+    let (other, _) = desk.attest(attest(vec![8; 32], REPORT)).await.unwrap();
+    assert_ne!(other.record_id, made.record_id);
+    let (again, _) = desk.attest(attest(vec![9; 32], REPORT)).await.unwrap();
+    assert_eq!((again.record_id, again.already_published), (made.record_id.clone(), true));
+
+    let agree = |tolerances: &[(&str, &str)]| AgreeRequest {
+        record_id: made.record_id.clone(),
+        disclosure: vec![1; 100],
+        tolerances: tolerances
+            .iter()
+            .map(|(path, within)| Tolerance { path: (*path).into(), within: (*within).into() })
+            .collect(),
+        receiver: server.chain.members[1].id.to_vec(),
+        purpose: "order".to_owned(),
+    };
+    for (tolerances, code) in [
+        (&[][..], "tolerance"),
+        (&[("chemistry/C", "little")], "tolerance"),
+        (&[("chemistry/C", "1 %"), ("chemistry/C", "2 %")], "tolerance"),
+        (&[("chemistry/C", "1 %")], "not-canonical"),
+    ] {
+        desk.agree(agree(tolerances)).await.map_err(refused(code)).unwrap_err();
+    }
 }

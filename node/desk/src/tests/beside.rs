@@ -12,6 +12,7 @@ fn with(beside: &str) -> CertificateFile {
         name: "1.json".to_owned(),
         content: certificate(1),
         beside: beside.as_bytes().to_vec(),
+        attests: None,
     }
 }
 

@@ -6,7 +6,7 @@ use super::chain::{TestChain, key};
 use super::{desk_of, vault_of};
 use crate::{Desk, DeskError, Disclose, Limits};
 use heatmark_evidence::{
-    Disclosure, DisclosureError, Policy, Selection, Shortfall, Verified, verify,
+    Bundle, Disclosure, DisclosureError, Policy, Selection, Shortfall, Verified, verify,
 };
 use heatmark_ledger::ids::MemberId;
 use heatmark_ledger::keys::{PublicKey, sign};
@@ -55,10 +55,10 @@ struct Raw {
     signature: Vec<u8>,
 }
 
-struct World {
-    chain: Arc<TestChain>,
-    desk: Desk,
-    trust: TrustRoot,
+pub(super) struct World {
+    pub(super) chain: Arc<TestChain>,
+    pub(super) desk: Desk,
+    pub(super) trust: TrustRoot,
 }
 
 const SPECIFICATION: &str = "
@@ -112,7 +112,7 @@ fn fields(carbon: &str) -> Fields {
 }
 
 impl World {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let chain = TestChain::new(3);
         chain.keep_producing();
         let desk = desk_of(&chain, 0, vault_of(&chain, "vault"));
@@ -120,12 +120,12 @@ impl World {
         Self { chain, desk, trust }
     }
 
-    fn member(&self, n: usize) -> MemberId {
+    pub(super) fn member(&self, n: usize) -> MemberId {
         self.chain.members[n].id
     }
 
     /// Records of these carbon contents, anchored together.
-    async fn records(&self, carbon: &[&str]) -> Vec<RecordId> {
+    pub(super) async fn records(&self, carbon: &[&str]) -> Vec<RecordId> {
         self.anchored_by(&self.desk, carbon).await
     }
 
@@ -192,6 +192,11 @@ impl World {
             Ok(_) => "accepted",
         }
     }
+}
+
+/// What one disclosure tells of its record.
+fn alone(verified: &Verified) -> Bundle<'_> {
+    Bundle::gather(std::slice::from_ref(verified), &[]).remove(0)
 }
 
 fn specification() -> Option<Limits> {
@@ -483,24 +488,27 @@ async fn a_policy_tells_what_is_neither_shown_nor_proved() {
     let shown = world.disclose(record, &["chemistry/C", "heat"], None).await.unwrap();
     let proved = world.disclose(record, &["heat"], specification()).await.unwrap();
     let (shown, proved) = (world.verify(&shown).unwrap(), world.verify(&proved).unwrap());
-    assert_eq!(policy("shown", &named, mill).shortfalls(&shown), []);
-    assert_eq!(policy("proved", &named, mill).shortfalls(&proved), []);
+    assert_eq!(policy("shown", &named, mill).shortfalls(&alone(&shown)), []);
+    assert_eq!(policy("proved", &named, mill).shortfalls(&alone(&proved)), []);
     // Conformance without values does not replace a 3.1 certificate.
     let lacking = |demand| Shortfall::Property { property: "chemistry/C".into(), demand };
     assert_eq!(
-        policy("shown", &named, mill).shortfalls(&proved),
+        policy("shown", &named, mill).shortfalls(&alone(&proved)),
         [lacking(heatmark_evidence::Demand::Shown)]
     );
     assert_eq!(
-        policy("proved", &named, mill).shortfalls(&shown),
+        policy("proved", &named, mill).shortfalls(&alone(&shown)),
         [lacking(heatmark_evidence::Demand::Proved)]
     );
     let other = "00".repeat(32);
     assert_eq!(
-        policy("proved", &other, mill).shortfalls(&proved),
+        policy("proved", &other, mill).shortfalls(&alone(&proved)),
         [Shortfall::Specification, lacking(heatmark_evidence::Demand::Proved)]
     );
-    assert_eq!(policy("shown", &named, world.member(2)).shortfalls(&shown), [Shortfall::Issuer]);
+    assert_eq!(
+        policy("shown", &named, world.member(2)).shortfalls(&alone(&shown)),
+        [Shortfall::Issuer]
+    );
     assert!(Policy::parse("[[require]]\nproperty = 'a'\nas = 'proved'\n").is_err());
     assert!(Policy::parse("specifications = []\n").is_err());
 }

@@ -1,6 +1,8 @@
 //! `heatmark cert`: publishes mill certificates through the own node, lists what was published, shows and proves parts of it.
 //! Refuses nothing of a certificate itself: that is the node's to judge, fault by fault.
 
+mod agree;
+mod attest;
 mod prove;
 mod publish;
 mod review;
@@ -34,6 +36,16 @@ pub(crate) enum Command {
         after_help = "Example:\n  heatmark cert show 9f41… --home mill --fields heat,chemistry/* --to 'Forge GmbH' --purpose 'order 4711' --out heat.disclosure\n  heatmark verify heat.disclosure --trust genesis.note\nA pattern's * stands for any characters. Profiles: origin, chemistry, mechanical, all."
     )]
     Show(show::Show),
+    /// Attests somebody else's record with results of your own, or confirms what you were shown of it
+    #[command(
+        after_help = "Example:\n  heatmark cert attest 9f41… --home lab --results report.json --shown from-mill.disclosure\n  heatmark cert attest 9f41… --home lab --results export.csv --mapping lims.toml\n  heatmark cert attest 9f41… --home inspector --results visit.json --shown from-mill.disclosure --confirm heat,chemistry/*\nThe report is any file that `cert publish` reads, with sample/id, sample/type (heat or product), test/method, test/date\nand accreditation/… in it or beside it, in FILE.heatmark.toml. What is out of accreditation is said, and published all\nthe same. The attestation is a record of yours: `cert show` and `cert prove` disclose it."
+    )]
+    Attest(attest::Attest),
+    /// Proves to one member that numbers of your record and of one shown to you agree, showing neither
+    #[command(
+        after_help = "Example:\n  heatmark cert agree 9f41… --home mill --with from-lab.disclosure --within chemistry/C=0.02% --to 'Forge GmbH' --purpose 'order 4711'\n  heatmark verify carbon.agreement --trust genesis.note\nWhat differs by more cannot be proved: the command says what, and makes nothing. Who knows the other's number learns\nan interval for yours; a field is proved to a member within one tolerance, and with three other records, and no more."
+    )]
+    Agree(agree::Agree),
     /// Proves to one member that a record keeps limits, without showing its numbers
     #[command(
         after_help = "Example:\n  heatmark cert prove 9f41… --home mill --spec 316l-astm-a240.toml --to 'Forge GmbH' --purpose 'order 4711'\n  heatmark cert prove 9f41… --home mill --own-limits --fields heat --to 'Forge GmbH' --purpose 'order 4711'\nWhat is outside its limits cannot be proved: the command says what, and makes nothing. A field is proved to a\nmember by one specification only, since narrower and narrower limits would give the number away."
@@ -69,6 +81,8 @@ pub(crate) fn run(command: Command, json: bool) -> Result<Answer, Failure> {
         Command::Watch(command) => watch::run(&command, json),
         Command::Show(command) => show::run(&command),
         Command::Prove(command) => prove::run(&command),
+        Command::Attest(command) => attest::run(&command),
+        Command::Agree(command) => agree::run(&command),
         Command::Spec(command) => prove::spec(&command),
         Command::List(command) => list(&command),
         Command::WordsOfPdf => words_of_pdf::run(),

@@ -1,5 +1,10 @@
-//! `heatmark verify`: checks disclosures offline and tells what they show or prove, by whom issued, for whom. Opens no
-//! connection and reads nothing but the files named. Refuses a file that was made for somebody else.
+//! `heatmark verify`: checks disclosures and agreements offline and tells what they show or prove, by whom issued, for
+//! whom, and what others attest of a record. Opens no connection and reads nothing but the files named. Refuses a file
+//! that was made for somebody else.
+
+mod together;
+
+pub(crate) use together::{agreed_json, agreed_text};
 
 use super::answer::{Answer, Exit};
 use super::connect::own_member;
@@ -11,7 +16,10 @@ use crate::config::Config;
 use crate::files::{self, FileError};
 use crate::keys::{self, KeyKind};
 use clap::Args;
-use heatmark_evidence::{DisclosureError, MAX_DISCLOSURE_BYTES, Policy, Shortfall, Verified};
+use heatmark_evidence::{
+    Agreed, Agreement, Bundle, DisclosureError, MAX_DISCLOSURE_BYTES, Party, Policy, Shortfall,
+    Verified, verify_agreement,
+};
 use heatmark_ledger::ids::MemberId;
 use heatmark_ledger::keys::PublicKey;
 use heatmark_ledger::receipt::{Signing, TrustRoot};
@@ -37,10 +45,10 @@ pub(crate) struct Verify {
     /// Verifies files made for others too, as an auditor does
     #[arg(long, conflicts_with = "receiver")]
     any_receiver: bool,
-    /// What has to be shown or proved, property by property
+    /// What has to be shown, proved or attested, property by property
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
-    /// Disclosures
+    /// Disclosures and agreements; those of one record, of its attestations too, are judged together
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
 }
@@ -49,20 +57,164 @@ pub(crate) fn run(command: &Verify) -> Result<Answer, Failure> {
     let (kind, trust) = trust_root(&command.trust)?;
     let receiver = receiver(command)?;
     let policy = command.policy.as_deref().map(read_policy).transpose()?;
-    let (mut rows, mut text, mut worst) = (Vec::new(), String::new(), Exit::Yes);
+    let (mut verified, mut agreed, mut read) = (Vec::new(), Vec::new(), Vec::new());
     for file in &command.files {
-        let (exit, row, told) = one(file, &trust, receiver.as_ref(), policy.as_ref());
-        worst = graver(worst, exit);
-        rows.push(row);
-        text.push_str(&told);
+        read.push(match read_one(file, &trust, receiver.as_ref()) {
+            Read::Disclosure(disclosure) => {
+                verified.push(*disclosure);
+                Place::Disclosure(verified.len())
+            }
+            Read::Agreement(agreement) => {
+                agreed.push(*agreement);
+                Place::Agreement(agreed.len())
+            }
+            Read::Not(exit, row, told) => Place::Not(exit, row, told),
+        });
+    }
+    let bundles = Bundle::gather(&verified, &agreed);
+    let judged: Vec<Judged<'_>> =
+        bundles.iter().map(|bundle| Judged::new(bundle, policy.as_ref())).collect();
+    let mut told = Told::default();
+    for (file, place) in command.files.iter().zip(read) {
+        match place {
+            Place::Disclosure(count) => {
+                let read = count.checked_sub(1).and_then(|at| verified.get(at));
+                let judged = |read| judged.iter().find(|judged| judged.is_of(read));
+                read.into_iter().for_each(|read| told.disclosure(file, read, judged(read)));
+            }
+            Place::Agreement(count) => {
+                let read = count.checked_sub(1).and_then(|at| agreed.get(at));
+                read.into_iter().for_each(|read| told.agreement(file, read));
+            }
+            Place::Not(exit, row, text) => {
+                told.add(exit, &text);
+                told.disclosures.push(row);
+            }
+        }
+    }
+    for judged in &judged {
+        told.add(judged.exit, &together::bundle_text(judged.bundle, &judged.lacks));
+    }
+    if policy.is_some() && judged.is_empty() && !agreed.is_empty() {
+        told.add(Exit::Unknown, "on hold      no file here shows what the policy demands\n");
     }
     let json = json!({
-        "ok": worst == Exit::Yes,
+        "ok": told.worst == Exit::Yes,
         "trust": { "file": command.trust, "kind": kind, "height": trust.height, "network": trust.network },
         "receiver": receiver,
-        "disclosures": rows,
+        "disclosures": told.disclosures,
+        "agreements": told.agreements,
+        "records": judged.iter().map(|judged| {
+            together::bundle_json(judged.bundle, judged.verdict(), &judged.lacks)
+        }).collect::<Vec<_>>(),
     });
-    Ok(Answer::of(worst, json, text))
+    Ok(Answer::of(told.worst, json, told.text))
+}
+
+/// What a file came to.
+enum Read {
+    Disclosure(Box<Verified>),
+    Agreement(Box<Agreed>),
+    Not(Exit, Value, String),
+}
+
+/// Where what a file came to is found: how many there were when it was read.
+enum Place {
+    Disclosure(usize),
+    Agreement(usize),
+    Not(Exit, Value, String),
+}
+
+/// A record by the policy.
+struct Judged<'v> {
+    bundle: &'v Bundle<'v>,
+    exit: Exit,
+    lacks: Vec<String>,
+}
+
+impl<'v> Judged<'v> {
+    fn new(bundle: &'v Bundle<'v>, policy: Option<&Policy>) -> Self {
+        let shortfalls = policy.map(|policy| policy.shortfalls(bundle)).unwrap_or_default();
+        let exit = if shortfalls.contains(&Shortfall::Issuer) {
+            Exit::No
+        } else if shortfalls.is_empty() {
+            Exit::Yes
+        } else {
+            Exit::Unknown
+        };
+        Self { bundle, exit, lacks: shortfalls.iter().map(ToString::to_string).collect() }
+    }
+
+    fn is_of(&self, verified: &Verified) -> bool {
+        self.bundle.record() == &verified.record
+    }
+
+    fn verdict(&self) -> &'static str {
+        verdict(self.exit).0
+    }
+}
+
+const fn verdict(exit: Exit) -> (&'static str, &'static str) {
+    match exit {
+        Exit::Yes => ("verified", "verified    "),
+        Exit::Unknown => ("hold", "on hold     "),
+        _ => ("refused", "REFUSED     "),
+    }
+}
+
+/// What is said of all files.
+struct Told {
+    worst: Exit,
+    text: String,
+    disclosures: Vec<Value>,
+    agreements: Vec<Value>,
+}
+
+impl Default for Told {
+    fn default() -> Self {
+        let (disclosures, agreements) = (Vec::new(), Vec::new());
+        Self { worst: Exit::Yes, text: String::new(), disclosures, agreements }
+    }
+}
+
+impl Told {
+    fn add(&mut self, exit: Exit, text: &str) {
+        self.worst = graver(self.worst, exit);
+        self.text.push_str(text);
+    }
+
+    /// An attestation's file is judged with the record that it attests, not by itself.
+    fn disclosure(&mut self, file: &Path, read: &Verified, judged: Option<&Judged<'_>>) {
+        let heard = Heard::new(read);
+        let by_policy = judged.map_or(Exit::Yes, |judged| judged.exit);
+        let by_key = match read.signing {
+            Signing::Suspect { .. } => Exit::Unknown,
+            Signing::Sound => Exit::Yes,
+        };
+        let exit = graver(by_policy, by_key);
+        let (name, word) = verdict(exit);
+        let lacks = judged.map(|judged| judged.lacks.as_slice()).unwrap_or_default();
+        let mut json = heard.json();
+        if let Value::Object(fields) = &mut json {
+            fields.insert("file".to_owned(), json!(file));
+            fields.insert("verdict".to_owned(), json!(name));
+            fields.insert("lacks".to_owned(), json!(lacks));
+        }
+        self.disclosures.push(json);
+        self.add(exit, &format!("{word} {}\n{}", file.display(), told(&heard)));
+    }
+
+    fn agreement(&mut self, file: &Path, read: &Agreed) {
+        let exit = if together::is_sound(read) { Exit::Yes } else { Exit::Unknown };
+        let (name, word) = verdict(exit);
+        let mut json = agreed_json(read);
+        if let Value::Object(fields) = &mut json {
+            fields.insert("file".to_owned(), json!(file));
+            fields.insert("verdict".to_owned(), json!(name));
+        }
+        self.agreements.push(json);
+        self.add(exit, &format!("{word} {}\n{}", file.display(), agreed_text(read)));
+    }
 }
 
 fn receiver(command: &Verify) -> Result<Option<MemberId>, Failure> {
@@ -89,56 +241,50 @@ fn read_policy(path: &Path) -> Result<Policy, Failure> {
     })
 }
 
-fn one(
-    file: &Path,
-    trust: &TrustRoot,
-    receiver: Option<&MemberId>,
-    policy: Option<&Policy>,
-) -> (Exit, Value, String) {
+fn read_one(file: &Path, trust: &TrustRoot, receiver: Option<&MemberId>) -> Read {
     let limit = u64::try_from(MAX_DISCLOSURE_BYTES).unwrap_or(u64::MAX);
-    let verified = match files::read(file, limit) {
-        Ok(bytes) => heatmark_evidence::verify(&bytes, trust, receiver),
-        Err(FileError::TooLarge { .. }) => Err(DisclosureError::TooLong),
+    let error = match files::read(file, limit) {
+        Ok(bytes) if is_agreement(file, &bytes) => {
+            match verify_agreement(&bytes, trust, receiver) {
+                Ok(agreed) => return Read::Agreement(Box::new(agreed)),
+                Err(error) => error,
+            }
+        }
+        Ok(bytes) => match heatmark_evidence::verify(&bytes, trust, receiver) {
+            Ok(verified) => return Read::Disclosure(Box::new(verified)),
+            Err(error) => error,
+        },
+        Err(FileError::TooLarge { .. }) => DisclosureError::TooLong,
         Err(error) => {
             let row = json!({ "file": file, "verdict": "unreadable", "why": error.to_string() });
-            return (Exit::Input, row, format!("unreadable   {error}\n"));
+            return Read::Not(Exit::Input, row, format!("unreadable   {error}\n"));
         }
     };
-    match verified {
-        Ok(verified) => judged(file, &verified, policy),
-        Err(error) => {
-            let (exit, verdict, word) = if error.cannot_tell() {
-                (Exit::Unknown, "cannot-tell", "cannot tell ")
-            } else {
-                (Exit::No, "refused", "REFUSED     ")
-            };
-            let row = json!({ "file": file, "verdict": verdict, "code": error.code(), "why": error.to_string() });
-            (exit, row, format!("{word} {}: {error} ({})\n", file.display(), error.code()))
-        }
-    }
+    let (exit, verdict, word) = if error.cannot_tell() {
+        (Exit::Unknown, "cannot-tell", "cannot tell ")
+    } else {
+        (Exit::No, "refused", "REFUSED     ")
+    };
+    let row =
+        json!({ "file": file, "verdict": verdict, "code": error.code(), "why": error.to_string() });
+    Read::Not(exit, row, format!("{word} {}: {error} ({})\n", file.display(), error.code()))
 }
 
-fn judged(file: &Path, verified: &Verified, policy: Option<&Policy>) -> (Exit, Value, String) {
-    let heard = Heard::new(verified);
-    let shortfalls = policy.map(|policy| policy.shortfalls(verified)).unwrap_or_default();
-    let (exit, verdict, word) = match verified.signing {
-        _ if shortfalls.contains(&Shortfall::Issuer) => (Exit::No, "refused", "REFUSED     "),
-        Signing::Suspect { .. } => (Exit::Unknown, "hold", "on hold     "),
-        Signing::Sound if !shortfalls.is_empty() => (Exit::Unknown, "hold", "on hold     "),
-        Signing::Sound => (Exit::Yes, "verified", "verified    "),
-    };
-    let mut json = heard.json();
-    let lacks: Vec<String> = shortfalls.iter().map(ToString::to_string).collect();
-    if let Value::Object(fields) = &mut json {
-        fields.insert("file".to_owned(), json!(file));
-        fields.insert("verdict".to_owned(), json!(verdict));
-        fields.insert("lacks".to_owned(), json!(lacks));
+/// By its content, or where that is damaged by its name.
+fn is_agreement(file: &Path, bytes: &[u8]) -> bool {
+    file.extension().is_some_and(|extension| extension == "agreement")
+        || Agreement::decode(bytes).is_ok()
+}
+
+fn party_json(party: &Party) -> Value {
+    json!({ "member": party.member, "legal_name": party.legal_name })
+}
+
+fn party_text(party: &Party) -> String {
+    match &party.legal_name {
+        Some(name) => format!("{name} ({})", words::short(party.member.as_bytes())),
+        None => party.member.to_string(),
     }
-    let mut text = format!("{word} {}\n{}", file.display(), told(&heard));
-    for lack in &lacks {
-        text.push_str(&format!("  lacks      {lack}\n"));
-    }
-    (exit, json, text)
 }
 
 /// A verified disclosure, in words.
@@ -153,7 +299,6 @@ impl<'v> Heard<'v> {
 
     pub(crate) fn json(&self) -> Value {
         let verified = self.verified;
-        let party = |party: &heatmark_evidence::Party| json!({ "member": party.member, "legal_name": party.legal_name });
         let suspect = match verified.signing {
             Signing::Suspect { since } => Some(since),
             Signing::Sound => None,
@@ -162,8 +307,8 @@ impl<'v> Heard<'v> {
             "record_id": hex::encode(verified.record.0),
             "form": verified.head.heading().form,
             "alert_subject": hex::encode(verified.head.heading().alert_subject),
-            "issuer": party(&verified.issuer),
-            "discloser": party(&verified.discloser),
+            "issuer": party_json(&verified.issuer),
+            "discloser": party_json(&verified.discloser),
             "receiver": verified.receiver,
             "purpose": verified.purpose,
             "made": words::time(verified.made.0),
@@ -194,17 +339,13 @@ const fn word(standing: Standing) -> &'static str {
 /// What people read of a disclosure.
 pub(crate) fn told(heard: &Heard<'_>) -> String {
     let verified = heard.verified;
-    let party = |party: &heatmark_evidence::Party| match &party.legal_name {
-        Some(name) => format!("{name} ({})", words::short(party.member.as_bytes())),
-        None => party.member.to_string(),
-    };
     let mut text = format!(
         "  record     {}\n  issued by  {}\n  anchored   block {} of {}\n  shown by   {}, {}\n  for        {}: {}\n",
         hex::encode(verified.record.0),
-        party(&verified.issuer),
+        party_text(&verified.issuer),
         verified.anchored.header.height,
         words::time(verified.anchored.header.time.0),
-        party(&verified.discloser),
+        party_text(&verified.discloser),
         words::time(verified.made.0),
         words::short(verified.receiver.as_bytes()),
         verified.purpose,

@@ -429,6 +429,37 @@ fn what_was_put_is_there_after_a_kill() {
 }
 
 #[test]
+fn a_field_is_proved_to_agree_within_one_tolerance_and_with_few_others() {
+    let dir = tempfile::tempdir().unwrap();
+    let key = VaultKey::new([1; 32]);
+    let carbon = FieldPath::new("chemistry/C").unwrap();
+    let sulphur = FieldPath::new("chemistry/S").unwrap();
+    let record = RecordId::from([1; 32]);
+    let agree = |vault: &Vault, receiver: u8, other: u8, tolerances: &[(&FieldPath, u8)]| {
+        let tolerances = tolerances.iter().map(|(path, by)| (*path, [*by; 32]));
+        vault.agree_within(&record, (&[receiver; 32], &RecordId::from([other; 32])), tolerances)
+    };
+    let vault = Vault::open(dir.path(), &key).unwrap();
+    agree(&vault, 7, 2, &[(&carbon, 1)]).unwrap();
+    drop(vault);
+    let vault = Vault::open(dir.path(), &key).unwrap();
+    for other in [2, 3] {
+        let refused = agree(&vault, 7, other, &[(&sulphur, 1), (&carbon, 2)]);
+        assert!(matches!(refused, Err(VaultError::OtherTolerance(path)) if path == carbon));
+    }
+    // Nothing of what was refused is agreed.
+    agree(&vault, 7, 2, &[(&sulphur, 2)]).unwrap();
+    agree(&vault, 8, 2, &[(&carbon, 2)]).unwrap();
+    for other in [2, 3, 4, 2] {
+        agree(&vault, 7, other, &[(&carbon, 1)]).unwrap();
+    }
+    let refused = agree(&vault, 7, 5, &[(&carbon, 1)]);
+    assert!(matches!(refused, Err(VaultError::AgreedWithOthers(path)) if path == carbon));
+    // What is agreed within a tolerance is not what is proved by a specification.
+    vault.agree(&record, &[7; 32], [&carbon].into_iter(), &[9; 32]).unwrap();
+}
+
+#[test]
 fn a_field_is_proved_to_a_receiver_by_one_specification_only() {
     let dir = tempfile::tempdir().unwrap();
     let key = VaultKey::new([1; 32]);

@@ -10,6 +10,7 @@ use super::super::verify::{Heard, told};
 use crate::files;
 use clap::Args;
 use heatmark_client::DiscloseRequest;
+use heatmark_ledger::ids::MemberId;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
@@ -27,19 +28,30 @@ pub(crate) struct Show {
 #[derive(Debug, Args)]
 pub(crate) struct About {
     #[command(flatten)]
-    node: NodeArgs,
+    pub(super) node: NodeArgs,
     /// A record of this node, or the beginning of its id
     #[arg(value_name = "RECORD")]
-    record: String,
+    pub(super) record: String,
     /// The receiver: a member's id, the beginning of one, or its legal name
     #[arg(long, value_name = "MEMBER")]
-    to: String,
+    pub(super) to: String,
     /// What it is for; the receiver reads it, and it cannot be changed
     #[arg(long, value_name = "TEXT")]
-    purpose: String,
+    pub(super) purpose: String,
     /// The file to write [default: the record's and the receiver's first digits, .disclosure]
     #[arg(long, value_name = "FILE")]
-    out: Option<PathBuf>,
+    pub(super) out: Option<PathBuf>,
+}
+
+impl About {
+    /// The file to write.
+    pub(super) fn out_for(&self, record: &[u8; 32], receiver: &MemberId, ending: &str) -> PathBuf {
+        self.out.clone().unwrap_or_else(|| {
+            let digits = |hex: String| hex.chars().take(8).collect::<String>();
+            let (record, to) = (hex::encode(record), receiver.to_string());
+            PathBuf::from(format!("{}-{}.{ending}", digits(record), digits(to)))
+        })
+    }
 }
 
 pub(crate) fn run(command: &Show) -> Result<Answer, Failure> {
@@ -51,18 +63,14 @@ pub(crate) fn run(command: &Show) -> Result<Answer, Failure> {
 pub(super) fn disclose(about: &About, wanted: DiscloseRequest) -> Result<Answer, Failure> {
     let reach = about.node.reach()?;
     let (receiver, bytes) = block_on(ask(&reach, about, wanted))?;
-    let receiver = heatmark_ledger::ids::MemberId::from(receiver);
+    let receiver = MemberId::from(receiver);
     let verified = heatmark_evidence::verify(&bytes, &reach.trust, Some(&receiver));
     let verified = verified.map_err(|error| {
         Failure::no("the node made a disclosure that does not verify")
             .because(error)
             .next("nothing was written; tell the node's operator")
     })?;
-    let out = about.out.clone().unwrap_or_else(|| {
-        let digits = |hex: String| hex.chars().take(8).collect::<String>();
-        let (record, to) = (hex::encode(verified.record.0), receiver.to_string());
-        PathBuf::from(format!("{}-{}.disclosure", digits(record), digits(to)))
-    });
+    let out = about.out_for(&verified.record.0, &receiver, "disclosure");
     files::create(&out, &bytes, files::PRIVATE)?;
     Ok(made(&out, bytes.len(), &Heard::new(&verified)))
 }
