@@ -36,7 +36,7 @@ use std::fmt;
 
 pub use fault::{Fault, What};
 pub use json::{MAX_DEPTH, MAX_FILE_BYTES};
-pub use origin::{NoOrigin, Origin, origin};
+pub use origin::{NoOrigin, Origin, heat, origin, stated_mass};
 pub use units::{mass_mg, share_exponent};
 
 use crate::{Fields, Value};
