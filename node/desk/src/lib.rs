@@ -23,6 +23,7 @@ mod keys;
 mod publish;
 mod reading;
 mod submission;
+mod superseding;
 #[cfg(test)]
 mod tests;
 
@@ -33,6 +34,7 @@ pub use keeping::BackupPiece;
 pub use keys::{Seed, alert_signing_key};
 pub use publish::{CertificateFile, MAX_FILE_NAME_BYTES, PublishEvent, RECORDS_PER_ANCHOR};
 pub use submission::Committed;
+pub use superseding::{SUPERSEDED_BY, superseded_reason};
 
 use ed25519_dalek::SigningKey;
 use heatmark_ledger::ids::{AlertSubject, MemberId};

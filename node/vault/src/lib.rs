@@ -35,6 +35,8 @@ pub use errors::{RestoreError, VaultError};
 pub use operators::{Admitted, MAX_OPERATORS, Operator, Role};
 pub use restore::{Restored, check_backup, restore};
 pub use retention::{Erasure, MAX_HOLD_REASON_BYTES};
-pub use rows::{AlertReason, Hold, NewRecord, Placement, RecordRow, StoredRecord, Submission};
+pub use rows::{
+    AlertReason, Hold, Material, NewRecord, Placement, RecordRow, StoredRecord, Submission,
+};
 pub use sealed::{FileDigest, VaultKey};
-pub use vault::{Alerted, Stored, Vault};
+pub use vault::{Alerted, Stored, Superseded, Vault};
