@@ -283,7 +283,7 @@ async fn nothing_of_a_certificate_leaves_the_mill_and_no_guess_is_confirmed() {
         (&to_lab, ["show", &record, "--fields", "heat,grade", "--out", SHOWN_TO_LAB]),
     ] {
         let about = ["--to", receiver, "--purpose", "order 4711"];
-        run(0, &[&["cert"], &arguments[..], &about].concat()).await;
+        run(0, &[&["cert"][..], &arguments[..], &about[..]].concat()).await;
     }
     town.agree(&town.names_but(&[]), 2).await;
 
