@@ -5,6 +5,7 @@ mod demo;
 mod faults;
 mod load;
 mod output;
+mod publish;
 mod town;
 
 use anyhow::Result;
@@ -68,6 +69,8 @@ enum Command {
     Demo(demo::Demo),
     /// Measures throughput and time to a verified receipt
     Load(load::Load),
+    /// Measures how many certificates a second one node reads, commits to and anchors
+    Publish(publish::Publish),
 }
 
 /// Where a town is.
@@ -132,5 +135,6 @@ async fn run(command: Command) -> Result<bool> {
         Command::Links(place) => faults::links(&place).await,
         Command::Demo(demo) => demo::run(demo).await,
         Command::Load(load) => load::run(load).await,
+        Command::Publish(publish) => publish::run(publish).await,
     }
 }

@@ -9,7 +9,7 @@ use ed25519_dalek::SigningKey;
 use heatmark::Home;
 use heatmark::keys::{self, KeyKind, PassphraseSource};
 use heatmark_client::tls::Identity;
-use heatmark_client::{ClientError, LedgerClient, Target};
+use heatmark_client::{ClientError, DeskClient, LedgerClient, Target};
 use heatmark_ledger::genesis::Genesis;
 use heatmark_ledger::header::Header;
 use heatmark_ledger::ids::{Height, MemberId};
@@ -128,6 +128,19 @@ impl Devnet {
         let identity = identity.map_err(|error| failed(ClientError::from(error)))?;
         let trust = TrustRoot::from_genesis(&self.genesis()?);
         LedgerClient::connect(&self.target(name)?, &identity, trust).await.map_err(failed)
+    }
+
+    /// A connection to a node's desk, as its own organisation; answers are verified from genesis on.
+    ///
+    /// # Errors
+    /// [`DevnetError::Client`].
+    pub async fn desk(&self, name: &str) -> Result<DeskClient, DevnetError> {
+        let failed = |source| DevnetError::Client { name: name.to_owned(), source };
+        let p2p = self.key(name, KeyKind::P2p)?;
+        let identity = Identity::new(p2p, &self.member(name)?);
+        let identity = identity.map_err(|error| failed(ClientError::from(error)))?;
+        let trust = TrustRoot::from_genesis(&self.genesis()?);
+        DeskClient::connect(&self.target(name)?, &identity, trust).await.map_err(failed)
     }
 
     /// As [`Self::client`], sharing what `first` has verified: many clients in one process verify a

@@ -1,9 +1,10 @@
 //! Nothing confidential leaves by accident. Certificates full of unmistakable canaries are
 //! published, put on hold and alerted on; then every byte that any other organisation has or ever
 //! heard is searched for them, and for whatever lets a guess be confirmed: the log, the others'
-//! databases and files, both libp2p networks and gRPC before encryption, logs, metrics, and what
-//! lies on the mill's own disk.
+//! databases and files, both libp2p networks and gRPC before encryption, logs, metrics, what
+//! lies on the mill's own disk, and disclosures, for all that they do not show.
 
+mod attack;
 mod search;
 mod taps;
 
@@ -12,6 +13,7 @@ use heatmark::keys::KeyKind;
 use heatmark_client::ReceiptOf;
 use heatmark_ledger::LeafIndex;
 use heatmark_ledger::messages::body::Payload;
+use prost::Message as _;
 use rocksdb::{DB, IteratorMode, Options};
 use search::{Canary, Confirmations};
 use serde_json::Value;
@@ -33,6 +35,29 @@ const FILE_NAME: &str = "canary-file-name-6612.json";
 const ALERT_REASON: &str = "canary alert reason 3357";
 const HOLD_REASON: &str = "canary hold reason 9904";
 const OPERATOR: &str = "Canary Operator 2208";
+
+const SHOWN_TO_FORGE: &str = "shown-to-forge.disclosure";
+const PROVED_TO_FORGE: &str = "proved-to-forge.disclosure";
+const SHOWN_TO_LAB: &str = "shown-to-lab.disclosure";
+const SPECIFICATION: &str = "
+standard = 'Canaries'
+sample = 'heat'
+rounding = 'astm-e29'
+[[limit]]
+property = 'chemistry/C'
+unit = '%'
+maximum = '0.030'
+[[limit]]
+property = 'chemistry/Cr'
+unit = '%'
+minimum = '16.0'
+maximum = '18.0'
+[[limit]]
+name = 'sum'
+unit = '%'
+formula = 'C + Cr/5'
+maximum = '4'
+";
 
 fn canaries() -> Vec<Canary> {
     let texts = [HEAT, CUSTOMER, FILE_NAME, ALERT_REASON, HOLD_REASON, OPERATOR, "CANARYHEAT"];
@@ -248,8 +273,18 @@ async fn nothing_of_a_certificate_leaves_the_mill_and_no_guess_is_confirmed() {
     let operator = operator["public"].as_str().unwrap();
     run(0, &["vault", "grant", operator, "--name", OPERATOR, "--role", "publish"]).await;
     run(0, &["alert", "raise", &record, "--level", "hold", "--reason", ALERT_REASON]).await;
-    // What is shown, and what is proved, of a record joins here: disclosures and proofs are made,
-    // and the files handed to forge are searched for all but what they show.
+    // Forge is shown the customer and proved the chemistry, the lab is shown the heat.
+    fs::write(town.path("spec.toml"), SPECIFICATION).unwrap();
+    let to_forge = town.devnet.member("forge").unwrap().to_string();
+    let to_lab = town.devnet.member("lab").unwrap().to_string();
+    for (receiver, arguments) in [
+        (&to_forge, ["show", &record, "--fields", "customer/name,grade", "--out", SHOWN_TO_FORGE]),
+        (&to_forge, ["prove", &record, "--spec", "spec.toml", "--out", PROVED_TO_FORGE]),
+        (&to_lab, ["show", &record, "--fields", "heat,grade", "--out", SHOWN_TO_LAB]),
+    ] {
+        let about = ["--to", receiver, "--purpose", "order 4711"];
+        run(0, &[&["cert"][..], &arguments[..], &about[..]].concat()).await;
+    }
     town.agree(&town.names_but(&[]), 2).await;
 
     // Whatever another member may ask of the mill's node and of its own.
@@ -310,11 +345,11 @@ async fn nothing_of_a_certificate_leaves_the_mill_and_no_guess_is_confirmed() {
         places.extend(whole);
         let all = confirmations();
         assert_nothing(&places, &canaries(), &all);
-        // The mill's own people are told their file's name, and no field's value.
+        let record = record_root.as_slice();
+        nothing_but_what_is_shown(&town, record, &all);
+        // The mill's own people are told their file's name and its heat, and get what is shown of the customer.
         let told = heard.lines("grpc mill to mill back");
-        let values: Vec<Canary> =
-            canaries().into_iter().filter(|canary| canary.name != FILE_NAME).collect();
-        assert_nothing(&told, &values, &all);
+        assert_nothing(&told, &canaries_but(&[FILE_NAME, HEAT, "CANARYHEAT", CUSTOMER]), &all);
         // What the mill's own people send does hold them, before it is encrypted: the taps and the
         // search would have found them elsewhere.
         let sent = unframed(&heard.lines("grpc mill to mill there")["grpc mill to mill there"]);
@@ -326,6 +361,49 @@ async fn nothing_of_a_certificate_leaves_the_mill_and_no_guess_is_confirmed() {
         }
     })
     .await;
+}
+
+/// What each receiver holds says what it was shown, and confirms no guess at anything else.
+fn nothing_but_what_is_shown(town: &Town, record: &[u8], all: &Confirmations) {
+    let read = |name: &str| fs::read(town.path(name)).unwrap();
+    let proved = attack::Disclosure::decode(read(PROVED_TO_FORGE).as_slice()).unwrap();
+    let carbon = proved.fields().into_iter().find(|field| field.path == attack::CARBON_PATH);
+    let carbon = carbon.expect("the proof is about carbon").value;
+    let commitment = usize::from(carbon[1]) + 4;
+    let head_hash = heatmark_records::Head::decode(&proved.head).unwrap().hash().0;
+    for (holds, shown, held) in [
+        (CUSTOMER, &[CUSTOMER][..], &[SHOWN_TO_FORGE, PROVED_TO_FORGE][..]),
+        (HEAT, &[HEAT, "CANARYHEAT"], &[SHOWN_TO_LAB]),
+    ] {
+        let files: Vec<Vec<u8>> = held.iter().map(|name| read(name)).collect();
+        assert!(Canary::text(holds).found_in(&files.concat()).is_some(), "{holds} is shown");
+        let places = held.iter().map(ToString::to_string).zip(files.clone()).collect();
+        assert_nothing(&places, &canaries_but(shown), all);
+        for file in &files {
+            for field in attack::Disclosure::decode(file.as_slice()).unwrap().fields() {
+                let leads = attack::leads_to(&head_hash, &field, record);
+                assert!(leads, "{}", field.path);
+            }
+        }
+        let attack = attack::Attack {
+            // What is shown needs no guess; a guess at it would be confirmed.
+            heat: if holds == HEAT {
+                |guess| format!("another-{guess}")
+            } else {
+                |guess| format!("CANARYHEAT-{guess:06}")
+            },
+            first_carbon: 20_000_009_044_127,
+            carbon_leaf: (carbon.clone(), commitment),
+            head_hash,
+            others: vec![1_682],
+        };
+        assert_eq!(attack.on(&files), None, "a guess is confirmed by {held:?}");
+    }
+}
+
+/// All canaries but these.
+fn canaries_but(shown: &[&str]) -> Vec<Canary> {
+    canaries().into_iter().filter(|canary| !shown.contains(&canary.name.as_str())).collect()
 }
 
 /// What the DATA frames of HTTP/2 connections carry, one after the other (RFC 9113, sections 3.4, 4.1 and

@@ -2,7 +2,7 @@
 //! whose watch and node are killed.
 
 use crate::town::{LONG, Town};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -103,8 +103,40 @@ async fn mapped_files_pdfs_copies_and_successors_are_published() {
     assert!(
         unknown["refused"][0]["faults"][0].as_str().unwrap().contains("published no such record")
     );
-    assert_eq!(publish(0, &["--supersedes", &old, &new])["new"], 1);
+    let published = publish(0, &["--supersedes", &old, &new]);
+    assert_eq!(published["new"], 1);
+    superseded(&town, &old, published["files"][0]["record_id"].as_str().unwrap());
     town.down().await;
+}
+
+/// The old record is marked, the network knows, and who gets the alert file learns by which record, offline.
+fn superseded(town: &Town, old: &str, new: &str) {
+    let listed = |id: &str| {
+        town.command(0, &["cert", "list", "--home", "mill", "--id", id])["records"][0].clone()
+    };
+    let (before, after) = (listed(old), listed(new));
+    assert_eq!((&before["superseded_by"], &after["supersedes"]), (&json!(new), &json!(old)));
+    assert_eq!(
+        (&before["heat"], &before["commissions_mg"]),
+        (&json!("H-1"), &json!(2_000_000_000))
+    );
+    assert_eq!((&after["superseded_by"], &before["supersedes"]), (&Value::Null, &Value::Null));
+    let subject = before["alert_subject"].as_str().unwrap();
+    let seen = town.command(1, &["alert", "status", subject, "--home", "forge"]);
+    assert_eq!(
+        (&seen["level"], &seen["alerts"][0]["reason"]),
+        (&json!("superseded"), &Value::Null)
+    );
+    let mut tell =
+        vec!["alert", "status", old, "--home", "mill", "--reason", "--out", "old.alerts"];
+    let told = town.command(1, &tell);
+    assert_eq!(told["alerts"][0]["superseded_by"], new);
+    // Only who raised it knows why.
+    (tell[2], tell[4]) = (subject, "forge");
+    town.command(2, &tell);
+    let genesis = town.devnet.genesis_path().display().to_string();
+    let read = town.command(1, &["alert", "verify", "old.alerts", "--trust", &genesis]);
+    assert_eq!(read["alerts"][0]["superseded_by"], new);
 }
 
 struct Watch(Child);

@@ -1,6 +1,8 @@
 //! What stands against a record: its issuer's alert and every member's concern, or that there is
 //! none, as of one certified header, offline. Refuses a file that leaves a member out, proves
-//! something else, or does not link to the trust root. Specification: `proto/README.md`, section 7.
+//! something else, gives a reason that is not the alert's, or does not link to the trust root. Specification: `proto/README.md`, section 7.
+
+use std::collections::BTreeMap;
 
 use crate::header::Header;
 use crate::ids::{AlertSubject, MemberId};
@@ -8,7 +10,11 @@ use crate::receipt::{CertifiedHeader, ReceiptError, TrustRoot};
 use crate::state;
 use crate::wire::{self, MAX_RECEIPT_BYTES};
 use heatmark_merkle::map::MapProof;
+use heatmark_merkle::{Hash, tag};
 use heatmark_proto::ledger::v1 as pb;
+
+/// Longest reason of an alert, in bytes.
+pub const MAX_ALERT_REASON_BYTES: usize = 4_096;
 
 /// What stands against an alert subject.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,6 +27,8 @@ pub struct Standing {
     pub issuers: Option<pb::AlertState>,
     /// Members' concerns, ascending by member.
     pub concerns: Vec<(MemberId, pb::AlertState)>,
+    /// Reasons that came with the file, by their digests.
+    pub reasons: BTreeMap<Hash, String>,
 }
 
 impl Standing {
@@ -28,6 +36,13 @@ impl Standing {
     #[must_use]
     pub fn level(&self) -> pb::AlertLevel {
         self.issuers.as_ref().map_or(pb::AlertLevel::Clear, pb::AlertState::level)
+    }
+
+    /// Why an alert was raised, where the file tells.
+    #[must_use]
+    pub fn reason(&self, alert: &pb::AlertState) -> Option<&str> {
+        let digest = Hash::try_from(alert.reason_digest.as_slice()).ok()?;
+        self.reasons.get(&digest).map(String::as_str)
     }
 }
 
@@ -82,7 +97,36 @@ pub fn verify(proof: &pb::AlertProof, trust: &TrustRoot) -> Result<Standing, Rec
         return Err(ReceiptError::Field("entries"));
     }
     let issuers = issuers.map(|value| alert_of(&value)).transpose()?;
-    Ok(Standing { subject, header, issuers, concerns })
+    let alerts = issuers.iter().chain(concerns.iter().map(|(_, concern)| concern));
+    let reasons = reasons(&proof.reasons, alerts)?;
+    Ok(Standing { subject, header, issuers, concerns, reasons })
+}
+
+/// The digest of a reason that goes on the log: `H("alert-reason", salt, reason)`.
+#[must_use]
+pub fn reason_digest(salt: &[u8; 32], reason: &str) -> Hash {
+    tag::hash("alert-reason", &[salt, reason.as_bytes()])
+}
+
+/// Each reason opens the digest of one alert, in the alerts' order; none opens nothing.
+fn reasons<'a>(
+    given: &[pb::AlertReason],
+    mut alerts: impl Iterator<Item = &'a pb::AlertState>,
+) -> Result<BTreeMap<Hash, String>, ReceiptError> {
+    let mut reasons = BTreeMap::new();
+    for pb::AlertReason { salt, reason } in given {
+        let wrong = ReceiptError::Field("reasons");
+        if reason.len() > MAX_ALERT_REASON_BYTES {
+            return Err(wrong);
+        }
+        let salt = salt.as_slice().try_into().map_err(|_| wrong.clone())?;
+        let digest = reason_digest(salt, reason);
+        if !alerts.any(|alert| alert.reason_digest == digest.0) {
+            return Err(wrong);
+        }
+        reasons.insert(digest, reason.clone());
+    }
+    Ok(reasons)
 }
 
 fn value_of(

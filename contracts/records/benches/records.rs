@@ -9,7 +9,7 @@
 use criterion::{Criterion, criterion_group, criterion_main};
 use heatmark_records::conformance::{Conformance, Prover, verify_all};
 use heatmark_records::{
-    Decimal, Fields, Heading, Measured, Opening, Path, Quantity, Relation, Said, Secret,
+    Crown, Decimal, Fields, Heading, Measured, Opening, Path, Quantity, Relation, Said, Secret,
     Specification, Value,
 };
 use std::collections::BTreeMap;
@@ -56,15 +56,31 @@ fn seal(c: &mut Criterion) {
 fn show(c: &mut Criterion) {
     let opening = Opening::seal(heading(), fields(), Secret::new([9; 32])).unwrap();
     let encoded = opening.encode();
+    let tree = opening.tree().unwrap();
+    let crown = tree.crown().unwrap().encode();
     let path = Path::new("chemistry/E3").unwrap();
-    c.bench_function("show one field from its opening", |b| {
+    c.bench_function("show one field from its opening and crown", |b| {
+        b.iter(|| {
+            let opening = Opening::decode(&encoded).unwrap();
+            let tree = opening.tree_under(&Crown::decode(&crown).unwrap()).unwrap();
+            black_box(tree.show(&path).unwrap().encode())
+        });
+    });
+    c.bench_function("show all 100 fields from their opening and crown", |b| {
+        b.iter(|| {
+            let opening = Opening::decode(&encoded).unwrap();
+            let tree = opening.tree_under(&Crown::decode(&crown).unwrap()).unwrap();
+            let all = opening.fields().iter().map(|(path, _)| tree.show(path).unwrap().encode());
+            black_box(all.collect::<Vec<_>>())
+        });
+    });
+    c.bench_function("show one field from its opening alone", |b| {
         b.iter(|| {
             let opening = Opening::decode(&encoded).unwrap();
             let tree = opening.tree().unwrap();
             black_box(tree.show(&path).unwrap().encode())
         });
     });
-    let tree = opening.tree().unwrap();
     let proof = tree.show(&path).unwrap();
     let (head, id) = (opening.head().clone(), tree.id());
     c.bench_function("verify one field", |b| b.iter(|| proof.verify(&head, &id).unwrap()));

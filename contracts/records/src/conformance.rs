@@ -1,6 +1,6 @@
 //! Conformance: that numbers of a record, and linear combinations of them, keep a specification's limits, proved without
-//! showing them. Every limit becomes a statement "this combination of commitments holds a number of 0 to 2^64 − 1";
-//! up to eight go into one aggregated Bulletproofs+ range proof, padded with commitments to zero. Transcripts absorb
+//! showing them. Every limit becomes a statement "this combination of commitments holds a number of 0 to 2^n − 1", n being
+//! 16, 32 or 64; up to eight of one width go into one aggregated Bulletproofs+ range proof, padded with commitments to zero. Transcripts absorb
 //! what the proof is for, the specification's text, and every field with its commitments.
 //! Refuses results that say too little (`<0.001` proves no minimum), and proofs made for anything else.
 //! Specification: `proto/README.md` section 9.
@@ -11,6 +11,7 @@ mod ranges;
 mod statement;
 #[cfg(test)]
 mod tests;
+mod width;
 
 pub use ranges::{MAX_PROOF_BYTES as MAX_RANGE_PROOF_BYTES, VERSION};
 
@@ -23,8 +24,8 @@ use crate::{Committed, Decimal, Path, RecordError, RecordTree, Said, Specificati
 use ranges::Claim;
 use statement::{Statement, Subject, statements};
 
-/// Why a limit is not proved. Said to the record's holder only.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+/// Why a limit is not proved. Said to the record's holder only; of several reasons the last one here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Error)]
 pub enum Unprovable {
     /// The record has no such field.
     #[error("the record says nothing of it")]
@@ -41,6 +42,10 @@ pub enum Unprovable {
     /// The numbers have too many digits for a proof.
     #[error("its digits are too many for a proof")]
     TooFine,
+    /// It keeps the limit, but is further from it than any number that the proof reaches: a share below zero, or above
+    /// 10,000 %.
+    #[error("it is further from its limit than a proof reaches")]
+    TooFar,
     /// It is outside the limit.
     #[error("it is outside its limits")]
     Outside,
@@ -263,10 +268,9 @@ impl<'a> Prover<'a> {
                         .paths()
                         .map(|path| self.numbers(path).iter().map(Decimal::mantissa).collect())
                         .collect();
-                    let kept = |statement: &Statement| statement.kept(&numbers);
-                    if let Some(fault) =
-                        statements.iter().flatten().find_map(|statement| kept(statement).err())
-                    {
+                    // What is outside one bound is far from the other.
+                    let kept = |statement: &Statement| statement.kept(&numbers).err();
+                    if let Some(fault) = statements.iter().flatten().filter_map(kept).max() {
                         faults.push((limit.name.clone(), fault));
                     }
                 }

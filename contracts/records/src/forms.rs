@@ -39,7 +39,7 @@ use std::fmt;
 pub use attestation::{Accreditation, Attestation, Attests};
 pub use fault::{Fault, What};
 pub use json::{MAX_DEPTH, MAX_FILE_BYTES};
-pub use origin::{NoOrigin, Origin, origin};
+pub use origin::{NoOrigin, Origin, heat, origin, stated_mass};
 pub use units::{mass_mg, share_exponent};
 
 use crate::{Fields, Value};

@@ -24,6 +24,8 @@ pub enum Depth {
 }
 
 impl Depth {
+    pub(crate) const ALL: [Self; 3] = [Self::Twelve, Self::Fifteen, Self::Eighteen];
+
     /// The smallest depth for so many fields.
     #[must_use]
     pub const fn for_fields(count: usize) -> Self {

@@ -36,7 +36,7 @@ pub use path::{MAX_PATH_BYTES, Path};
 pub use pattern::matches;
 pub use proof::{FieldProof, MAX_PROOF_BYTES, Said};
 pub use specification::{Limit, Specification};
-pub use tree::RecordTree;
+pub use tree::{Crown, RecordTree};
 pub use value::{
     Committed, CommittedDecimal, Decimal, Document, MAX_SCALE, MAX_SEVERAL, MAX_TEXT_BYTES,
     MAX_UNIT_BYTES, Measured, Moment, Quantity, Relation, Value,

@@ -16,7 +16,9 @@ use zeroize::Zeroizing;
 
 use crate::commitment::Blinding;
 use crate::head::slot_of;
-use crate::{Depth, Head, Heading, Path, RecordError, RecordId, RecordTree, SUITE, Value, wire};
+use crate::{
+    Crown, Depth, Head, Heading, Path, RecordError, RecordId, RecordTree, SUITE, Value, wire,
+};
 
 /// Most fields in a record.
 pub const MAX_FIELDS: usize = 1_000;
@@ -179,11 +181,22 @@ impl Opening {
     /// # Errors
     /// `SlotTaken`, `BadForm` or `UnknownSuite` when head and fields make no record.
     pub fn tree(&self) -> Result<RecordTree<'_>, RecordError> {
-        self.head.check()?;
-        if self.fields.is_empty() {
-            return Err(RecordError::NoFields);
-        }
+        self.check_head()?;
         RecordTree::build(self)
+    }
+
+    /// The same tree, of which only the crown is there; what is shown is hashed then. Compare its id with the record's.
+    ///
+    /// # Errors
+    /// As [`Opening::tree`]; `WrongLength` when the crown is of another depth.
+    pub fn tree_under(&self, crown: &Crown) -> Result<RecordTree<'_>, RecordError> {
+        self.check_head()?;
+        RecordTree::under(self, crown)
+    }
+
+    fn check_head(&self) -> Result<(), RecordError> {
+        self.head.check()?;
+        if self.fields.is_empty() { Err(RecordError::NoFields) } else { Ok(()) }
     }
 
     /// Rebuilds the record and gives its id; whoever holds an opening compares that with what was anchored.

@@ -2,51 +2,109 @@
 //! Fillers are hashed from saved midstates, which changes no byte of what is hashed and takes a third of the time.
 //! Specification: `proto/README.md` section 9.
 
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::ops::Range;
+
 use heatmark_merkle::tree::{leaf_hash, node_hash};
 use heatmark_merkle::{Hash, tag};
 use sha2::block_api::compress256;
+use zeroize::Zeroizing;
 
 use crate::commitment::{Commitment, commit_all};
 use crate::head::slot_of;
 use crate::opening::{Opening, Salts, slots};
 use crate::proof::Said;
-use crate::{Decimal, FieldProof, Fields, Path, RecordError, RecordId, Value};
+use crate::{Decimal, Depth, FieldProof, Path, RecordError, RecordId, Value};
 
-/// A record's tree with all its nodes: shows fields without hashing again.
+/// A record's tree: shows fields without hashing more of it than is asked for.
 #[derive(Debug)]
 pub struct RecordTree<'a> {
     opening: &'a Opening,
     head_hash: Hash,
-    /// Level 0 are the leaves; the last level is the root alone.
+    /// The levels from `height` above the leaves up; the last one is the root alone.
     levels: Vec<Vec<Hash>>,
+    /// 0 in a tree that was hashed as a whole, so that its first level are the leaves.
+    height: u32,
     root: Hash,
+}
+
+/// The nodes half-way up a record's tree: whoever keeps them beside the opening hashes only the small trees below those that it
+/// shows something of. They follow from the opening and are as secret.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Crown(Vec<Hash>);
+
+impl Crown {
+    /// The nodes in their order, 32 bytes each: 2 kB up to 120 fields, 16 kB at most.
+    #[must_use]
+    pub fn encode(&self) -> Zeroizing<Vec<u8>> {
+        Zeroizing::new(self.0.iter().flat_map(|hash| hash.0).collect())
+    }
+
+    /// Reads what [`Crown::encode`] wrote. Whether it is the crown of a record, [`Opening::tree_under`] and the id it gives say.
+    ///
+    /// # Errors
+    /// `WrongLength` when it is the crown of no tree.
+    pub fn decode(bytes: &[u8]) -> Result<Self, RecordError> {
+        let (hashes, rest) = bytes.as_chunks::<32>();
+        let known = |depth: &Depth| depth.slots() >> below_crown(*depth);
+        let known =
+            Depth::ALL.iter().map(known).any(|count| usize::try_from(count) == Ok(hashes.len()));
+        if !known || !rest.is_empty() {
+            return Err(RecordError::WrongLength);
+        }
+        Ok(Self(hashes.iter().copied().map(Hash).collect()))
+    }
+}
+
+impl fmt::Debug for Crown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Crown")
+    }
+}
+
+/// How far the crown is above the leaves.
+const fn below_crown(depth: Depth) -> u32 {
+    depth.bits() / 2
 }
 
 impl<'a> RecordTree<'a> {
     pub(crate) fn build(opening: &'a Opening) -> Result<Self, RecordError> {
-        let depth = opening.head.depth;
         let head_hash = opening.head.hash();
-        let salts = opening.secret.salts(&head_hash);
-        let fillers = Fillers::new(&head_hash, &salts.filler_key());
-        let mut leaves: Vec<Hash> = (0..depth.slots()).map(|slot| fillers.leaf(slot)).collect();
-        let slots = slots(&head_hash, depth, &opening.fields)?;
-        let commitments = commit(&opening.fields, &salts);
-        let mut commitments = commitments.as_slice();
-        for (slot, (path, value)) in slots.into_iter().zip(opening.fields.iter()) {
-            let count = value.numbers().len();
-            let (own, rest) =
-                commitments.split_at_checked(count).ok_or(RecordError::WrongLength)?;
-            commitments = rest;
-            let leaf = field_leaf(&head_hash, path, &salts.of(path), &value.leaf(own)?);
-            let place = usize::try_from(slot).ok().and_then(|slot| leaves.get_mut(slot));
-            *place.ok_or(RecordError::BadDepth)? = leaf;
+        let leaves = leaves(opening, &head_hash, 0..opening.head.depth.slots())?;
+        Self::over(opening, head_hash, leaves, 0)
+    }
+
+    pub(crate) fn under(opening: &'a Opening, crown: &Crown) -> Result<Self, RecordError> {
+        let depth = opening.head.depth;
+        let height = below_crown(depth);
+        if usize::try_from(depth.slots() >> height) != Ok(crown.0.len()) {
+            return Err(RecordError::WrongLength);
         }
-        let mut levels = vec![leaves];
-        while let Some(level) = levels.last().filter(|level| level.len() > 1) {
-            levels.push(level.chunks_exact(2).filter_map(fold).collect());
-        }
+        Self::over(opening, opening.head.hash(), crown.0.clone(), height)
+    }
+
+    fn over(
+        opening: &'a Opening,
+        head_hash: Hash,
+        first: Vec<Hash>,
+        height: u32,
+    ) -> Result<Self, RecordError> {
+        let levels = levels(first);
         let root = *levels.last().and_then(|level| level.first()).ok_or(RecordError::BadDepth)?;
-        Ok(Self { opening, head_hash, levels, root })
+        Ok(Self { opening, head_hash, levels, height, root })
+    }
+
+    /// The nodes to keep beside the opening, so that showing costs less.
+    ///
+    /// # Errors
+    /// `BadDepth`, which does not happen.
+    pub fn crown(&self) -> Result<Crown, RecordError> {
+        let above = below_crown(self.opening.head.depth).saturating_sub(self.height);
+        let level = usize::try_from(above).ok().and_then(|above| self.levels.get(above));
+        level.cloned().map(Crown).ok_or(RecordError::BadDepth)
     }
 
     /// The record's id: `H("record", head hash, tree root)`.
@@ -58,12 +116,13 @@ impl<'a> RecordTree<'a> {
     /// Shows what the record says of a path: its value, or that there is none.
     ///
     /// # Errors
-    /// `SlotTaken` when the path is absent and its slot holds another field, which is then not shown in its stead.
+    /// `SlotTaken` when the path is absent and its slot holds another field, which is then not shown in its stead; `WrongRoot`
+    /// when the crown that this tree was begun from is not its opening's.
     pub fn show(&self, path: &Path) -> Result<FieldProof, RecordError> {
         let salts = self.opening.secret.salts(&self.head_hash);
         let Some(value) = self.opening.fields.get(path) else { return self.show_absent(path) };
         let blindings = salts.blindings(path, value.numbers().len());
-        Ok(self.proof(path, Said::Shown { value: value.clone(), blindings }, salts.of(path)))
+        self.proof(path, Said::Shown { value: value.clone(), blindings }, salts.of(path))
     }
 
     /// Shows of a result everything but its numbers: unit, shape, relations, decimal places and the commitments.
@@ -80,7 +139,7 @@ impl<'a> RecordTree<'a> {
                 let blindings = salts.blindings(path, numbers.len());
                 let commitments = commit_all(numbers.into_iter().zip(&blindings));
                 let said = Said::Committed(measured.committed(&commitments)?);
-                Ok(self.proof(path, said, salts.of(path)))
+                self.proof(path, said, salts.of(path))
             }
             _ => self.show(path),
         }
@@ -94,27 +153,88 @@ impl<'a> RecordTree<'a> {
         }
         let filler_key = secret.salts(&self.head_hash).filler_key();
         let salt = Fillers::new(&self.head_hash, &filler_key).salt(slot);
-        Ok(self.proof(path, Said::Absent, salt))
+        self.proof(path, Said::Absent, salt)
     }
 
-    fn proof(&self, path: &Path, said: Said, salt: [u8; 32]) -> FieldProof {
+    fn proof(&self, path: &Path, said: Said, salt: [u8; 32]) -> Result<FieldProof, RecordError> {
         let slot = slot_of(&self.head_hash, self.opening.head.depth, path);
-        FieldProof { path: path.clone(), said, salt, siblings: self.siblings(slot) }
+        Ok(FieldProof { path: path.clone(), said, salt, siblings: self.siblings(slot)? })
     }
 
-    fn siblings(&self, slot: u32) -> Vec<Hash> {
-        let below_root = self.levels.len().saturating_sub(1);
-        let index = usize::try_from(slot).unwrap_or(usize::MAX);
-        let levels = self.levels.iter().take(below_root).enumerate();
-        levels.filter_map(|(height, level)| level.get((index >> height) ^ 1).copied()).collect()
+    fn siblings(&self, slot: u32) -> Result<Vec<Hash>, RecordError> {
+        let subtree = slot >> self.height;
+        let mut hashes =
+            if self.height == 0 { Vec::new() } else { self.siblings_below(subtree, slot)? };
+        hashes.extend(siblings(&self.levels, subtree));
+        Ok(hashes)
+    }
+
+    /// Hashes one subtree below the crown, and makes sure that it is the crown's.
+    fn siblings_below(&self, subtree: u32, slot: u32) -> Result<Vec<Hash>, RecordError> {
+        let first = subtree << self.height;
+        let slots = first..first.saturating_add(1 << self.height);
+        let levels = levels(leaves(self.opening, &self.head_hash, slots)?);
+        let known = usize::try_from(subtree).ok().and_then(|at| self.levels.first()?.get(at));
+        if known.is_none() || levels.last().and_then(|level| level.first()) != known {
+            return Err(RecordError::WrongRoot);
+        }
+        Ok(siblings(&levels, slot.saturating_sub(first)).collect())
     }
 }
 
-/// Commitments to all numbers of all fields, in the order of the fields.
-fn commit(fields: &Fields, salts: &Salts) -> Vec<Commitment> {
+/// The leaves of some slots, in their order.
+fn leaves(
+    opening: &Opening,
+    head_hash: &Hash,
+    wanted: Range<u32>,
+) -> Result<Vec<Hash>, RecordError> {
+    let salts = opening.secret.salts(head_hash);
+    let fillers = Fillers::new(head_hash, &salts.filler_key());
+    let mut leaves: Vec<Hash> = wanted.clone().map(|slot| fillers.leaf(slot)).collect();
+    let slots = slots(head_hash, opening.head.depth, &opening.fields)?;
+    let fields: Vec<_> = slots
+        .into_iter()
+        .zip(opening.fields.iter())
+        .filter(|(slot, _)| wanted.contains(slot))
+        .collect();
+    let commitments = commit(fields.iter().map(|(_, field)| *field), &salts);
+    let mut commitments = commitments.as_slice();
+    for (slot, (path, value)) in fields {
+        let count = value.numbers().len();
+        let (own, rest) = commitments.split_at_checked(count).ok_or(RecordError::WrongLength)?;
+        commitments = rest;
+        let leaf = field_leaf(head_hash, path, &salts.of(path), &value.leaf(own)?);
+        let place = usize::try_from(slot.saturating_sub(wanted.start)).ok();
+        *place.and_then(|place| leaves.get_mut(place)).ok_or(RecordError::BadDepth)? = leaf;
+    }
+    Ok(leaves)
+}
+
+/// A level, and all above it.
+fn levels(first: Vec<Hash>) -> Vec<Vec<Hash>> {
+    let mut levels = vec![first];
+    while let Some(level) = levels.last().filter(|level| level.len() > 1) {
+        levels.push(level.chunks_exact(2).filter_map(fold).collect());
+    }
+    levels
+}
+
+/// The other child on every level on the way up, but for the root, which has none.
+fn siblings(levels: &[Vec<Hash>], index: u32) -> impl Iterator<Item = Hash> {
+    let index = usize::try_from(index).unwrap_or(usize::MAX);
+    let below_root = levels.len().saturating_sub(1);
+    let levels = levels.iter().take(below_root).enumerate();
+    levels.filter_map(move |(height, level)| level.get((index >> height) ^ 1).copied())
+}
+
+/// Commitments to all numbers of these fields, in their order.
+fn commit<'f>(
+    fields: impl Iterator<Item = (&'f Path, &'f Value)>,
+    salts: &Salts,
+) -> Vec<Commitment> {
     let mut numbers = Vec::new();
     let mut blindings = Vec::new();
-    for (path, value) in fields.iter() {
+    for (path, value) in fields {
         let of_field = value.numbers();
         blindings.extend(salts.blindings(path, of_field.len()));
         numbers.extend(of_field.iter().map(Decimal::mantissa));

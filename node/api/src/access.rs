@@ -25,7 +25,8 @@ enum Need {
     Role(Role),
 }
 
-/// Methods of the desk for whoever does not administer. Rows of records hold no field's value.
+/// Methods of the desk for whoever does not administer. Rows of records hold no field's value but heat and
+/// mass, by which people know them.
 const METHODS: &[(&str, Need)] = &[
     ("/heatmark.desk.v1.DeskService/ListRecords", Need::Any),
     ("/heatmark.desk.v1.DeskService/Publish", Need::Role(Role::Publish)),
@@ -37,6 +38,7 @@ const METHODS: &[(&str, Need)] = &[
     ("/heatmark.desk.v1.DeskService/Attest", Need::Role(Role::Publish)),
     ("/heatmark.desk.v1.DeskService/Agree", Need::Role(Role::Inspect)),
     ("/heatmark.desk.v1.DeskService/RaiseAlert", Need::Role(Role::Alert)),
+    ("/heatmark.desk.v1.DeskService/ExplainAlert", Need::Role(Role::Alert)),
 ];
 
 fn need_of(path: &str) -> Need {

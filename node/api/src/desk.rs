@@ -13,6 +13,7 @@ use heatmark_desk::{AlertOn, Committed, Desk, DeskError, Disclose, Limits, batch
 use heatmark_evidence::Selection;
 use heatmark_ledger::Hash;
 use heatmark_ledger::ids::{AlertSubject, MemberId};
+use heatmark_ledger::messages::AlertReason;
 use heatmark_proto::desk::v1 as pb;
 use heatmark_records::Specification;
 use heatmark_vault::{Actor, RecordRow};
@@ -87,6 +88,19 @@ impl DeskService for DeskApi {
             transaction_id: id.to_vec(),
             receipt: Some(receipt),
         }))
+    }
+
+    async fn explain_alert(
+        &self,
+        request: Request<pb::ExplainAlertRequest>,
+    ) -> Result<Response<pb::ExplainAlertResponse>, Status> {
+        let desk = self.desk_for(&request)?;
+        let record = Hash::try_from(request.into_inner().record_id.as_slice());
+        let record = record.map_err(|_| field("a record id has 32 bytes"))?;
+        let reason = self.in_time(desk.explain_alert(record)).await?;
+        let reason =
+            reason.map(|kept| AlertReason { salt: kept.salt.to_vec(), reason: kept.reason });
+        Ok(Response::new(pb::ExplainAlertResponse { reason }))
     }
 
     async fn disclose(
@@ -290,5 +304,10 @@ fn row(row: RecordRow) -> pb::RecordRow {
         retain_until_ms: row.retain_until_ms.unwrap_or(0),
         on_hold: row.hold.is_some(),
         erased_at_ms: row.erased_at_ms.unwrap_or(0),
+        heat: row.material.heat,
+        mass_mg: row.material.mass_mg.unwrap_or(0),
+        commissions_nothing: row.material.commissions_nothing,
+        superseded_by: row.superseded_by.map(|id| id.0.to_vec()).unwrap_or_default(),
+        supersedes: row.supersedes.map(|id| id.0.to_vec()).unwrap_or_default(),
     }
 }

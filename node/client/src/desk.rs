@@ -158,6 +158,20 @@ impl DeskClient {
         }
     }
 
+    /// Why the alert that stands on one of the node's records was raised; whether that opens its digest, the caller
+    /// verifies.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn explain_alert(
+        &self,
+        record: [u8; 32],
+    ) -> Result<Option<pb::AlertReason>, ClientError> {
+        let request = desk::ExplainAlertRequest { record_id: record.to_vec() };
+        let answer = self.service.clone().explain_alert(timed(request, CALL_TIMEOUT)).await?;
+        Ok(answer.into_inner().reason)
+    }
+
     /// Has the node make a disclosure of one of its records; whether it says what was asked for, the caller verifies.
     ///
     /// # Errors

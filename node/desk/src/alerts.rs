@@ -8,14 +8,12 @@ use crate::submission::Committed;
 use crate::{Desk, DeskError, blocking};
 use heatmark_ledger::ids::AlertSubject;
 use heatmark_ledger::{Hash, messages as pb, state, transaction};
-use heatmark_merkle::tag;
 use heatmark_records::RecordId;
 use heatmark_vault::{AlertReason, Alerted, Deed};
 use prost::Message as _;
 use std::sync::Arc;
 
-/// Longest reason of an alert, in bytes.
-pub const MAX_REASON_BYTES: usize = 4_096;
+pub use heatmark_ledger::alerts::{MAX_ALERT_REASON_BYTES as MAX_REASON_BYTES, reason_digest};
 
 /// What an alert is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,12 +31,6 @@ pub struct RaisedAlert {
     pub alert: pb::Alert,
     /// Its transaction.
     pub committed: Committed,
-}
-
-/// The digest of a reason that goes on the log.
-#[must_use]
-pub fn reason_digest(salt: &[u8; 32], reason: &str) -> Hash {
-    tag::hash("alert-reason", &[salt, reason.as_bytes()])
 }
 
 impl Desk {
@@ -83,6 +75,29 @@ impl Desk {
         };
         let committed = self.commit(&self.sign(&body, cosignatures)).await?;
         Ok(RaisedAlert { alert, committed })
+    }
+
+    /// Why the alert that stands on an own record was raised, for one who tells others: the vault's log says so
+    /// first. Nothing where none stands, or the vault does not know.
+    ///
+    /// # Errors
+    /// [`DeskError::UnknownRecord`], [`DeskError::Vault`], [`DeskError::State`].
+    pub async fn explain_alert(&self, id: RecordId) -> Result<Option<AlertReason>, DeskError> {
+        let (subject, _) = self.subject(AlertOn::OwnRecord(id)).await?;
+        let desk = self.clone();
+        blocking(move || {
+            let Some(alert) = state::alert(&desk.parts.store, &subject, None)? else {
+                return Ok(None);
+            };
+            let Ok(digest) = Hash::try_from(alert.reason_digest.as_slice()) else {
+                return Ok(None);
+            };
+            let vault = &desk.parts.vault;
+            let Some(reason) = vault.alert_reason(&digest.0)? else { return Ok(None) };
+            vault.note(&desk.actor, Deed::Show, Some(id.0), 0)?;
+            Ok(Some(reason))
+        })
+        .await
     }
 
     /// Notes an alert that comes as a whole body: its reason is the caller's.

@@ -94,6 +94,12 @@ impl Desk {
             if let Err(error) = self.resume_once().await {
                 tracing::warn!(code = error.code(), "pending records are not anchored yet");
             }
+            if let Err(error) = self.tell_superseded().await {
+                tracing::warn!(
+                    code = error.code(),
+                    "a superseded record is not marked on the log yet"
+                );
+            }
             tokio::select! {
                 () = self.shared.left.notified() => {}
                 () = tokio::time::sleep(RESUME_INTERVAL) => {}

@@ -52,12 +52,9 @@ impl Desk {
             return Err(DeskError::UnknownMember(receiver));
         }
         let stored = self.parts.vault.record(&record)?.ok_or(DeskError::UnknownRecord(record))?;
-        let place = stored.row.placement.ok_or(DeskError::NotAnchored(record))?;
+        let place = stored.row.placement.clone().ok_or(DeskError::NotAnchored(record))?;
         let signer = PublicKey::of(&self.parts.signing).id();
-        let tree = stored.opening.tree()?;
-        if tree.id() != record {
-            return Err(heatmark_vault::VaultError::Damaged.into());
-        }
+        let tree = stored.tree()?;
         let mut draft = Draft::new(&stored.opening, &tree, receiver, &purpose)
             .map_err(|_| DeskError::Purpose)?;
         let mut shown: u64 = 0;

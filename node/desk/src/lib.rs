@@ -26,6 +26,7 @@ mod post;
 mod publish;
 mod reading;
 mod submission;
+mod superseding;
 #[cfg(test)]
 mod tests;
 
@@ -38,6 +39,7 @@ pub use keys::{Seed, alert_signing_key};
 pub use post::{Carrier, MAX_LETTER_FILE_BYTES, MAX_LETTER_NAME_BYTES};
 pub use publish::{CertificateFile, MAX_FILE_NAME_BYTES, PublishEvent, RECORDS_PER_ANCHOR};
 pub use submission::Committed;
+pub use superseding::{SUPERSEDED_BY, superseded_reason};
 
 use ed25519_dalek::SigningKey;
 use heatmark_ledger::ids::{AlertSubject, MemberId};

@@ -17,7 +17,7 @@ pub const RECORDS_PER_ANCHOR: usize = 10_000;
 pub const MAX_FILE_NAME_BYTES: usize = 1_024;
 
 /// Files of one group, and bytes after which a group is closed: what a publication holds in memory.
-const GROUP_FILES: usize = 64;
+const GROUP_FILES: usize = 256;
 const GROUP_BYTES: usize = 16 << 20;
 /// Anchors of one publication on their way at once.
 const ANCHORS_UNDER_WAY: usize = 4;
@@ -60,6 +60,8 @@ pub enum PublishEvent {
         already_published: bool,
         /// What it commissions, or why nothing.
         origin: Result<Origin, NoOrigin>,
+        /// The record whose place it takes.
+        supersedes: Option<RecordId>,
     },
     /// A file was not understood; nothing of it was kept.
     Refused {
@@ -171,6 +173,13 @@ impl Publication {
             };
             // The anchor stands whether somebody listens or not.
             let _ = events.send(Ok(event)).await;
+            // What cannot be told now is told later; the publication stands.
+            if let Err(error) = desk.tell_superseded().await {
+                tracing::warn!(
+                    code = error.code(),
+                    "a superseded record is not marked on the log yet"
+                );
+            }
             Ok(())
         });
         Ok(())

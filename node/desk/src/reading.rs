@@ -10,7 +10,7 @@ use heatmark_merkle::tag;
 use heatmark_records::forms::{self, Certificate};
 use heatmark_records::{Heading, Opening, RecordError, RecordId, Secret};
 use heatmark_vault::{FileDigest, NewRecord, Stored};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZero;
 use std::thread;
 
@@ -33,15 +33,15 @@ enum Draft {
 impl Desk {
     /// Reads a group of files; computes for long and waits for the disk.
     pub(crate) fn read(&self, files: Vec<CertificateFile>) -> Result<Reading, DeskError> {
-        let mut drafts = Vec::with_capacity(files.len());
-        let mut digests = Vec::with_capacity(files.len());
-        let mut first_with = BTreeMap::new();
-        for (position, file) in files.iter().enumerate() {
-            let digest = digest_of(file);
-            digests.push(digest);
-            let first = *first_with.entry(digest).or_insert(position);
-            drafts.push(self.draft(file, &digest, first == position)?);
-        }
+        let digests: Vec<FileDigest> = files.iter().map(digest_of).collect();
+        let mut seen = BTreeSet::new();
+        let work: Vec<_> = files
+            .iter()
+            .zip(&digests)
+            .map(|(file, digest)| (file, digest, seen.insert(*digest)))
+            .collect();
+        let mut drafts =
+            on_all_processors(&work, |(file, digest, first)| self.draft(file, digest, *first))?;
         let sealed = self.seal(&files, &digests, &mut drafts)?;
         // Claimed before they are on disk, so that resuming leaves them to us.
         self.claimed().extend(sealed.iter().map(|record| record.id));
@@ -87,13 +87,8 @@ impl Desk {
     }
 
     fn has_published(&self, id: &str) -> Result<bool, DeskError> {
-        let mut bytes = Vec::with_capacity(32);
-        for at in (0..id.len()).step_by(2) {
-            let byte = id.get(at..at.saturating_add(2)).unwrap_or_default();
-            let Ok(byte) = u8::from_str_radix(byte, 16) else { return Ok(false) };
-            bytes.push(byte);
-        }
-        Ok(bytes.len() == 32 && !self.parts.vault.records(&bytes, 1)?.is_empty())
+        let Ok(id) = id.parse::<RecordId>() else { return Ok(false) };
+        Ok(!self.parts.vault.records(&id.0, 1)?.is_empty())
     }
 
     /// Makes records of all certificates among the drafts, on all processors.
@@ -120,17 +115,7 @@ impl Desk {
         let count = u64::try_from(work.len()).unwrap_or(u64::MAX);
         let first_index = self.parts.vault.take_alert_indices(count)?;
         let indexed: Vec<_> = (first_index..).zip(work).collect();
-        let threads = thread::available_parallelism().map_or(1, NonZero::get);
-        let share = indexed.len().div_ceil(threads.max(1)).max(1);
-        let sealed: Vec<Result<Vec<NewRecord>, DeskError>> = thread::scope(|scope| {
-            let running: Vec<_> = indexed
-                .chunks(share)
-                .map(|share| scope.spawn(|| share.iter().map(|item| self.seal_one(item)).collect()))
-                .collect();
-            running.into_iter().map(|run| run.join().unwrap_or(Err(DeskError::Stopped))).collect()
-        });
-        let sealed: Result<Vec<Vec<NewRecord>>, DeskError> = sealed.into_iter().collect();
-        Ok(sealed?.into_iter().flatten().collect())
+        on_all_processors(&indexed, |item| self.seal_one(item))
     }
 
     fn seal_one(
@@ -154,13 +139,7 @@ impl Desk {
                 sealed => break sealed?,
             }
         };
-        Ok(NewRecord {
-            id: opening.check()?,
-            opening,
-            file: *file,
-            file_name: (*name).to_owned(),
-            alert_index: *alert_index,
-        })
+        Ok(NewRecord::of(opening, *file, (*name).to_owned(), *alert_index)?)
     }
 
     /// Says what became of each file, in the files' order.
@@ -180,7 +159,7 @@ impl Desk {
             made.insert(record.file, (record, *stored));
         }
         let mut events = Vec::with_capacity(files.len());
-        let mut told = std::collections::BTreeSet::new();
+        let mut told = BTreeSet::new();
         for ((file, digest), draft) in files.iter().zip(digests).zip(drafts) {
             let name = file.name.clone();
             events.push(match (draft, made.get(digest)) {
@@ -196,6 +175,7 @@ impl Desk {
                         fields: u32::try_from(record.opening.fields().len()).unwrap_or(u32::MAX),
                         already_published,
                         origin: forms::origin(record.opening.fields()),
+                        supersedes: record.supersedes(),
                     }
                 }
                 // The same bytes stood before in this group, and were refused there.
@@ -215,6 +195,7 @@ impl Desk {
             fields: record.row.fields,
             already_published: true,
             origin: forms::origin(record.opening.fields()),
+            supersedes: record.row.supersedes,
         })
     }
 
@@ -225,6 +206,25 @@ impl Desk {
             claimed.remove(id);
         }
     }
+}
+
+/// Works on every item, in shares for each processor; the results in the items' order, or the first error.
+fn on_all_processors<T: Sync, R: Send>(
+    items: &[T],
+    work: impl Fn(&T) -> Result<R, DeskError> + Sync,
+) -> Result<Vec<R>, DeskError> {
+    let threads = thread::available_parallelism().map_or(1, NonZero::get);
+    let share = items.len().div_ceil(threads.max(1)).max(1);
+    let work = &work;
+    let done: Vec<Result<Vec<R>, DeskError>> = thread::scope(|scope| {
+        let running: Vec<_> = items
+            .chunks(share)
+            .map(|share| scope.spawn(move || share.iter().map(work).collect()))
+            .collect();
+        running.into_iter().map(|run| run.join().unwrap_or(Err(DeskError::Stopped))).collect()
+    });
+    let done: Result<Vec<Vec<R>>, DeskError> = done.into_iter().collect();
+    Ok(done?.into_iter().flatten().collect())
 }
 
 /// What makes a file the same one: its bytes and, where there is something beside it or it attests something, that.

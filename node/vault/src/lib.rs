@@ -40,8 +40,8 @@ pub use post::{Arrival, LetterRow, MAX_WAITING_BYTES, MAX_WAITING_LETTERS};
 pub use restore::{Restored, check_backup, restore};
 pub use retention::{Erasure, MAX_HOLD_REASON_BYTES};
 pub use rows::{
-    AlertReason, Hold, MAX_AGREED_RECORDS, NewRecord, Placement, RecordRow, StoredRecord,
+    AlertReason, Hold, MAX_AGREED_RECORDS, Material, NewRecord, Placement, RecordRow, StoredRecord,
     Submission,
 };
 pub use sealed::{FileDigest, VaultKey};
-pub use vault::{Alerted, Stored, Vault};
+pub use vault::{Alerted, Stored, Superseded, Vault};

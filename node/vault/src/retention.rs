@@ -13,7 +13,9 @@ use heatmark_records::RecordId;
 use crate::database::Family;
 use crate::rows::{Hold, Kept, record_id};
 use crate::sealed::NONCE_BYTES;
-use crate::vault::{DATA_KEY, DUE, FILE, OPENING, PENDING, PRIVATE, PURGE, ROW, due_key, key};
+use crate::vault::{
+    CROWN, DATA_KEY, DUE, FILE, OPENING, PENDING, PRIVATE, PURGE, ROW, due_key, key,
+};
 use crate::writing::{Writing, now_ms};
 use crate::{Actor, Deed, Vault, VaultError};
 
@@ -210,6 +212,7 @@ impl Vault {
         write.delete_erasable(&place);
         write.delete_erasable(&key(FILE, &private.file_index));
         write.delete(&key(OPENING, &id.0));
+        write.delete(&key(CROWN, &id.0));
         write.delete(&key(PRIVATE, &id.0));
         if let Some(until_ms) = row.retain_until_ms {
             write.delete(&due_key(until_ms, &id.0));

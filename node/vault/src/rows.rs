@@ -1,7 +1,8 @@
 //! What the vault keeps, and how it is encoded before it is encrypted.
 
 use heatmark_merkle::Hash;
-use heatmark_records::{Opening, RecordId};
+use heatmark_records::forms::{self, NoOrigin, Origin};
+use heatmark_records::{Crown, Opening, Path, RecordError, RecordId, RecordTree, Value};
 use prost::Message;
 use zeroize::{Zeroize, Zeroizing};
 
@@ -10,6 +11,9 @@ use crate::{FileDigest, VaultError};
 /// With so many other records a field is proved to agree, for one receiver.
 pub const MAX_AGREED_RECORDS: usize = 3;
 
+/// How much of a heat number a list shows; real ones have a tenth of it.
+const MAX_HEAT_CHARS: usize = 100;
+
 /// A record about to be anchored.
 #[derive(Debug, Clone)]
 pub struct NewRecord {
@@ -17,12 +21,40 @@ pub struct NewRecord {
     pub id: RecordId,
     /// Its opening.
     pub opening: Opening,
+    /// The crown of its tree.
+    pub crown: Crown,
     /// Digest of the certificate file.
     pub file: FileDigest,
     /// The file's name as the person typed it.
     pub file_name: String,
     /// Index of the record's alert key under the node's seed.
     pub alert_index: u64,
+}
+
+impl NewRecord {
+    /// Hashes an opening into a record.
+    ///
+    /// # Errors
+    /// As [`Opening::tree`].
+    pub fn of(
+        opening: Opening,
+        file: FileDigest,
+        file_name: String,
+        alert_index: u64,
+    ) -> Result<Self, RecordError> {
+        let tree = opening.tree()?;
+        let (id, crown) = (tree.id(), tree.crown()?);
+        Ok(Self { id, opening, crown, file, file_name, alert_index })
+    }
+
+    /// The record whose place it takes.
+    #[must_use]
+    pub fn supersedes(&self) -> Option<RecordId> {
+        match self.opening.fields().get(&Path::new("certificate/supersedes").ok()?)? {
+            Value::Text(id) => id.parse().ok(),
+            _ => None,
+        }
+    }
 }
 
 /// Where an anchored record stands.
@@ -78,14 +110,39 @@ pub struct RecordRow {
     pub hold: Option<Hold>,
     /// When its opening was destroyed, in milliseconds since 1970.
     pub erased_at_ms: Option<u64>,
+    /// The record that took its place.
+    pub superseded_by: Option<RecordId>,
+    /// The record whose place it took; `None` also once it is destroyed.
+    pub supersedes: Option<RecordId>,
+    /// What it is about.
+    pub material: Material,
+}
+
+/// What a certificate is about, as a list shows it; nothing once the record is destroyed.
+#[derive(Clone, PartialEq, Eq, Default)]
+pub struct Material {
+    /// The heat or cast number, up to 100 characters of it; empty without one.
+    pub heat: String,
+    /// The mass that it states, in milligrams.
+    pub mass_mg: Option<u64>,
+    /// Why it commissions nothing; empty where it commissions its mass.
+    pub commissions_nothing: String,
+}
+
+impl std::fmt::Debug for Material {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Material")
+    }
 }
 
 /// What of a row is destroyed with the record.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Default)]
 pub(crate) struct Private {
     pub(crate) file_name: String,
     pub(crate) form: String,
     pub(crate) fields: u32,
+    pub(crate) material: Material,
+    pub(crate) supersedes: Option<RecordId>,
     /// Under which the file is found again.
     pub(crate) file_index: [u8; 32],
 }
@@ -99,6 +156,7 @@ pub(crate) struct Kept {
     pub(crate) retain_until_ms: Option<u64>,
     pub(crate) hold: Option<Hold>,
     pub(crate) erased_at_ms: Option<u64>,
+    pub(crate) superseded_by: Option<RecordId>,
 }
 
 /// A record with its opening.
@@ -108,6 +166,22 @@ pub struct StoredRecord {
     pub row: RecordRow,
     /// Its opening.
     pub opening: Opening,
+    /// The crown of its tree; none in a vault from before there were any.
+    pub crown: Option<Crown>,
+}
+
+impl StoredRecord {
+    /// The record's tree; of a record with a crown only what is shown is hashed.
+    ///
+    /// # Errors
+    /// `Damaged` when the opening is not this record's; `Opening`.
+    pub fn tree(&self) -> Result<RecordTree<'_>, VaultError> {
+        let tree = match &self.crown {
+            Some(crown) => self.opening.tree_under(crown)?,
+            None => self.opening.tree()?,
+        };
+        if tree.id() == self.row.id { Ok(tree) } else { Err(VaultError::Damaged) }
+    }
 }
 
 /// A signed anchor on its way: kept until its place on the log is known, so that a restarted node sends the very
@@ -151,6 +225,8 @@ struct KeptMessage {
     hold: Option<HoldMessage>,
     #[prost(uint64, optional, tag = "9")]
     erased_at_ms: Option<u64>,
+    #[prost(bytes = "vec", optional, tag = "10")]
+    superseded_by: Option<Vec<u8>>,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -171,6 +247,14 @@ struct PrivateMessage {
     fields: u32,
     #[prost(bytes = "vec", tag = "4")]
     file_index: Vec<u8>,
+    #[prost(string, tag = "5")]
+    heat: String,
+    #[prost(uint64, optional, tag = "6")]
+    mass_mg: Option<u64>,
+    #[prost(string, tag = "7")]
+    commissions_nothing: String,
+    #[prost(bytes = "vec", optional, tag = "8")]
+    supersedes: Option<Vec<u8>>,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -205,22 +289,41 @@ struct ReasonMessage {
 
 impl RecordRow {
     pub(crate) fn of(id: RecordId, kept: Kept, private: Option<Private>) -> Self {
-        let (file_name, form, fields) = private
-            .map(|private| (private.file_name, private.form, private.fields))
-            .unwrap_or_default();
+        let private = private.unwrap_or_default();
         Self {
             id,
-            file_name,
-            form,
-            fields,
+            file_name: private.file_name,
+            form: private.form,
+            fields: private.fields,
             alert_index: kept.alert_index,
             alert_subject: kept.alert_subject,
             placement: kept.placement,
             retain_until_ms: kept.retain_until_ms,
             hold: kept.hold,
             erased_at_ms: kept.erased_at_ms,
+            superseded_by: kept.superseded_by,
+            supersedes: private.supersedes,
+            material: private.material,
         }
     }
+}
+
+impl Material {
+    fn of(opening: &Opening) -> Self {
+        let fields = opening.fields();
+        let origin = forms::origin(fields);
+        Self {
+            heat: forms::heat(fields).map(|heat| on_one_line(&heat)).unwrap_or_default(),
+            mass_mg: forms::stated_mass(fields).map(|Origin { mass_mg, .. }| mass_mg),
+            commissions_nothing: origin.err().as_ref().map(NoOrigin::to_string).unwrap_or_default(),
+        }
+    }
+}
+
+/// As much of a text as a list has room for.
+fn on_one_line(text: &str) -> String {
+    let shown = |c: char| if c.is_control() { ' ' } else { c };
+    text.chars().take(MAX_HEAT_CHARS).map(shown).collect()
 }
 
 impl Kept {
@@ -232,6 +335,7 @@ impl Kept {
             retain_until_ms,
             hold: None,
             erased_at_ms: None,
+            superseded_by: None,
         }
     }
 
@@ -254,6 +358,7 @@ impl Kept {
             retain_until_ms: self.retain_until_ms,
             hold,
             erased_at_ms: self.erased_at_ms,
+            superseded_by: self.superseded_by.map(|id| id.0.to_vec()),
         };
         message.encode_to_vec()
     }
@@ -278,6 +383,7 @@ impl Kept {
             retain_until_ms: row.retain_until_ms,
             hold: row.hold.map(|hold| Hold { reason: hold.reason, since_ms: hold.since_ms }),
             erased_at_ms: row.erased_at_ms,
+            superseded_by: row.superseded_by.map(|id| record_id(&id)).transpose()?,
         })
     }
 }
@@ -288,6 +394,8 @@ impl Private {
             file_name: record.file_name.clone(),
             form: record.opening.head().heading().form.clone(),
             fields: u32::try_from(record.opening.fields().len()).unwrap_or(u32::MAX),
+            material: Material::of(&record.opening),
+            supersedes: record.supersedes(),
             file_index,
         }
     }
@@ -298,6 +406,10 @@ impl Private {
             form: self.form.clone(),
             fields: self.fields,
             file_index: self.file_index.to_vec(),
+            heat: self.material.heat.clone(),
+            mass_mg: self.material.mass_mg,
+            commissions_nothing: self.material.commissions_nothing.clone(),
+            supersedes: self.supersedes.map(|id| id.0.to_vec()),
         };
         message.encode_to_vec()
     }
@@ -309,6 +421,12 @@ impl Private {
             form: message.form,
             fields: message.fields,
             file_index: hash32(&message.file_index)?,
+            material: Material {
+                heat: message.heat,
+                mass_mg: message.mass_mg,
+                commissions_nothing: message.commissions_nothing,
+            },
+            supersedes: message.supersedes.map(|id| record_id(&id)).transpose()?,
         })
     }
 }

@@ -6,9 +6,11 @@
 //! | `.alert` | next alert key index | master |
 //! | `.log` | number of the log's entries, hash of the last | master |
 //! | `.purge` | nothing; there while destroyed bytes may still be in old files | master |
-//! | `r` record id | alert index, place on the log, retention, hold | master |
-//! | `n` record id | file name, form, number of fields, file index | the record's data key |
+//! | `r` record id | alert index, place on the log, retention, hold, successor | master |
+//! | `n` record id | file name, form, number of fields, file index, heat, mass, what it supersedes | the record's data key |
 //! | `o` record id | opening | the record's data key |
+//! | `c` record id | crown of the record's tree | the record's data key |
+//! | `x` record id | the record in its place; there until an alert tells of it | master |
 //! | `p` record id | nothing; there while the record is not anchored | master |
 //! | `d` date u64 record id | nothing; there while a record has a retention date | master |
 //! | `s` transaction id | a signed anchor on its way | master |
@@ -20,28 +22,31 @@
 //! | `q` keyed hash of record, receiver and path | the specification by which this is proved to them; or the tolerance, and the other records | master |
 
 mod agreed;
+mod anchoring;
+mod superseding;
 #[cfg(test)]
 pub(crate) mod tests;
 
-use std::collections::{BTreeMap, BTreeSet};
+pub use superseding::Superseded;
+
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 use std::sync::{Mutex, RwLock};
 use std::time::Duration;
 
-use heatmark_records::{Opening, RecordId};
+use heatmark_records::{Crown, Opening, RecordId};
 use rocksdb::{Direction, IteratorMode, WriteBatch};
 use zeroize::Zeroizing;
 
 use crate::database::{Database, Family};
 use crate::deeds::LogHead;
 use crate::operators::Admitted;
-use crate::rows::{Kept, Private, hash32, record_id};
+use crate::rows::{Kept, Private, record_id};
 use crate::sealed::{Master, Secret32};
 use crate::writing::now_ms;
 use crate::{
-    Actor, AlertReason, Deed, FileDigest, NewRecord, Placement, RecordRow, StoredRecord,
-    Submission, VaultError, VaultKey,
+    Actor, AlertReason, Deed, FileDigest, NewRecord, RecordRow, StoredRecord, VaultError, VaultKey,
 };
 
 pub(crate) const MASTER: &[u8] = b".master";
@@ -49,6 +54,7 @@ pub(crate) const LOG_HEAD: &[u8] = b".log";
 pub(crate) const PURGE: &[u8] = b".purge";
 const ALERT_INDEX: &[u8] = b".alert";
 pub(crate) const OPENING: u8 = b'o';
+pub(crate) const CROWN: u8 = b'c';
 pub(crate) const ROW: u8 = b'r';
 pub(crate) const PRIVATE: u8 = b'n';
 pub(crate) const PENDING: u8 = b'p';
@@ -60,6 +66,7 @@ pub(crate) const OPERATOR: u8 = b'u';
 pub(crate) const DATA_KEY: u8 = b'k';
 pub(crate) const FILE: u8 = b'f';
 const AGREED: u8 = b'q';
+const SUPERSEDED: u8 = b'x';
 
 /// What became of a record given to [`Vault::put_pending`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -203,6 +210,7 @@ impl Vault {
             let file_index = self.master.file_index(&record.file);
             let private = Private::of(record, file_index).encode();
             write.put_under(&sealer, &key(OPENING, id), &record.opening.encode());
+            write.put_under(&sealer, &key(CROWN, id), &record.crown.encode());
             write.put_under(&sealer, &key(PRIVATE, id), &private);
             write.put_erasable(&key(DATA_KEY, id), data_key.bytes());
             write.put_erasable(&key(FILE, &file_index), id);
@@ -211,84 +219,14 @@ impl Vault {
             if let Some(until_ms) = retain_until_ms {
                 write.put(&due_key(until_ms, id), &[]);
             }
+            if let Some(old) = record.supersedes() {
+                self.supersede(&mut write, &old, &record.id)?;
+            }
             write.note(by, Deed::Publish, Some(*id), 0);
             stored.push(Stored::New(record.id));
         }
         write.commit()?;
         Ok(stored)
-    }
-
-    /// Keeps a signed anchor, synced, before it is submitted.
-    ///
-    /// # Errors
-    /// `UnknownRecord` when a record of its batch is not here; `Database`.
-    pub fn put_submission(&self, submission: &Submission) -> Result<(), VaultError> {
-        let mut write = self.begin()?;
-        for id in &submission.records {
-            self.kept(id)?.ok_or(VaultError::UnknownRecord(*id))?;
-        }
-        write.put(&key(SUBMISSION, &submission.transaction_id), &submission.encode());
-        write.commit()
-    }
-
-    /// The anchors whose place on the log is not known yet: submit them again, byte for byte.
-    ///
-    /// # Errors
-    /// `Damaged` or `Database`.
-    pub fn submissions(&self) -> Result<Vec<Submission>, VaultError> {
-        let mut submissions = Vec::new();
-        self.scan(&[SUBMISSION], |id, value| {
-            submissions.push(Submission::decode(hash32(id)?, value)?);
-            Ok(true)
-        })?;
-        Ok(submissions)
-    }
-
-    /// Forgets an anchor that can no longer stand on the log, because its window ended; its records stay pending.
-    ///
-    /// # Errors
-    /// `Database`.
-    pub fn drop_submission(&self, transaction_id: &[u8; 32]) -> Result<(), VaultError> {
-        let mut write = self.begin()?;
-        write.delete(&key(SUBMISSION, transaction_id));
-        write.commit()
-    }
-
-    /// Records of this vault that stand on no anchor and on none that is on its way, at most `limit`.
-    ///
-    /// # Errors
-    /// `Damaged` or `Database`.
-    pub fn pending(&self, limit: usize) -> Result<Vec<RecordId>, VaultError> {
-        let on_their_way: BTreeSet<RecordId> =
-            self.submissions()?.into_iter().flat_map(|s| s.records).collect();
-        let mut ids = Vec::new();
-        self.scan(&[PENDING], |id, _| {
-            let id = record_id(id)?;
-            if ids.len() < limit && !on_their_way.contains(&id) {
-                ids.push(id);
-            }
-            Ok(ids.len() < limit)
-        })?;
-        Ok(ids)
-    }
-
-    /// Notes where records stand, synced, and that their anchor is no longer on its way. A record that was placed
-    /// before keeps its first place.
-    ///
-    /// # Errors
-    /// `UnknownRecord` for a record that is not here; nothing was written then. `Damaged` or `Database`.
-    pub fn mark_anchored(&self, placements: &[(RecordId, Placement)]) -> Result<(), VaultError> {
-        let mut write = self.begin()?;
-        for (id, placement) in placements {
-            let mut row = self.kept(id)?.ok_or(VaultError::UnknownRecord(*id))?;
-            if row.placement.is_none() {
-                row.placement = Some(placement.clone());
-                write.put(&key(ROW, &id.0), &row.encode());
-            }
-            write.delete(&key(PENDING, &id.0));
-            write.delete(&key(SUBMISSION, &placement.transaction_id));
-        }
-        write.commit()
     }
 
     /// A record with its opening, for one who shows, proves or exports something of it: the log says so, synced,
@@ -321,8 +259,13 @@ impl Vault {
         let data_key = self.data_key(id)?.ok_or(VaultError::Damaged)?;
         let place = key(OPENING, &id.0);
         let sealed = self.db.get(Family::Kept, &place)?.ok_or(VaultError::Damaged)?;
-        let opening = Opening::decode(&data_key.sealer().open(&place, &sealed)?)?;
-        Ok(Some(StoredRecord { row, opening }))
+        let sealer = data_key.sealer();
+        let opening = Opening::decode(&sealer.open(&place, &sealed)?)?;
+        let place = key(CROWN, &id.0);
+        let crown = self.db.get(Family::Kept, &place)?;
+        let crown = crown.map(|sealed| sealer.open(&place, &sealed)).transpose()?;
+        let crown = crown.map(|crown| Crown::decode(&crown)).transpose()?;
+        Ok(Some(StoredRecord { row, opening, crown }))
     }
 
     /// Records whose id starts with `prefix`, ascending by id, at most `limit`.

@@ -246,6 +246,7 @@ fn alert_proof_bytes() {
         certificate: receipt.certificate,
         set_changes: receipt.set_changes,
         entries: vec![entry(), entry(), entry()],
+        reasons: vec![pb::AlertReason { salt: vec![2; 32], reason: "retest failed".to_owned() }],
     };
     let run = move |input: &[u8]| {
         assert!(alerts::verify_bytes(input, &trust).is_err(), "nothing was proved");

@@ -33,6 +33,7 @@ fn file(town: &Town, subject: &AlertSubject, after: Height) -> pb::AlertProof {
             .into_iter()
             .map(|p| pb::StateEntry { value: p.value, present: p.present, proof: p.proof })
             .collect(),
+        reasons: Vec::new(),
     }
 }
 
@@ -97,4 +98,66 @@ fn one_flipped_bit_anywhere_is_refused() {
         bent[at] ^= 1 << (at % 8);
         assert!(alerts::verify_bytes(&bent, &trust).is_err(), "byte {at} of {}", bytes.len());
     }
+}
+
+/// A recall and a concern whose reasons are known, and the reasons.
+fn town_with_reasons() -> (Town, [pb::AlertReason; 2]) {
+    let reason =
+        |salt: u8, text: &str| pb::AlertReason { salt: vec![salt; 32], reason: text.to_owned() };
+    let reasons = [reason(1, "retest of heat 48213 failed"), reason(2, "hardness off")];
+    let digest = |reason: &pb::AlertReason| {
+        let salt = reason.salt.as_slice().try_into().unwrap();
+        alerts::reason_digest(salt, &reason.reason).0.to_vec()
+    };
+    let mut town = Town::with_two_set_changes();
+    let recall =
+        pb::Alert { reason_digest: digest(&reasons[0]), ..alert(&key("record"), Recall, 1) };
+    let recall = town.tx_with(0, Payload::Alert(recall), &issuer(&key("record")));
+    let Payload::Alert(worried) = concern(&key("record"), Hold, 1) else { panic!("a concern") };
+    let worried = pb::Alert { reason_digest: digest(&reasons[1]), ..worried };
+    let worried = town.tx(1, Payload::Alert(worried));
+    town.commit(&[recall, worried]);
+    (town, reasons)
+}
+
+#[test]
+fn reasons_are_told_where_they_open_the_alerts_digests() {
+    let (town, reasons) = town_with_reasons();
+    let whole = file(&town, &subject("record"), Height(0));
+    for told in [&reasons[..0], &reasons[..1], &reasons[1..], &reasons[..]] {
+        let file = pb::AlertProof { reasons: told.to_vec(), ..whole.clone() };
+        let standing = verify(&town, &file).unwrap();
+        let texts: Vec<&str> = standing
+            .issuers
+            .iter()
+            .chain(standing.concerns.iter().map(|(_, alert)| alert))
+            .filter_map(|alert| standing.reason(alert))
+            .collect();
+        assert_eq!(texts, told.iter().map(|told| told.reason.as_str()).collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn a_reason_that_is_not_an_alerts_stands_twice_or_in_another_place_is_refused() {
+    let (town, [first, second]) = town_with_reasons();
+    let whole = file(&town, &subject("record"), Height(0));
+    let other = |salt: Vec<u8>, reason: &str| pb::AlertReason { salt, reason: reason.to_owned() };
+    for reasons in [
+        vec![other(first.salt.clone(), "retest of heat 48213 passed")],
+        vec![other(second.salt.clone(), &first.reason)],
+        vec![other(first.salt[..31].to_vec(), &first.reason)],
+        vec![other(Vec::new(), "")],
+        vec![other(vec![9; 32], &"long".repeat(2_000))],
+        vec![first.clone(), first.clone()],
+        vec![second.clone(), first.clone()],
+        vec![first.clone(), second, first],
+    ] {
+        let file = pb::AlertProof { reasons, ..whole.clone() };
+        assert!(matches!(verify(&town, &file), Err(ReceiptError::Field("reasons"))));
+    }
+    // Nothing was ever raised against the other one.
+    let (town, [first, _]) = town_with_reasons();
+    let quiet = file(&town, &subject("another"), Height(0));
+    let told = pb::AlertProof { reasons: vec![first], ..quiet };
+    assert!(matches!(verify(&town, &told), Err(ReceiptError::Field("reasons"))));
 }

@@ -111,7 +111,8 @@ fn unit_shift(from: &str, to: &str) -> Option<i32> {
     (kind == other).then(|| from.saturating_sub(to))
 }
 
-fn unit(name: &str) -> Option<(&'static str, i32)> {
+/// What a unit measures, and its size as a power of ten.
+pub(crate) fn unit(name: &str) -> Option<(&'static str, i32)> {
     Some(match name {
         "%" | "wt%" | "wt.%" | "mass %" | "% (m/m)" | "percent" => ("fraction", -2),
         "ppm" | "mg/kg" | "µg/g" => ("fraction", -6),

@@ -9,6 +9,8 @@
     reason = "tests fail loudly"
 )]
 
+mod widths;
+
 use super::*;
 use crate::opening::tests::{heading, measured, number};
 use crate::{Fields, Quantity, Relation, Secret};
@@ -338,12 +340,12 @@ fn refuses_missing_surplus_shortened_reordered_and_bent_proofs() {
     let (opening, specification) = analysis(8);
     let mut proved = prove(&opening, &specification).unwrap();
     let good = proved.proofs.clone();
-    assert_eq!(good.iter().map(Vec::len).collect::<Vec<_>>(), [769, 769]);
+    assert_eq!(good.iter().map(Vec::len).collect::<Vec<_>>(), [641, 641]);
     for proofs in [
         vec![],
         vec![good[0].clone()],
         [good.clone(), vec![good[1].clone()]].concat(),
-        vec![good[0].clone(), good[1][..768].to_vec()],
+        vec![good[0].clone(), good[1][..640].to_vec()],
         vec![good[0].clone(), [good[1].as_slice(), &[0]].concat()],
     ] {
         proved.proofs = proofs;
@@ -352,7 +354,7 @@ fn refuses_missing_surplus_shortened_reordered_and_bent_proofs() {
     proved.proofs = vec![good[1].clone(), good[0].clone()];
     assert_eq!(proved.verify(&specification), Err(ConformanceError::Proof));
     // One bit of every byte: the extension degree, scalars, and points.
-    for at in (0..769).step_by(24).chain([0, 1, 32, 33, 768]) {
+    for at in (0..641).step_by(24).chain([0, 1, 32, 33, 640]) {
         proved.proofs = good.clone();
         proved.proofs[0][at] ^= 1 << (at % 8);
         assert_eq!(proved.verify(&specification), Err(ConformanceError::Proof), "byte {at}");
@@ -391,15 +393,19 @@ fn two_proofs_of_one_thing_differ_and_tell_nothing_of_the_number() {
 #[test]
 fn digits_beyond_any_proof_are_said_to_be_so() {
     let long = "123456789012345678901234567890";
-    assert_eq!(within(is(long), "minimum = '0'", "absolute"), Err(Unprovable::TooFine));
-    assert_eq!(within(is("18446744073709551615"), "minimum = '0'", "absolute"), Ok(()));
-    assert_eq!(
-        within(is("18446744073709551616"), "minimum = '0'", "absolute"),
-        Err(Unprovable::TooFine)
-    );
-    assert_eq!(within(is("0.000000000000000000000000000001"), "minimum = '0'", "absolute"), Ok(()));
-    assert_eq!(
-        within(is("1"), "maximum = '2.00000000000000000000000000001'", "absolute"),
-        Err(Unprovable::TooFine)
-    );
+    let force = |value: &str, limits: &str| {
+        let opening = record(&[("mechanical/F", "kN", is(value))]);
+        let text = format!("[[limit]]\nproperty = 'mechanical/F'\nunit = 'kN'\n{limits}\n");
+        let specification = specification("absolute", &text);
+        match prove(&opening, &specification) {
+            Ok(proved) => Ok(assert_eq!(proved.verify(&specification), Ok(()))),
+            Err(ProveError::Limits(faults)) => Err(faults[0].1),
+            Err(other) => panic!("{other}"),
+        }
+    };
+    assert_eq!(force(long, "minimum = '0'"), Err(Unprovable::TooFine));
+    assert_eq!(force("18446744073709551615", "minimum = '0'"), Ok(()));
+    assert_eq!(force("18446744073709551616", "minimum = '0'"), Err(Unprovable::TooFine));
+    assert_eq!(force("0.000000000000000000000000000001", "minimum = '0'"), Ok(()));
+    assert_eq!(force("1", "maximum = '2.00000000000000000000000000001'"), Err(Unprovable::TooFine));
 }

@@ -49,11 +49,30 @@ pub fn origin(fields: &Fields) -> Result<Origin, NoOrigin> {
         Some(Value::Measured(_) | Value::Moment(_)) => {}
         _ => return Err(NoOrigin::NoHeat),
     }
+    stated_mass(fields).ok_or(NoOrigin::NoMass)
+}
+
+/// The mass that these fields state, whether they commission it or not.
+#[must_use]
+pub fn stated_mass(fields: &Fields) -> Option<Origin> {
     let mass = |path| field(fields, path).and_then(mass_mg).filter(|mass| *mass > 0);
     match (mass("product/mass"), mass("product/mass/theoretical")) {
-        (Some(mass_mg), _) => Ok(Origin { mass_mg, theoretical: false }),
-        (None, Some(mass_mg)) => Ok(Origin { mass_mg, theoretical: true }),
-        (None, None) => Err(NoOrigin::NoMass),
+        (Some(mass_mg), _) => Some(Origin { mass_mg, theoretical: false }),
+        (None, Some(mass_mg)) => Some(Origin { mass_mg, theoretical: true }),
+        (None, None) => None,
+    }
+}
+
+/// The heat or cast number, where it is given in writing.
+#[must_use]
+pub fn heat(fields: &Fields) -> Option<String> {
+    match field(fields, "heat")? {
+        Value::Text(heat) => Some(heat.trim().to_owned()),
+        Value::Moment(heat) => Some(heat.as_str().to_owned()),
+        Value::Measured(Measured { quantity: Quantity::Number(Relation::Equal, heat), .. }) => {
+            Some(heat.to_string())
+        }
+        Value::Measured(_) | Value::Document(_) => None,
     }
 }
 

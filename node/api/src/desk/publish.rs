@@ -122,7 +122,17 @@ async fn next(
 
 fn response(event: PublishEvent) -> pb::PublishResponse {
     let event = match event {
-        PublishEvent::Read { name, record_id, form, fields, already_published, origin } => {
+        PublishEvent::Read {
+            name,
+            record_id,
+            form,
+            fields,
+            already_published,
+            origin,
+            supersedes,
+        } => {
+            let nothing = origin.err().map(|nothing| nothing.to_string());
+            let supersedes = supersedes.map(|old| format!("supersedes {old}, which stays, marked"));
             Event::Read(pb::FileRead {
                 name,
                 record_id: record_id.0.to_vec(),
@@ -130,7 +140,7 @@ fn response(event: PublishEvent) -> pb::PublishResponse {
                 fields,
                 already_published,
                 mass_mg: origin.map_or(0, |origin| origin.mass_mg),
-                notes: origin.err().iter().map(ToString::to_string).collect(),
+                notes: nothing.into_iter().chain(supersedes).collect(),
             })
         }
         PublishEvent::Refused { name, faults } => Event::Refused(pb::FileRefused { name, faults }),

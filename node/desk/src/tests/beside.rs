@@ -3,8 +3,12 @@
 use super::{
     CertificateFile, PublishEvent, TestChain, certificate, desk_of, publish, records_of, vault_of,
 };
+use crate::{AlertOn, superseded_reason};
+use heatmark_ledger::ids::AlertSubject;
+use heatmark_ledger::{messages as pb, state};
 use heatmark_records::forms::NoOrigin;
-use heatmark_records::{Path, Value};
+use heatmark_records::{Path, RecordId, Value};
+use heatmark_vault::Vault;
 use std::sync::Arc;
 
 fn with(beside: &str) -> CertificateFile {
@@ -65,4 +69,72 @@ async fn only_a_record_of_this_node_is_superseded() {
         records_of(&publish(&desk, vec![superseding(&hex::encode(first[0].0))]).await);
     assert_eq!(second.len(), 1);
     assert_ne!(first, second);
+}
+
+/// The issuer's alert on a record of the chain's first member, and the reason that its vault keeps.
+fn alert_on(chain: &TestChain, vault: &Vault, id: &RecordId) -> Option<(pb::AlertState, String)> {
+    let row = vault.records(&id.0, 1).unwrap().remove(0);
+    let subject = AlertSubject::from(row.alert_subject);
+    let alert = state::alert(&chain.store, &subject, None).unwrap()?;
+    let digest = alert.reason_digest.as_slice().try_into().unwrap();
+    let kept = vault.alert_reason(&digest).unwrap().unwrap();
+    Some((alert, kept.reason))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_superseded_is_marked_and_the_network_told_once() {
+    let chain = TestChain::new(1);
+    chain.keep_producing();
+    let vault = vault_of(&chain, "vault");
+    let desk = desk_of(&chain, 0, Arc::clone(&vault));
+    let (first, _) = records_of(&publish(&desk, vec![with("")]).await);
+    assert_eq!(alert_on(&chain, &vault, &first[0]), None);
+    let superseding = |note: &str| {
+        with(&format!(r#"{{"certificate/supersedes":"{}","a/b":"{note}"}}"#, first[0]))
+    };
+    let mut sequence = 0;
+    for note in ["once", "again"] {
+        let events = publish(&desk, vec![superseding(note)]).await;
+        let (second, _) = records_of(&events);
+        assert!(events.iter().any(|event| matches!(event, PublishEvent::Read { supersedes: Some(old), .. } if *old == first[0])));
+        let (alert, reason) = alert_on(&chain, &vault, &first[0]).unwrap();
+        sequence += 1;
+        assert_eq!((alert.level(), alert.sequence), (pb::AlertLevel::Superseded, sequence));
+        assert_eq!(reason, superseded_reason(&second[0]));
+        let row = vault.records(&first[0].0, 1).unwrap().remove(0);
+        assert_eq!(row.superseded_by, Some(second[0]));
+        // The same file again, and another round, change nothing.
+        publish(&desk, vec![superseding(note)]).await;
+        desk.tell_superseded().await.unwrap();
+        assert_eq!(alert_on(&chain, &vault, &first[0]).unwrap().0.sequence, sequence);
+        assert_eq!(alert_on(&chain, &vault, &second[0]), None);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_recall_is_not_covered_by_superseding_and_what_is_revoked_stays_so() {
+    use pb::AlertLevel::{Clear, Recall, Revoke, Superseded};
+    let chain = TestChain::new(1);
+    chain.keep_producing();
+    let vault = vault_of(&chain, "vault");
+    let desk = desk_of(&chain, 0, Arc::clone(&vault));
+    let numbered = |n: usize| with(&format!(r#"{{"a/b":"{n}"}}"#));
+    let (old, _) = records_of(&publish(&desk, vec![numbered(0), numbered(1)]).await);
+    let raise = async |on: usize, level| {
+        desk.alert(AlertOn::OwnRecord(old[on]), level, "for a test".into()).await.unwrap();
+    };
+    raise(0, Recall).await;
+    raise(1, Revoke).await;
+    let superseding = |old: &RecordId| with(&format!(r#"{{"certificate/supersedes":"{old}"}}"#));
+    let new = publish(&desk, vec![superseding(&old[0]), superseding(&old[1])]).await;
+    assert_eq!(records_of(&new).0.len(), 2);
+    let level = |on: usize| alert_on(&chain, &vault, &old[on]).unwrap().0.level();
+    assert_eq!([level(0), level(1)], [Recall, Revoke]);
+    raise(0, Clear).await;
+    desk.tell_superseded().await.unwrap();
+    assert_eq!([level(0), level(1)], [Superseded, Revoke]);
+    // Withdrawn by the organisation: the node does not raise it again.
+    raise(0, Clear).await;
+    desk.tell_superseded().await.unwrap();
+    assert_eq!(level(0), Clear);
 }

@@ -141,10 +141,9 @@ impl World {
             };
             let secret = Secret::new(rand::random());
             let opening = Opening::seal(heading, fields(carbon), secret).unwrap();
-            let id = opening.check().unwrap();
             let file = FileDigest::of(&rand::random::<[u8; 32]>());
-            let (file_name, alert_index) = (format!("{n}.json"), 0);
-            let new = NewRecord { id, opening, file, file_name, alert_index };
+            let new = NewRecord::of(opening, file, format!("{n}.json"), 0).unwrap();
+            let id = new.id;
             desk.parts.vault.put_pending(&Actor::Node, &[new]).unwrap();
             ids.push(id);
         }

@@ -28,7 +28,7 @@ pub(crate) enum Command {
     Clear(Clear),
     /// Tells what stands against a record, proved, and who has acknowledged it
     #[command(
-        after_help = "Example:\n  heatmark alert status 4c7e… --home forge\n  heatmark alert status 4c7e… --home forge --out 4c7e.alerts --max-age 600\nExits with 0 when nothing stands, with 1 at superseded, hold, recall or revoke, with 3 when the\nnewest block is older than --max-age seconds: what came since is not known."
+        after_help = "Example:\n  heatmark alert status 4c7e… --home forge\n  heatmark alert status 4c7e… --home forge --out 4c7e.alerts --max-age 600\n  heatmark alert status 9f41… --home mill --reason --out 9f41.alerts\nExits with 0 when nothing stands, with 1 at superseded, hold, recall or revoke, with 3 when the\nnewest block is older than --max-age seconds: what came since is not known."
     )]
     Status(Status),
     /// Tells the same from a file, offline
@@ -82,6 +82,10 @@ pub(crate) struct Status {
     /// Writes the proof to this file, which anybody can check offline
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
+    /// Tells also why the alert on a record of your own was raised, in the file too: whoever gets it can check the
+    /// reason
+    #[arg(long)]
+    reason: bool,
     #[command(flatten)]
     age: Age,
 }

@@ -3,6 +3,7 @@
 
 mod agree;
 mod attest;
+mod list;
 mod prove;
 mod publish;
 mod review;
@@ -11,12 +12,9 @@ mod sources;
 mod watch;
 mod words_of_pdf;
 
-use super::answer::{Answer, table};
-use super::connect::{NodeArgs, block_on};
+use super::answer::Answer;
 use super::failure::Failure;
-use super::words;
-use clap::{Args, Subcommand};
-use serde_json::json;
+use clap::Subcommand;
 
 /// What to do with certificates.
 #[derive(Debug, Subcommand)]
@@ -54,25 +52,14 @@ pub(crate) enum Command {
     /// Reads a specification and prints its limits and its id
     #[command(after_help = "Example:\n  heatmark cert spec 316l-astm-a240.toml")]
     Spec(prove::Spec),
-    /// Lists the records that this node has published
-    #[command(after_help = "Example:\n  heatmark cert list --home mill")]
-    List(List),
+    /// Lists the records that this node has published: heat, mass, what took their place
+    #[command(
+        after_help = "Example:\n  heatmark cert list --home mill\nThe mass in brackets commissions nothing: no heat is named, or the certificate is transcribed."
+    )]
+    List(list::List),
     /// Reads a PDF on standard input and prints its words; for this program itself
     #[command(hide = true)]
     WordsOfPdf,
-}
-
-/// `cert list`.
-#[derive(Debug, Args)]
-pub(crate) struct List {
-    #[command(flatten)]
-    node: NodeArgs,
-    /// Only records whose id begins so
-    #[arg(long, value_name = "HEX", default_value = "")]
-    id: String,
-    /// Most rows
-    #[arg(long, value_name = "N", default_value_t = 1_000)]
-    limit: u32,
 }
 
 pub(crate) fn run(command: Command, json: bool) -> Result<Answer, Failure> {
@@ -84,45 +71,7 @@ pub(crate) fn run(command: Command, json: bool) -> Result<Answer, Failure> {
         Command::Attest(command) => attest::run(&command),
         Command::Agree(command) => agree::run(&command),
         Command::Spec(command) => prove::spec(&command),
-        Command::List(command) => list(&command),
+        Command::List(command) => list::run(&command),
         Command::WordsOfPdf => words_of_pdf::run(),
     }
-}
-
-fn list(command: &List) -> Result<Answer, Failure> {
-    let prefix = hex::decode(&command.id).map_err(|_| {
-        Failure::input(format!("{:?} is no beginning of an id", command.id))
-            .because("ids are hex, an even number of digits")
-    })?;
-    let reach = command.node.reach()?;
-    let records =
-        block_on(async { Ok(reach.desk().await?.records(&prefix, command.limit).await?) })?;
-    let rows: Vec<Vec<String>> = records
-        .iter()
-        .map(|row| {
-            vec![
-                hex::encode(&row.record_id),
-                row.form.clone(),
-                row.fields.to_string(),
-                if row.transaction_id.is_empty() {
-                    "waiting".into()
-                } else {
-                    words::short(&row.transaction_id)
-                },
-                row.file_name.clone(),
-            ]
-        })
-        .collect();
-    let json = json!({
-        "records": records.iter().map(|row| json!({
-            "record_id": hex::encode(&row.record_id),
-            "file_name": row.file_name,
-            "form": row.form,
-            "fields": row.fields,
-            "transaction_id": hex::encode(&row.transaction_id),
-            "position": row.position,
-            "alert_subject": hex::encode(&row.alert_subject),
-        })).collect::<Vec<_>>(),
-    });
-    Ok(Answer::yes(json, table(&["RECORD", "FORM", "FIELDS", "ANCHOR", "FILE"], &rows)))
 }

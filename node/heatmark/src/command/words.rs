@@ -136,6 +136,11 @@ pub(crate) fn status(status: pb::MemberStatus) -> &'static str {
     }
 }
 
+/// A text from somewhere else, in which line breaks would pass for lines of ours.
+pub(crate) fn on_one_line(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
 /// The first 12 digits of an id.
 pub(crate) fn short(id: &[u8]) -> String {
     hex::encode(id.get(..6).unwrap_or(id))

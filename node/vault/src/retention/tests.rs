@@ -25,10 +25,11 @@ fn anchored(vault: &Vault, record: &NewRecord) {
     vault.mark_anchored(&[(record.id, placement(8, 0))]).unwrap();
 }
 
-/// The sealed data key as it stands on disk, and the sealed opening.
-fn on_disk(vault: &Vault, id: &RecordId) -> [Option<Vec<u8>>; 2] {
+/// The sealed data key as it stands on disk, and the sealed opening and crown.
+fn on_disk(vault: &Vault, id: &RecordId) -> [Option<Vec<u8>>; 3] {
     let data_key = vault.db.get(Family::Erasable, &key(DATA_KEY, &id.0)).unwrap();
-    [data_key, vault.db.get(Family::Kept, &key(OPENING, &id.0)).unwrap()]
+    let kept = |kind| vault.db.get(Family::Kept, &key(kind, &id.0)).unwrap();
+    [data_key, kept(OPENING), kept(CROWN)]
 }
 
 #[test]
@@ -38,7 +39,9 @@ fn a_destroyed_record_is_gone_from_every_file_and_alerts_remain() {
     let (gone, stays) = (record(1), record(2));
     anchored(&vault, &gone);
     anchored(&vault, &stays);
-    let [Some(data_key), Some(_)] = on_disk(&vault, &gone.id) else { panic!("it is there") };
+    let [Some(data_key), Some(_), Some(_)] = on_disk(&vault, &gone.id) else {
+        panic!("it is there")
+    };
     // Once in the log, once in a table, as after months of use.
     vault.db.flush().unwrap();
     drop(vault);
@@ -48,7 +51,7 @@ fn a_destroyed_record_is_gone_from_every_file_and_alerts_remain() {
     let erased = vault.erase(&NODE, &gone.id).unwrap();
     assert_eq!(erased, Erasure { records: vec![gone.id], purged: true });
     assert!(!holds(dir.path(), &data_key[..NONCE_BYTES]));
-    assert_eq!(on_disk(&vault, &gone.id), [None, None]);
+    assert_eq!(on_disk(&vault, &gone.id), [None, None, None]);
     for vault in [vault].into_iter().chain(std::iter::once_with(|| open(dir.path()))) {
         assert!(matches!(vault.record(&gone.id), Err(VaultError::Erased(_))));
         assert_eq!(vault.find_by_file(&gone.file).unwrap(), None);
@@ -73,7 +76,7 @@ fn a_key_that_was_only_in_the_write_ahead_log_is_gone_as_well() {
     let vault = open(dir.path());
     let gone = record(1);
     anchored(&vault, &gone);
-    let [Some(data_key), _] = on_disk(&vault, &gone.id) else { panic!("it is there") };
+    let [Some(data_key), ..] = on_disk(&vault, &gone.id) else { panic!("it is there") };
     assert!(vault.erase(&NODE, &gone.id).unwrap().purged);
     assert!(!holds(dir.path(), &data_key[..NONCE_BYTES]));
 }
@@ -134,7 +137,7 @@ fn a_crash_before_the_purge_is_made_good_at_the_next_start() {
     let vault = open(dir.path());
     let gone = record(1);
     anchored(&vault, &gone);
-    let [Some(data_key), _] = on_disk(&vault, &gone.id) else { panic!("it is there") };
+    let [Some(data_key), ..] = on_disk(&vault, &gone.id) else { panic!("it is there") };
     let mut write = vault.begin().unwrap();
     let row = vault.living(&gone.id).unwrap();
     vault.destroy(&mut write, &NODE, &gone.id, row).unwrap();
@@ -169,7 +172,7 @@ fn what_is_destroyed_during_a_backup_leaves_the_disk_after_it() {
     let vault = open(dir.path());
     let gone = record(1);
     anchored(&vault, &gone);
-    let [Some(data_key), _] = on_disk(&vault, &gone.id) else { panic!("it is there") };
+    let [Some(data_key), ..] = on_disk(&vault, &gone.id) else { panic!("it is there") };
     let mut out = Meanwhile(&vault, gone.id, None);
     vault.backup(&NODE, &mut out).unwrap();
     assert_eq!(out.2, Some(Erasure { records: vec![gone.id], purged: false }));

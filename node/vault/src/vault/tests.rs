@@ -18,6 +18,7 @@ use rocksdb::{DB, Options};
 use tempfile::TempDir;
 
 use super::*;
+use crate::{Placement, Submission};
 
 pub(crate) const CANARY: &str = "CANARY-heat-991-CANARY";
 const CANARY_NAME: &str = "CANARY-file-name.json";
@@ -43,13 +44,8 @@ pub(crate) fn record(number: u8) -> NewRecord {
         .insert(FieldPath::new("heat").unwrap(), Value::Text(format!("{CANARY} {number}")))
         .unwrap();
     let opening = Opening::seal(heading, fields, Secret::new([number; 32])).unwrap();
-    NewRecord {
-        id: opening.check().unwrap(),
-        opening,
-        file: FileDigest::of(&[number]),
-        file_name: CANARY_NAME.into(),
-        alert_index: u64::from(number),
-    }
+    let file = FileDigest::of(&[number]);
+    NewRecord::of(opening, file, CANARY_NAME.into(), u64::from(number)).unwrap()
 }
 
 pub(crate) fn placement(transaction: u8, position: u32) -> Placement {
@@ -266,6 +262,35 @@ fn refuses_values_changed_or_moved_on_disk() {
         matches!(vault.records(&second.id.0, 9), Err(VaultError::Damaged)),
         "a flipped bit, listed"
     );
+}
+
+#[test]
+fn a_record_is_shown_from_its_crown_without_one_from_its_opening_and_from_no_other() {
+    let dir = TempDir::new().unwrap();
+    let (first, second) = (record(1), record(2));
+    open(dir.path()).put_pending(&Actor::Node, &[first.clone(), second.clone()]).unwrap();
+    let heat = FieldPath::new("heat").unwrap();
+    let shown = |vault: &Vault| {
+        let stored = vault.record(&first.id).unwrap().unwrap();
+        let tree = stored.tree().unwrap();
+        let shown = tree.show(&heat).unwrap();
+        assert_eq!(shown.verify(stored.opening.head(), &first.id), Ok(()));
+        (stored.crown.is_some(), shown)
+    };
+    let (kept, by_crown) = shown(&open(dir.path()));
+    assert!(kept);
+    let raw = |change: &dyn Fn(&DB)| change(Database::open(dir.path()).unwrap().rocks());
+    raw(&|db| db.delete(key(CROWN, &first.id.0)).unwrap());
+    assert_eq!(shown(&open(dir.path())), (false, by_crown));
+    // Another record's crown, sealed for this place as only this vault can.
+    let vault = open(dir.path());
+    let sealer = vault.data_key(&first.id).unwrap().unwrap().sealer();
+    let place = key(CROWN, &first.id.0);
+    let foreign = sealer.seal(&place, &second.crown.encode());
+    drop(vault);
+    raw(&|db| db.put(&place, &foreign).unwrap());
+    let stored = open(dir.path()).record(&first.id).unwrap().unwrap();
+    assert!(matches!(stored.tree(), Err(VaultError::Damaged)));
 }
 
 #[test]

@@ -10,11 +10,13 @@ use super::super::words;
 use super::{Age, Status, Verify, own_record};
 use crate::files;
 use heatmark_client::LedgerClient;
+use heatmark_desk::SUPERSEDED_BY;
 use heatmark_ledger::alerts::{self, Standing};
 use heatmark_ledger::ids::{AlertSubject, Height, MemberId};
 use heatmark_ledger::messages as pb;
 use heatmark_ledger::wire::{self, MAX_RECEIPT_BYTES};
 use heatmark_ledger::{header::Header, state};
+use heatmark_records::RecordId;
 use prost::Message as _;
 use serde_json::{Value, json};
 use std::path::Path;
@@ -26,15 +28,22 @@ type Acknowledged = Vec<(Option<MemberId>, Vec<MemberId>)>;
 pub(super) fn status(command: &Status) -> Result<Answer, Failure> {
     let reach = command.node.reach()?;
     let (proof, acknowledged) = block_on(async {
-        let subject = match own_record(&reach, &command.subject).await {
-            Ok((_, subject)) => subject,
+        let (own, subject) = match own_record(&reach, &command.subject).await {
+            Ok((id, subject)) => (Some(id), subject),
             Err(failure) => match words::id(&command.subject, "alert subject") {
-                Ok(subject) => subject,
+                Ok(subject) => (None, subject),
                 Err(_) => return Err(failure),
             },
         };
         let ledger = reach.ledger().await?;
-        let (proof, members) = fetch(&ledger, &AlertSubject::from(subject)).await?;
+        let (mut proof, members) = fetch(&ledger, &AlertSubject::from(subject)).await?;
+        if command.reason {
+            let own = own.ok_or_else(|| {
+                Failure::input("only the issuer's node knows why an alert was raised")
+                    .next("leave --reason out, or name a record of your own node")
+            })?;
+            proof.reasons = Vec::from_iter(reach.desk().await?.explain_alert(own).await?);
+        }
         let standing = alerts::verify(&proof, &reach.trust).map_err(untrue)?;
         let acknowledged = acknowledged(&ledger, &standing, &members).await?;
         Ok((proof, acknowledged))
@@ -83,6 +92,7 @@ async fn fetch(
         certificate: first.certificate.clone(),
         set_changes: first.set_changes.clone(),
         entries: vec![entry(first), entry(second)],
+        reasons: Vec::new(),
     };
     for member in &members {
         let key = state::concern_key(subject, member);
@@ -170,6 +180,9 @@ fn answer(
     } else {
         let rows: Vec<Vec<String>> = lines.iter().map(Line::row).collect();
         text.push_str(&table(&["LEVEL", "BY", "SEQUENCE", "BLOCK", "ACKNOWLEDGED BY"], &rows));
+        for reason in lines.iter().filter_map(|line| line.reason) {
+            text.push_str(&format!("Reason   {}\n", words::on_one_line(reason)));
+        }
     }
     text.push_str(&format!(
         "As of    block {} of {}, {} ago\n",
@@ -207,6 +220,8 @@ struct Line<'s> {
     alert: &'s pb::AlertState,
     /// None where it was not asked.
     acknowledged: Option<&'s [MemberId]>,
+    /// None where it was not told.
+    reason: Option<&'s str>,
 }
 
 fn lines<'s>(standing: &'s Standing, acknowledged: Option<&'s Acknowledged>) -> Vec<Line<'s>> {
@@ -214,7 +229,8 @@ fn lines<'s>(standing: &'s Standing, acknowledged: Option<&'s Acknowledged>) -> 
     let all = standing.issuers.iter().map(|alert| (None, alert)).chain(concerns);
     all.map(|(concern_of, alert)| {
         let by = acknowledged.and_then(|all| all.iter().find(|(of, _)| *of == concern_of));
-        Line { concern_of, alert, acknowledged: by.map(|(_, by)| by.as_slice()) }
+        let acknowledged = by.map(|(_, by)| by.as_slice());
+        Line { concern_of, alert, acknowledged, reason: standing.reason(alert) }
     })
     .collect()
 }
@@ -234,6 +250,13 @@ impl Line<'_> {
         ]
     }
 
+    /// The record that the reason names, as a node words it by itself.
+    fn superseded_by(&self) -> Option<&str> {
+        let by = self.reason?.strip_prefix(SUPERSEDED_BY)?;
+        let superseded = self.alert.level() == pb::AlertLevel::Superseded;
+        (superseded && by.parse::<RecordId>().is_ok()).then_some(by)
+    }
+
     fn described(&self) -> Value {
         json!({
             "level": words::level(self.alert.level()),
@@ -242,6 +265,8 @@ impl Line<'_> {
             "height": self.alert.height,
             "leaf_index": self.alert.leaf_index,
             "reason_digest": hex::encode(&self.alert.reason_digest),
+            "reason": self.reason,
+            "superseded_by": self.superseded_by(),
             "acknowledged_by": self.acknowledged,
         })
     }
