@@ -51,8 +51,9 @@ pub enum ScanError {
     /// The end of an ISO/IEC 15434 message is not there: something was lost. Scan again.
     #[error("the message has no end: part of it is lost")]
     CutOff,
-    /// An ISO/IEC 15434 header without the separators after it. Let the scanner send control characters.
-    #[error("the scanner drops the separators of the message; let it send control characters")]
+    /// A message without its separators, or an element string that without them has too many readings to try. Let the
+    /// scanner send control characters.
+    #[error("the scanner drops the separators; let it send control characters")]
     SeparatorsDropped,
     /// An ISO/IEC 15434 format that is not read.
     #[error("ISO/IEC 15434 format {0:?} is not read; formats 05, 06, 12 and DD are")]

@@ -21,7 +21,7 @@ pub const MODULE_UM: RangeInclusive<u32> = 254..=1000;
 const INCH_UM: u32 = 25_400;
 
 /// Side of a dot of the print beneath the symbol in micrometres: characters two millimetres high.
-const PRINT_DOT_UM: u32 = 125;
+const PRINT_DOT_UM: u32 = 167;
 
 /// Longest beginning of a link in characters.
 const MAX_RESOLVER: usize = 200;
@@ -79,6 +79,7 @@ impl Resolver {
         let formed = host.starts_with(|first: char| first.is_ascii_alphanumeric())
             && text.len() <= MAX_RESOLVER
             && text.bytes().all(allowed)
+            && !text.ends_with('/')
             && !rest.unwrap_or("").contains("//");
         if formed { Ok(Self(text.to_owned())) } else { Err(LabelError::Resolver) }
     }
@@ -105,8 +106,8 @@ impl Printer {
             return Err(LabelError::Dots);
         }
         let nearest = nearest(module_um.saturating_mul(dots_per_inch), INCH_UM);
-        // One step up, since the nearest number of dots can be smaller than the smallest module.
-        [nearest, nearest.saturating_add(1)]
+        // A step up or down, since the nearest number of dots can lie just outside what scanners read.
+        [nearest, nearest.saturating_add(1), nearest.saturating_sub(1)]
             .into_iter()
             .map(|module_dots| Self { dots_per_inch, module_dots })
             .find(|printer| printer.module_dots >= 2 && MODULE_UM.contains(&printer.module_um()))
@@ -241,3 +242,6 @@ impl Label {
             .ok_or(LabelError::Symbol)
     }
 }
+
+#[cfg(test)]
+mod tests;

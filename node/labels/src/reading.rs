@@ -318,3 +318,6 @@ impl fmt::Display for Capsule {
         self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
     }
 }
+
+#[cfg(test)]
+mod tests;

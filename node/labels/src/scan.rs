@@ -74,7 +74,7 @@ fn gs1_symbol(text: &str, year: u16) -> Result<Scan, ScanError> {
     }
     let (readings, more) = elements::readings(text, year);
     if readings.is_empty() {
-        return separated(text, year);
+        return separated(text, year).map_err(|error| dropped(more, error));
     }
     Ok(Scan { form: Form::ElementsUnseparated, readings, more })
 }
@@ -138,9 +138,14 @@ fn unmarked(text: &str, year: u16) -> Result<Scan, ScanError> {
     let whole_number = matches!(text.len(), 8 | 12..=14);
     Err(match (number, elements::first_fault(text, year)) {
         (Some(Err(error)), _) if whole_number => error,
-        (_, Some(error)) => error,
+        (_, Some(error)) => dropped(more, error),
         _ => ScanError::NoForm,
     })
+}
+
+/// What to say when no reading was found: if not all were tried, that the scanner made them too many.
+fn dropped(more: bool, error: ScanError) -> ScanError {
+    if more { ScanError::SeparatorsDropped } else { error }
 }
 
 /// Whether a reading that was guessed names anything that can be looked up.
@@ -153,3 +158,6 @@ fn names_something(reading: &Reading) -> bool {
 fn one(form: Form, reading: Reading) -> Result<Scan, ScanError> {
     Ok(Scan { form, readings: vec![reading], more: false })
 }
+
+#[cfg(test)]
+mod tests;

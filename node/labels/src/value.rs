@@ -169,3 +169,6 @@ pub(crate) fn is_set_39(byte: u8) -> bool {
 pub(crate) fn is_set_64(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'=')
 }
+
+#[cfg(test)]
+mod tests;

@@ -180,3 +180,6 @@ impl Application {
         if rest.is_empty() { Ok(()) } else { Err(Wrong::Length) }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -22,7 +22,7 @@ pub(crate) fn find(identifier: &str) -> Option<&'static Data> {
 /// Splits an element into its identifier, up to three digits and a letter, and the rest.
 pub(crate) fn split(element: &str) -> Option<(&str, &str)> {
     let letter = element.bytes().position(|byte| !byte.is_ascii_digit())?;
-    if letter > 3 || !element.bytes().nth(letter)?.is_ascii_uppercase() {
+    if letter > 3 || !element.as_bytes().get(letter)?.is_ascii_uppercase() {
         return None;
     }
     element.split_at_checked(letter.checked_add(1)?)

@@ -2,12 +2,12 @@
 //! One composition serves both, so that what is tested of one holds for the other.
 
 use super::symbol::Modules;
-use spleen_font::{FONT_8X16, PSF2Font};
+use spleen_font::{FONT_6X12, PSF2Font};
 
 /// Columns and rows of a character.
-const CHARACTER: (u32, u32) = (8, 16);
+const CHARACTER: (u32, u32) = (6, 12);
 /// Dots between the edge and the print, and beneath it.
-const EDGE_DOTS: u32 = 8;
+const EDGE_DOTS: u32 = 6;
 
 /// A dark rectangle.
 #[derive(Debug, Clone, Copy)]
@@ -49,7 +49,7 @@ pub(super) fn draw(modules: &Modules, lines: &[String], module: u32, dot: u32) -
         let y = margin.checked_add(u32::try_from(row).ok()?.checked_mul(module)?)?;
         drawing.add_row(cells, (left, y), module)?;
     }
-    let font = PSF2Font::new(FONT_8X16).ok()?;
+    let font = PSF2Font::new(FONT_6X12).ok()?;
     for (place, line) in lines.iter().enumerate() {
         let line_width =
             u32::try_from(line.len()).ok()?.checked_mul(CHARACTER.0)?.checked_mul(dot)?;
@@ -89,10 +89,10 @@ impl Drawing {
     ) -> Option<()> {
         let rows = usize::try_from(CHARACTER.1).ok()?;
         for row in 0..rows {
-            let mut cells = Vec::with_capacity(line.len().saturating_mul(8));
+            let mut cells = Vec::with_capacity(line.len().saturating_mul(6));
             for character in line.bytes() {
                 let byte = *font.glyph_by_idx(u32::from(character))?.get(row)?;
-                cells.extend([7, 6, 5, 4, 3, 2, 1, 0].map(|bit| byte & (1 << bit) != 0));
+                cells.extend([7, 6, 5, 4, 3, 2].map(|bit| byte & (1 << bit) != 0));
             }
             let y = top.checked_add(u32::try_from(row).ok()?.checked_mul(dot)?)?;
             self.add_row(&cells, (left, y), dot)?;

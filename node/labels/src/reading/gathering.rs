@@ -22,7 +22,7 @@ impl Gathering {
 
     /// Adds an element whose form was checked.
     pub(crate) fn add(&mut self, element: Element, means: Means) -> Result<(), ScanError> {
-        let known = self.reading.elements.iter().any(|earlier| *earlier == element);
+        let known = self.reading.elements.contains(&element);
         if !known {
             self.name(&element, means)?;
             self.reading.elements.push(element);

@@ -222,7 +222,7 @@ pub(super) static TABLE: &[Application] = &[
     row("8007", &[x_to(34)], "bank account").with(&["415"]),
     row("8008", &[n(6).day(), n(2), n_to(4).optional()], "produced with time").with(&["01", "02"]),
     row("8009", &[x_to(50)], "sensor").with(&["00", "01"]),
-    row("8010", &[y_to(30)], "component (CPID)").means(Means::Part),
+    row("8010", &[y_to(30)], "component (CPID)").means(Means::PartByOther),
     row("8011", &[n_to(12)], "serial of the component").with(&["8010"]).means(Means::Serial),
     row("8012", &[x_to(20)], "software version").with(&["01", "8006"]),
     row("8013", &[x_to(25)], "model (GMN)"),

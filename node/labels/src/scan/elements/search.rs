@@ -9,9 +9,9 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 /// Ways that are followed, at most.
-const MAX_STEPS: usize = 2_000;
+const MAX_STEPS: usize = 1_000;
 /// Ways that wait, at most.
-const MAX_WAITING: usize = 10_000;
+const MAX_WAITING: usize = 5_000;
 
 const COMMON: u32 = 2;
 const RARE: u32 = 8;
