@@ -132,7 +132,7 @@ pub enum LabelError {
     #[error("the label is larger than its place on the sheet")]
     TooLarge,
     /// Print fewer labels at once.
-    #[error("at most {} labels are drawn at once", crate::MAX_SERIALS)]
+    #[error("at most {} labels are drawn at once", crate::MAX_LABELS)]
     TooMany,
     /// Give a number of columns that a sheet has.
     #[error("a sheet has {} to {} columns", crate::SHEET_COLUMNS.start(), crate::SHEET_COLUMNS.end())]

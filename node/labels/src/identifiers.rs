@@ -11,9 +11,9 @@ pub(crate) enum Means {
     Other,
     Gtin,
     /// A lot by the number that its maker gave.
-    Batch,
+    Lot,
     /// A lot by a number that somebody else gave.
-    BatchByOther,
+    LotByOther,
     Serial,
     /// A serial that somebody else gave, or that counts within a part number.
     SerialByOther,
@@ -34,7 +34,7 @@ pub(crate) enum Means {
     /// Issuing agency, company number and serial.
     CompanySerial,
     /// Issuing agency, company number and lot.
-    CompanyBatch,
+    CompanyLot,
     Package,
     Order,
     OrderLine,

@@ -12,7 +12,7 @@ use drawing::Drawing;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use std::ops::RangeInclusive;
 
-pub use sheet::{MAX_SERIALS, SHEET_COLUMNS, sheet};
+pub use sheet::{MAX_LABELS, SHEET_COLUMNS, sheet};
 
 /// Sides of a module in micrometres that a label may be printed with, after the GS1 General Specifications.
 pub const MODULE_UM: RangeInclusive<u32> = 254..=1000;

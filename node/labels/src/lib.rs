@@ -18,7 +18,7 @@ mod value;
 
 pub use error::{LabelError, ScanError};
 pub use label::{
-    Content, Label, MAX_SERIALS, MODULE_UM, Printer, Resolver, SHEET_COLUMNS, Symbol, sheet,
+    Content, Label, MAX_LABELS, MODULE_UM, Printer, Resolver, SHEET_COLUMNS, Symbol, sheet,
 };
 pub use reading::{
     Amount, Capsule, Date, DateKind, Element, Form, Reading, Scan, Scheme, Supplier, Unit,

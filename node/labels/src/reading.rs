@@ -82,7 +82,7 @@ pub struct Reading {
     /// The article's GTIN, 14 digits.
     pub gtin: Option<String>,
     /// The lot, by its maker's number where the label has it.
-    pub batch: Option<String>,
+    pub lot: Option<String>,
     /// The serial, by its maker's number where the label has it.
     pub serial: Option<String>,
     /// The part number of the maker.

@@ -69,6 +69,9 @@ fn gs1_symbol(text: &str, year: u16) -> Result<Scan, ScanError> {
     if text.is_empty() {
         return Err(ScanError::Empty);
     }
+    if text.starts_with('(') {
+        return one(Form::ElementsInBrackets, elements::in_brackets(text, year)?);
+    }
     if text.contains(GS) {
         return separated(text, year);
     }
@@ -150,7 +153,7 @@ fn dropped(more: bool, error: ScanError) -> ScanError {
 
 /// Whether a reading that was guessed names anything that can be looked up.
 fn names_something(reading: &Reading) -> bool {
-    [&reading.gtin, &reading.batch, &reading.serial, &reading.part_number, &reading.package]
+    [&reading.gtin, &reading.lot, &reading.serial, &reading.part_number, &reading.package]
         .into_iter()
         .any(Option::is_some)
 }

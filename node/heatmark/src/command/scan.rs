@@ -59,7 +59,7 @@ fn in_json(scanned: &Scanned) -> Value {
 fn reading_in_json(reading: &Reading) -> Value {
     json!({
         "gtin": reading.gtin,
-        "lot": reading.batch,
+        "lot": reading.lot,
         "serial": reading.serial,
         "part_number": reading.part_number,
         "customer_part_number": reading.customer_part_number,
@@ -93,7 +93,7 @@ fn reading_in_json(reading: &Reading) -> Value {
 fn in_words(scanned: &Scanned) -> String {
     let mut text = format!("{}\n", scanned.form);
     if scanned.readings.len() > 1 {
-        text.push_str("The separators are lost: it can mean any of these. Look up which exists.\n");
+        text.push_str("It can mean any of these: look up which exists.\n");
     }
     for (reading, place) in scanned.readings.iter().zip(1..) {
         if scanned.readings.len() > 1 {
@@ -110,7 +110,7 @@ fn in_words(scanned: &Scanned) -> String {
 fn table_of(reading: &Reading) -> String {
     let named = [
         ("Article", &reading.gtin),
-        ("Lot", &reading.batch),
+        ("Lot", &reading.lot),
         ("Serial", &reading.serial),
         ("Part", &reading.part_number),
         ("Customer's part", &reading.customer_part_number),

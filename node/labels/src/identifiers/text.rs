@@ -30,14 +30,14 @@ pub(crate) fn split(element: &str) -> Option<(&str, &str)> {
 
 const TABLE: &[Text] = &[
     row("ASN", Means::CustomerPart, "airline stock number"),
-    row("BTN", Means::Batch, "batch"),
+    row("BTN", Means::Lot, "lot"),
     row("CAG", Means::Cage, "CAGE code"),
     row("DMF", Means::Other, "date of manufacture"),
     row("DUN", Means::Duns, "DUNS number"),
     row("EUC", Means::CompanyPrefix, "GS1 company prefix"),
     row("EXP", Means::Other, "expiry"),
-    row("LOT", Means::Batch, "lot"),
-    row("LTN", Means::Batch, "lot"),
+    row("LOT", Means::Lot, "lot"),
+    row("LTN", Means::Lot, "lot"),
     row("MFR", Means::Cage, "CAGE code of the maker"),
     row("OPN", Means::PartByOther, "overlength part number"),
     row("PDT", Means::Other, "description of the part"),

@@ -5,7 +5,7 @@ use crate::error::LabelError;
 use std::ops::RangeInclusive;
 
 /// Most labels that are drawn at once.
-pub const MAX_SERIALS: usize = 1000;
+pub const MAX_LABELS: usize = 1000;
 
 /// Columns that a sheet can have.
 pub const SHEET_COLUMNS: RangeInclusive<u32> = 1..=8;
@@ -28,7 +28,7 @@ pub fn sheet(
     module_um: u32,
     columns: u32,
 ) -> Result<Vec<String>, LabelError> {
-    if labels.len() > MAX_SERIALS {
+    if labels.len() > MAX_LABELS {
         return Err(LabelError::TooMany);
     }
     if !SHEET_COLUMNS.contains(&columns) {

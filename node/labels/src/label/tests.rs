@@ -98,7 +98,7 @@ fn decoded(pixels: &Pixels, format: BarcodeFormat) -> (String, String) {
 #[track_caller]
 fn says(reading: &Reading, label: &Label) {
     assert_eq!(reading.gtin.as_ref(), Some(&label.gtin));
-    assert_eq!(reading.batch.as_ref(), Some(&label.lot));
+    assert_eq!(reading.lot.as_ref(), Some(&label.lot));
     assert_eq!(reading.serial, label.serial);
     assert_eq!(
         reading.expiry().map(|date| (date.day, date.whole_month)),
@@ -180,10 +180,7 @@ fn sheets_hold_what_they_can_and_refuse_the_rest() {
     assert_eq!(sheet(&labels, &Symbol::DataMatrix, 500, 0), Err(LabelError::Columns));
     assert_eq!(sheet(&labels, &Symbol::DataMatrix, 500, 9), Err(LabelError::Columns));
     assert_eq!(sheet(&labels, &Symbol::DataMatrix, 100, 2), Err(LabelError::Module));
-    assert_eq!(
-        sheet(&vec![ring(); MAX_SERIALS + 1], &resolver(), 300, 1),
-        Err(LabelError::TooMany)
-    );
+    assert_eq!(sheet(&vec![ring(); MAX_LABELS + 1], &resolver(), 300, 1), Err(LabelError::TooMany));
     assert_eq!(sheet(&[], &resolver(), 300, 1), Ok(vec![]));
 }
 

@@ -9,7 +9,7 @@ use crate::value;
 #[derive(Debug, Default)]
 pub(crate) struct Gathering {
     reading: Reading,
-    batch_by_other: Option<String>,
+    lot_by_other: Option<String>,
     serial_by_other: Option<String>,
     part_by_other: Option<String>,
     year: u16,
@@ -39,7 +39,7 @@ impl Gathering {
     /// What was gathered; where the maker gave no number, another's stands in.
     pub(crate) fn finish(self) -> Reading {
         let mut reading = self.reading;
-        reading.batch = reading.batch.or(self.batch_by_other);
+        reading.lot = reading.lot.or(self.lot_by_other);
         reading.serial = reading.serial.or(self.serial_by_other);
         reading.part_number = reading.part_number.or(self.part_by_other);
         reading
@@ -53,8 +53,8 @@ impl Gathering {
         match means {
             Means::Other => Ok(()),
             Means::Gtin => once(&mut reading.gtin, value, "articles"),
-            Means::Batch => once(&mut reading.batch, value, "lots"),
-            Means::BatchByOther => once(&mut self.batch_by_other, value, "lots"),
+            Means::Lot => once(&mut reading.lot, value, "lots"),
+            Means::LotByOther => once(&mut self.lot_by_other, value, "lots"),
             Means::Serial => once(&mut reading.serial, value, "serials"),
             Means::SerialByOther => once(&mut self.serial_by_other, value, "serials"),
             Means::Part => once(&mut reading.part_number, value, "part numbers"),
@@ -74,7 +74,7 @@ impl Gathering {
                 reading.suppliers.push(Supplier { scheme: Scheme::Customer, number });
                 Ok(())
             }
-            Means::Company | Means::CageSerial | Means::CompanySerial | Means::CompanyBatch => {
+            Means::Company | Means::CageSerial | Means::CompanySerial | Means::CompanyLot => {
                 self.company_and_more(value, means, wrong)
             }
             Means::Pieces
@@ -139,7 +139,7 @@ impl Gathering {
                     self.reading.suppliers.push(Supplier { scheme: Scheme::Agency, number });
                     Ok(())
                 }
-                Means::CompanyBatch => once(&mut self.reading.batch, value, "lots"),
+                Means::CompanyLot => once(&mut self.reading.lot, value, "lots"),
                 _ => once(&mut self.reading.serial, value, "serials"),
             };
         };
@@ -150,7 +150,7 @@ impl Gathering {
         match (means, rest) {
             (Means::Company, "") => Ok(()),
             (Means::Company, _) | (_, "") => Err(wrong(Wrong::Length)),
-            (Means::CompanyBatch, lot) => once(&mut self.reading.batch, lot, "lots"),
+            (Means::CompanyLot, lot) => once(&mut self.reading.lot, lot, "lots"),
             (_, serial) => once(&mut self.reading.serial, serial, "serials"),
         }
     }

@@ -18,7 +18,7 @@ const YEAR: u16 = 2026;
 fn line(reading: &Reading) -> String {
     let mut words: Vec<String> = [
         ("gtin", &reading.gtin),
-        ("lot", &reading.batch),
+        ("lot", &reading.lot),
         ("serial", &reading.serial),
         ("part", &reading.part_number),
         ("customer-part", &reading.customer_part_number),
@@ -78,6 +78,7 @@ fn element_strings_in_brackets() {
     reads("(01)09506000134352(10)RING/48-2(21)0007", Form::ElementsInBrackets, RING);
     reads(" (01) 09506000134352 (10) RING/48-2 (21) 0007\n", Form::ElementsInBrackets, RING);
     reads("]C0(01)09506000134352(10)RING/48-2(21)0007", Form::ElementsInBrackets, RING);
+    reads("]d2(01)09506000134352(10)RING/48-2(21)0007", Form::ElementsInBrackets, RING);
     // A bracket that encloses no identifier is part of the lot.
     reads(
         "(01)09506000134352(10)A(B)(5)(21)7",

@@ -46,7 +46,7 @@ pub(super) static TABLE: &[Application] = &[
         .means(Means::Gtin)
         .common(),
     row("03", &[n(14).check()], "article made to order (GTIN)").means(Means::Gtin),
-    row("10", &[x_to(20)], "lot").with(ITEM).means(Means::Batch).common(),
+    row("10", &[x_to(20)], "lot").with(ITEM).means(Means::Lot).common(),
     row("11", &[n(6).day()], "produced").with(ITEM).means(Means::Produced(Written::Six)).common(),
     row("12", &[n(6).day()], "payment due").with(&["8020"]),
     row("13", &[n(6).day()], "packed").with(ITEM).means(Means::Packed(Written::Six)).common(),

@@ -94,7 +94,7 @@ proptest! {
             let scan = scan(input.as_bytes(), YEAR).unwrap();
             prop_assert_eq!(scan.readings.len(), 1);
             prop_assert_eq!(scan.readings[0].gtin.as_ref(), Some(&gtin));
-            prop_assert_eq!(scan.readings[0].batch.as_ref(), Some(&lot));
+            prop_assert_eq!(scan.readings[0].lot.as_ref(), Some(&lot));
             prop_assert_eq!(scan.readings[0].serial.as_ref(), Some(&serial));
         }
     }
@@ -102,7 +102,7 @@ proptest! {
     #[test]
     fn without_separators_the_right_reading_is_among_them(gtin in gtin(), lot in "[A-Z0-9]{1,8}", serial in "[A-Z]{1,6}") {
         let scan = scan(format!("01{gtin}10{lot}21{serial}").as_bytes(), YEAR).unwrap();
-        let right = |it: &Reading| it.batch.as_ref() == Some(&lot) && it.serial.as_ref() == Some(&serial);
+        let right = |it: &Reading| it.lot.as_ref() == Some(&lot) && it.serial.as_ref() == Some(&serial);
         prop_assert!(scan.more || scan.readings.iter().any(right), "{:?}", scan);
         for reading in &scan.readings {
             let whole: String =
@@ -116,7 +116,7 @@ proptest! {
         let lot = lot.replace('^', "-").replace(['<', '{', '[', '\\'], "+");
         let input = format!("[)>\u{1e}06\u{1d}1T{lot}\u{1d}1P{part}\u{1e}\u{4}");
         let scan = scan(input.as_bytes(), YEAR).unwrap();
-        prop_assert_eq!(scan.readings[0].batch.as_ref(), Some(&lot));
+        prop_assert_eq!(scan.readings[0].lot.as_ref(), Some(&lot));
         prop_assert_eq!(scan.readings[0].part_number.as_ref(), Some(&part));
     }
 
