@@ -74,6 +74,11 @@ fn element_strings_with_separators_in_any_spelling() {
 }
 
 #[test]
+fn what_spells_a_separator_is_text_where_separators_arrive_as_such() {
+    reads("]d210A<GS>B\u{1d}217", Form::Elements, "lot=A<GS>B, serial=7");
+}
+
+#[test]
 fn element_strings_in_brackets() {
     reads("(01)09506000134352(10)RING/48-2(21)0007", Form::ElementsInBrackets, RING);
     reads(" (01) 09506000134352 (10) RING/48-2 (21) 0007\n", Form::ElementsInBrackets, RING);
@@ -128,6 +133,19 @@ fn without_separators_every_reading_is_given_and_the_uncut_one_first() {
     assert!(readings.contains(&"gtin=09506000134352, lot=RING48, serial=0007".to_owned()));
     // The same behind a mark, since a scanner may send the mark and drop the separators.
     assert_eq!(lines(&format!("]d2{input}")), readings);
+}
+
+#[test]
+fn without_separators_what_belongs_to_nothing_comes_last() {
+    // A count belongs to a package or to contained articles, and there is neither.
+    assert_eq!(
+        lines("010950600013435210AB37215"),
+        [
+            "gtin=09506000134352, lot=AB37215",
+            "gtin=09506000134352, lot=AB37, serial=5",
+            "gtin=09506000134352, lot=AB, 215 pieces",
+        ]
+    );
 }
 
 #[test]
