@@ -9,6 +9,7 @@ mod entry;
 mod evidence;
 mod failure;
 mod keys;
+mod label;
 mod log;
 mod member;
 mod network;
@@ -16,6 +17,7 @@ mod node;
 mod place;
 mod post;
 mod receipt;
+mod scan;
 mod store;
 mod vault;
 mod verify;
@@ -85,6 +87,16 @@ enum Command {
         after_help = "Example:\n  heatmark verify --trust genesis.note --home forge heat.disclosure\n  heatmark verify --trust genesis.note --home forge --policy incoming.toml *.disclosure\nFiles of one record, and of what others attest of it, are judged together by the policy.\nExit codes: 0 all verified, 1 one refused, 2 one unreadable, 3 one on hold or older than the trust root.\nNeeds no node and no network."
     )]
     Verify(verify::Verify),
+    /// Tells what a label names, from what a scanner typed
+    #[command(
+        after_help = "Example:\n  heatmark scan '(01)09506000134352(10)RING-48(21)0007'\n  heatmark scan 'https://id.gs1.org/01/09506000134352/10/RING-48'\n  heatmark scan - < typed-by-the-scanner\nReads GS1 element strings and links, ISO/IEC 15434 messages, ATA Spec 2000 text elements, a capsule's hash.\nWithout separators several readings are possible: all are given, best first.\nExit codes: 0 read, 1 a check digit, date or amount is wrong, 2 not a label. Needs no node and no network."
+    )]
+    Scan(scan::Scan),
+    /// Draws labels with a GS1 DataMatrix or a QR code, to print
+    #[command(
+        after_help = "Example:\n  heatmark label --gtin 09506000134352 --lot RING-48 --serial 0007 --out ring.svg\n  heatmark label --gtin 09506000134352 --lot RING-48 --symbol qr --resolver https://id.example.com --dpi 300 --out ring.png\n  heatmark label --gtin 09506000134352 --lot RING-48 --serials-from serials.txt --columns 4 --out sheet.svg\nIn a PNG a module is a whole number of the printer's dots: print it at its own size, never scaled.\nNeeds no node and no network."
+    )]
+    Label(label::Label),
     /// Shows, follows and audits the shared log
     #[command(subcommand)]
     Log(log::Command),
@@ -140,6 +152,8 @@ fn dispatch(command: Command, json: bool) -> Result<Answer, Failure> {
         Command::Cert(command) => cert::run(command, json),
         Command::Receipt(command) => receipt::run(command),
         Command::Verify(command) => verify::run(&command),
+        Command::Scan(command) => scan::run(&command),
+        Command::Label(command) => label::run(&command),
         Command::Log(command) => log::run(command, json),
         Command::Member(command) => member::run(command),
         Command::Vote(command) => vote::run(&command),

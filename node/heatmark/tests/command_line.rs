@@ -346,6 +346,8 @@ fn every_command_is_found_by_help_and_teaches_by_example() {
         "receipt verify",
         "receipt pin",
         "receipt key",
+        "scan",
+        "label",
         "log status",
         "log tail",
         "log audit",
@@ -368,6 +370,46 @@ fn every_command_is_found_by_help_and_teaches_by_example() {
     ] {
         assert!(found.iter().any(|path| path == expected), "{expected} in {found:?}");
     }
+}
+
+#[test]
+fn labels_are_drawn_and_scans_read_without_a_node() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let draw = |exit: i32, more: &[&str]| {
+        let label =
+            ["label", "--gtin", "09506000134352", "--lot", "RING/48", "--expiry", "2027-01-31"];
+        json(dir, exit, &[&label, more].concat())
+    };
+    draw(0, &["--serial", "0007", "--out", "one.png"]);
+    assert!(std::fs::read(dir.join("one.png")).unwrap().starts_with(b"\x89PNG"));
+    draw(0, &["--symbol", "qr", "--resolver", "https://id.example.com", "--out", "one.svg"]);
+    assert!(std::fs::read_to_string(dir.join("one.svg")).unwrap().starts_with("<svg"));
+    let serials: String = (0..100).map(|n| format!("S-{n}\n")).collect();
+    std::fs::write(dir.join("serials"), serials).unwrap();
+    let sheets = draw(0, &["--serials-from", "serials", "--out", "sheet.svg"]);
+    assert_eq!(sheets["labels"], 100);
+    assert!(sheets["files"].as_array().unwrap().len() > 1);
+    assert!(dir.join("sheet-2.svg").is_file());
+    for wrong in [
+        &["--out", "one.pdf"][..],
+        &["--serials-from", "serials", "--out", "sheet.png"],
+        &["--module", "0.1", "--out", "one.svg"],
+        &["--module", "5mm", "--out", "one.svg"],
+        &["--serial", "with blank", "--out", "one.svg"],
+        &["--serials-from", "none", "--out", "sheet.svg"],
+    ] {
+        let label = ["label", "--gtin", "09506000134352", "--lot", "RING/48"];
+        expect(dir, 2, &[&label, wrong].concat());
+    }
+    let read = json(dir, 0, &["scan", "(01)09506000134352(17)270131(10)RING/48(21)0007"]);
+    assert_eq!(read["readings"][0]["serial"], "0007");
+    assert_eq!(read["readings"][0]["dates"][0]["day"], "2027-01-31");
+    let several = expect(dir, 0, &["scan", "010950600013435210RING48210007"]);
+    assert!(several.contains("Reading 2"), "{several}");
+    expect(dir, 1, &["scan", "(01)09506000134353(10)RING/48"]);
+    expect(dir, 2, &["scan", "a word"]);
+    expect(dir, 2, &["scan", "-"]);
 }
 
 #[test]

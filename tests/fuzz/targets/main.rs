@@ -11,6 +11,7 @@
 
 mod answers;
 mod files;
+mod labels;
 mod ledger;
 mod network;
 mod reading;

@@ -48,6 +48,11 @@ fn civil(days: u64) -> (u64, u64, u64) {
     (year.saturating_add(u64::from(month <= 2)), month, day)
 }
 
+/// The year of a time.
+pub(crate) fn year(unix_ms: u64) -> u16 {
+    u16::try_from(civil(unix_ms.div_euclid(DAY_MS)).0).unwrap_or(u16::MAX)
+}
+
 /// What a body says, in a few words.
 pub(crate) fn payload(body: &pb::Body) -> String {
     match &body.payload {
