@@ -246,7 +246,7 @@ pub(crate) fn preimage(network: &NetworkId, signer: &KeyId, message: &[u8]) -> V
 }
 
 /// What a conformance proof is for.
-fn context(
+pub(crate) fn context(
     network: &NetworkId,
     record: &RecordId,
     (receiver, purpose): (&MemberId, &str),

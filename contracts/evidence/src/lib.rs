@@ -11,6 +11,7 @@
 //! A record is its issuer's only if the anchor that carries it is signed by a key that the registry holds for that
 //! issuer; the states in the file prove it. Specification: `proto/README.md` section 9.
 
+pub mod capsule;
 mod disclosure;
 mod error;
 mod policy;

@@ -8,8 +8,8 @@ use heatmark_records::{Path, Said};
 use serde::Deserialize;
 use thiserror::Error;
 
-use crate::Verified;
 use crate::selection::matches;
+use crate::{Conformity, Verified};
 
 const MAX_POLICY_BYTES: usize = 64 << 10;
 const MAX_DEMANDS: usize = 1_000;
@@ -128,21 +128,32 @@ impl Policy {
     /// What a disclosure lacks by this policy; nothing when it has all.
     #[must_use]
     pub fn shortfalls(&self, verified: &Verified) -> Vec<Shortfall> {
+        let conformity = verified.conformity.as_ref();
+        self.shortfalls_of(&verified.issuer.member.0, &verified.fields, conformity)
+    }
+
+    /// What is told of a record, by whom issued, compared with what is demanded.
+    pub(crate) fn shortfalls_of(
+        &self,
+        issuer: &Hash,
+        fields: &[(Path, Said)],
+        conformity: Option<&Conformity>,
+    ) -> Vec<Shortfall> {
         let mut shortfalls = Vec::new();
-        if !self.issuers.is_empty() && !self.issuers.contains(&verified.issuer.member.0) {
+        if !self.issuers.is_empty() && !self.issuers.contains(issuer) {
             shortfalls.push(Shortfall::Issuer);
         }
-        let accepted = verified.conformity.as_ref().filter(|conformity| {
+        let accepted = conformity.filter(|conformity| {
             let specification = &conformity.specification;
             self.specifications.contains(&specification.id())
                 || (self.own_limits && specification.own_limits)
         });
-        if verified.conformity.is_some() && accepted.is_none() {
+        if conformity.is_some() && accepted.is_none() {
             shortfalls.push(Shortfall::Specification);
         }
         for (property, demand) in &self.demands {
             let told = match demand {
-                Demand::Shown => shown(verified, property),
+                Demand::Shown => shown(fields, property),
                 Demand::Proved => accepted.is_some_and(|conformity| {
                     let kept = |(name, standing): &(String, Standing)| {
                         *standing == Standing::Kept && matches(property, name)
@@ -160,9 +171,9 @@ impl Policy {
 }
 
 /// Whether something matching is shown, and nothing matching is there without its value.
-fn shown(verified: &Verified, property: &str) -> bool {
+fn shown(fields: &[(Path, Said)], property: &str) -> bool {
     let mut some = false;
-    for (_, said) in matching(&verified.fields, property) {
+    for (_, said) in matching(fields, property) {
         match said {
             Said::Shown { .. } => some = true,
             Said::Committed(_) => return false,
