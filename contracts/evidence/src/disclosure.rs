@@ -245,7 +245,7 @@ pub(crate) fn own_limit_paths(specification: &Specification) -> Vec<Path> {
 }
 
 /// What a conformance proof is for.
-fn context(
+pub(crate) fn context(
     network: &NetworkId,
     record: &RecordId,
     (receiver, purpose): (&MemberId, &str),

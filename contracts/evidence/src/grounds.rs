@@ -130,7 +130,7 @@ fn anchor(
 }
 
 /// `u32be position ‖ u32be count ‖ hashes`; a tree over 2^32 records has 32 levels.
-fn read_batch(bytes: &[u8]) -> Option<(u32, u32, Vec<Hash>)> {
+pub(crate) fn read_batch(bytes: &[u8]) -> Option<(u32, u32, Vec<Hash>)> {
     let (position, rest) = bytes.split_first_chunk::<4>()?;
     let (count, rest) = rest.split_first_chunk::<4>()?;
     let (hashes, surplus) = rest.as_chunks::<32>();
@@ -159,7 +159,7 @@ fn value_of(proved: &VerifiedState) -> Result<pb::KeyState, DisclosureError> {
 }
 
 /// A file made for genesis serves who pinned a later header: the set changes before it are passed over.
-fn only_after(trust: &TrustRoot, changes: &mut Vec<pb::SetChange>) {
+pub(crate) fn only_after(trust: &TrustRoot, changes: &mut Vec<pb::SetChange>) {
     let later = |change: &pb::SetChange| {
         change.header.as_ref().is_none_or(|header| header.height > trust.height.0)
     };

@@ -16,6 +16,7 @@
 
 mod agreement;
 mod bundle;
+pub mod capsule;
 mod disclosure;
 mod error;
 mod grounds;

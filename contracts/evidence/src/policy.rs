@@ -8,11 +8,11 @@ use heatmark_merkle::Hash;
 use heatmark_records::conformance::Standing;
 use heatmark_records::conformance::agreement::Tolerance;
 use heatmark_records::forms::attestation::{Accreditation, How};
-use heatmark_records::{Said, matches};
+use heatmark_records::{Path, Said, matches};
 use serde::Deserialize;
 use thiserror::Error;
 
-use crate::{Attested, Bound, Bundle};
+use crate::{Attested, Bound, Bundle, Conformity};
 
 const MAX_POLICY_BYTES: usize = 64 << 10;
 const MAX_DEMANDS: usize = 1_000;
@@ -261,22 +261,47 @@ impl Policy {
     /// What the files of a record lack by this policy; nothing when they have all.
     #[must_use]
     pub fn shortfalls(&self, bundle: &Bundle<'_>) -> Vec<Shortfall> {
+        let told = Told {
+            issuers: bundle.files().iter().map(|file| file.issuer.member.0).collect(),
+            fields: bundle.fields().collect(),
+            proved: bundle.files().iter().filter_map(|file| file.conformity.as_ref()).collect(),
+        };
+        self.lacking(&told, |property, terms| unattested(bundle, property, terms))
+    }
+
+    /// What a capsule tells of a certificate, compared with what is demanded. Of attestations it tells who made them, and
+    /// not enough to judge what they are worth: a property that has to be attested is not.
+    pub(crate) fn shortfalls_of(
+        &self,
+        issuer: Hash,
+        fields: &[(Path, Said)],
+        conformity: Option<&Conformity>,
+    ) -> Vec<Shortfall> {
+        let told = Told {
+            issuers: vec![issuer],
+            fields: fields.iter().map(|(path, said)| (path, said)).collect(),
+            proved: conformity.into_iter().collect(),
+        };
+        self.lacking(&told, |_, _| Some(Unattested::Nobody))
+    }
+
+    fn lacking(
+        &self,
+        told: &Told<'_>,
+        unattested: impl Fn(&str, &Terms) -> Option<Unattested>,
+    ) -> Vec<Shortfall> {
         let mut shortfalls = Vec::new();
-        let issuers = bundle.files().iter().map(|file| file.issuer.member.0);
-        if !self.issuers.is_empty() && !{ issuers }.all(|issuer| self.issuers.contains(&issuer)) {
+        let named = |issuer: &Hash| self.issuers.contains(issuer);
+        if !self.issuers.is_empty() && !told.issuers.iter().all(named) {
             shortfalls.push(Shortfall::Issuer);
         }
-        let proved: Vec<_> =
-            bundle.files().iter().filter_map(|file| file.conformity.as_ref()).collect();
-        let accepted: Vec<_> = proved
-            .iter()
-            .filter(|conformity| {
-                let specification = &conformity.specification;
-                self.specifications.contains(&specification.id())
-                    || (self.own_limits && specification.own_limits)
-            })
-            .collect();
-        if !proved.is_empty() && accepted.is_empty() {
+        let accepted = |conformity: &&&Conformity| {
+            let specification = &conformity.specification;
+            self.specifications.contains(&specification.id())
+                || (self.own_limits && specification.own_limits)
+        };
+        let accepted: Vec<_> = told.proved.iter().filter(accepted).collect();
+        if !told.proved.is_empty() && accepted.is_empty() {
             shortfalls.push(Shortfall::Specification);
         }
         let kept = |property: &str| {
@@ -285,23 +310,30 @@ impl Policy {
                 .any(|(name, standing)| *standing == Standing::Kept && matches(property, name))
         };
         for (property, demand, terms) in &self.demands {
-            let told = match demand {
-                Demand::Shown => shown(bundle, property),
+            let is_told = match demand {
+                Demand::Shown => shown(&told.fields, property),
                 Demand::Proved => kept(property),
                 Demand::Attested => {
-                    let why = unattested(bundle, property, terms);
+                    let why = unattested(property, terms);
                     let property = property.clone();
                     shortfalls.extend(why.map(|why| Shortfall::Attestation { property, why }));
                     continue;
                 }
             };
-            if !told {
+            if !is_told {
                 let (property, demand) = (property.clone(), *demand);
                 shortfalls.push(Shortfall::Property { property, demand });
             }
         }
         shortfalls
     }
+}
+
+/// What files tell of one record.
+struct Told<'t> {
+    issuers: Vec<Hash>,
+    fields: Vec<(&'t Path, &'t Said)>,
+    proved: Vec<&'t Conformity>,
 }
 
 /// Why nothing that matches is attested as demanded: what came nearest lacked least.
@@ -318,9 +350,9 @@ fn unattested(bundle: &Bundle<'_>, property: &str, terms: &Terms) -> Option<Unat
 }
 
 /// Whether something matching is shown, and nothing matching is there without its value.
-fn shown(bundle: &Bundle<'_>, property: &str) -> bool {
+fn shown(fields: &[(&Path, &Said)], property: &str) -> bool {
     let mut some = false;
-    for (_, said) in bundle.fields().filter(|(path, _)| matches(property, path.as_str())) {
+    for (_, said) in fields.iter().filter(|(path, _)| matches(property, path.as_str())) {
         match said {
             Said::Shown { .. } => some = true,
             Said::Committed(_) => return false,

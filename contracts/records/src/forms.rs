@@ -40,7 +40,7 @@ pub use attestation::{Accreditation, Attestation, Attests};
 pub use fault::{Fault, What};
 pub use json::{MAX_DEPTH, MAX_FILE_BYTES};
 pub use origin::{NoOrigin, Origin, heat, origin, stated_mass};
-pub use units::{mass_mg, share_exponent};
+pub use units::{mass_mg, milligrams, share_exponent};
 
 use crate::{Fields, Value};
 use draft::Draft;

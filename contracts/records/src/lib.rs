@@ -23,12 +23,13 @@ mod opening;
 mod path;
 mod pattern;
 mod proof;
+pub mod range;
 pub mod specification;
 mod tree;
 mod value;
 mod wire;
 
-pub use commitment::{Blinding, Commitment};
+pub use commitment::{Blinding, Commitment, blinding_table};
 pub use errors::RecordError;
 pub use head::{Depth, Head, Heading, SUITE};
 pub use opening::{Fields, MAX_FIELDS, MAX_OPENING_BYTES, Opening, Secret};

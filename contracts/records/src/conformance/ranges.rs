@@ -5,38 +5,19 @@
 
 use rand_core::CryptoRng;
 use std::collections::BTreeSet;
-use std::sync::OnceLock;
-use tari_bulletproofs_plus::Transcript;
-use tari_bulletproofs_plus::commitment_opening::CommitmentOpening;
-use tari_bulletproofs_plus::errors::ProofError;
-use tari_bulletproofs_plus::generators::pedersen_gens::ExtensionDegree;
-use tari_bulletproofs_plus::range_parameters::RangeParameters;
-use tari_bulletproofs_plus::range_proof::{RangeProof, VerifyAction};
-use tari_bulletproofs_plus::range_statement::RangeStatement;
-use tari_bulletproofs_plus::range_witness::RangeWitness;
-use tari_bulletproofs_plus::ristretto::{
-    RistrettoRangeProof, create_pedersen_gens_with_extension_degree,
-};
 
 use curve25519_dalek::ristretto::RistrettoPoint;
 use curve25519_dalek::scalar::Scalar;
 use heatmark_merkle::tag;
 
 use super::statement::Statement;
-use super::width::Width;
 use super::{ConformanceError, ProveError};
-use crate::commitment::{Blinding, blinding_table};
-use crate::{Path, Specification};
+use crate::commitment::Blinding;
+use crate::range::{self, AGGREGATED, Part, Transcript, Width, proof_bytes};
+use crate::{Path, RecordError, Specification};
 
 /// Version of the proof system, which every transcript begins with.
 pub const VERSION: u32 = 2;
-/// Longest range proof, in bytes: eight numbers of 64 bits.
-pub const MAX_PROOF_BYTES: usize = 769;
-
-const AGGREGATED: usize = 8;
-/// Bits of the numbers whose proofs are verified at once. A larger batch saves little more, and each bit costs 320 bytes while
-/// it lasts.
-const BATCH_BITS: usize = 32_768;
 
 /// The numbers of one limit with what hides them: for each of its paths, in order.
 type Witness = Vec<Vec<(i128, Blinding)>>;
@@ -112,23 +93,18 @@ impl Claim {
         let openings = self.openings(witnesses)?;
         let mut proofs = Vec::new();
         for chunk in self.chunks() {
-            let at = chunk.statements.iter().map(|(place, _)| openings.get(*place).cloned());
-            let mut openings = at.collect::<Option<Vec<_>>>().ok_or(ProveError::Proof)?;
-            let padded = openings.len().next_power_of_two();
-            openings.resize(padded, CommitmentOpening::new(0, vec![Scalar::ONE]));
-            let failed = |_: ProofError| ProveError::Proof;
-            let statement = chunk.statement().map_err(failed)?;
-            let witness = RangeWitness::init(openings).map_err(failed)?;
-            let mut transcript = self.transcript_of(&chunk);
-            let proof =
-                RistrettoRangeProof::prove_with_rng(&mut transcript, &statement, &witness, rng);
-            proofs.push(proof.map_err(failed)?.to_bytes());
+            let at = chunk.statements.iter().map(|(place, _)| openings.get(*place).copied());
+            let openings = at.collect::<Option<Vec<_>>>().ok_or(ProveError::Proof)?;
+            let points = chunk.points()?;
+            let transcript = self.transcript_of(&chunk);
+            let proof = range::prove(transcript, (chunk.width, &points), &openings, rng);
+            proofs.push(proof.map_err(|_| ProveError::Proof)?);
         }
         Ok(proofs)
     }
 
     /// The numbers that the statements speak of, in their order, with what blinds them.
-    fn openings(&self, witnesses: &[Witness]) -> Result<Vec<CommitmentOpening>, ProveError> {
+    fn openings(&self, witnesses: &[Witness]) -> Result<Vec<(u64, Scalar)>, ProveError> {
         let mut openings = Vec::with_capacity(self.statements.len());
         let mut statements = self.statements.iter();
         for (witness, count) in witnesses.iter().zip(&self.of_limits) {
@@ -139,7 +115,7 @@ impl Claim {
             for statement in statements.by_ref().take(*count) {
                 let value = statement.kept(&numbers).map_err(|_| ProveError::Proof)?;
                 let blinding = statement.blinding(witness).ok_or(ProveError::Proof)?;
-                openings.push(CommitmentOpening::new(value, vec![blinding]));
+                openings.push((value, blinding));
             }
         }
         Ok(openings)
@@ -154,31 +130,13 @@ impl Claim {
 }
 
 impl Chunk<'_> {
-    fn statement(&self) -> Result<RangeStatement<RistrettoPoint>, ProofError> {
-        let unreadable = |_| ProofError::InvalidArgument("a commitment".to_owned());
-        let points = self.statements.iter().map(|(_, statement)| statement.point());
-        let mut points: Vec<RistrettoPoint> =
-            points.collect::<Result<_, _>>().map_err(unreadable)?;
-        // A commitment to zero that everybody can open: the base of blindings itself.
-        points.resize(points.len().next_power_of_two(), blinding_table().basepoint());
-        let promises = vec![None; points.len()];
-        RangeStatement::init(parameters(self.width).clone(), points, promises, None)
+    fn points(&self) -> Result<Vec<RistrettoPoint>, RecordError> {
+        self.statements.iter().map(|(_, statement)| statement.point()).collect()
     }
 
-    /// One byte, and 32 for each of six elements and of two for every halving of all bits.
     fn proof_bytes(&self) -> usize {
-        let bits = self.statements.len().next_power_of_two().saturating_mul(self.width.bits());
-        let halvings = bits.trailing_zeros() as usize;
-        halvings.saturating_mul(2).saturating_add(6).saturating_mul(32).saturating_add(1)
+        proof_bytes(self.width, self.statements.len())
     }
-}
-
-/// A proof to be verified, and the place of the claim that it belongs to.
-struct Part<'a> {
-    place: usize,
-    transcript: Transcript,
-    chunk: Chunk<'a>,
-    proof: RangeProof<RistrettoPoint>,
 }
 
 /// The places of the claims whose proofs do not verify. Batches first; where one fails, each proof of it alone.
@@ -187,56 +145,20 @@ pub(crate) fn failing(claims: &[(usize, Claim, &[Vec<u8>])]) -> BTreeSet<usize> 
     let mut failing = BTreeSet::new();
     for (place, claim, proofs) in claims {
         for (chunk, proof) in claim.chunks().into_iter().zip(proofs.iter()) {
-            match RistrettoRangeProof::from_bytes(proof) {
-                Ok(proof) if proof.extension_degree() == ExtensionDegree::DefaultPedersen => {
-                    let transcript = claim.transcript_of(&chunk);
-                    parts.push(Part { place: *place, transcript, chunk, proof });
-                }
-                _ => drop(failing.insert(*place)),
+            let transcript = claim.transcript_of(&chunk);
+            let part = chunk.points().ok().and_then(|points| {
+                Part::read(*place, transcript, (chunk.width, points), proof)
+            });
+            match part {
+                Some(part) => parts.push(part),
+                None => drop(failing.insert(*place)),
             }
         }
     }
-    for width in Width::ALL {
-        let of_width: Vec<&Part<'_>> =
-            parts.iter().filter(|part| part.chunk.width == width).collect();
-        let at_once = BATCH_BITS.div_ceil(width.bits().saturating_mul(AGGREGATED));
-        for batch in of_width.chunks(at_once) {
-            if verifies(batch) {
-                continue;
-            }
-            let alone = batch.iter().filter(|part| !verifies(&[*part]));
-            failing.extend(alone.map(|part| part.place));
-        }
-    }
+    failing.extend(range::failing(&parts));
     failing
-}
-
-/// Whether proofs of one width verify, all of them.
-fn verifies(parts: &[&Part<'_>]) -> bool {
-    let statements: Result<Vec<_>, _> = parts.iter().map(|part| part.chunk.statement()).collect();
-    let Ok(statements) = statements else { return false };
-    let mut transcripts: Vec<_> = parts.iter().map(|part| part.transcript.clone()).collect();
-    let proofs: Vec<_> = parts.iter().map(|part| part.proof.clone()).collect();
-    let action = VerifyAction::VerifyOnly;
-    RangeProof::verify_batch(&mut transcripts, &statements, &proofs, action).is_ok()
 }
 
 fn whole(count: usize) -> u64 {
     u64::try_from(count).unwrap_or(u64::MAX)
-}
-
-fn parameters(width: Width) -> &'static RangeParameters<RistrettoPoint> {
-    static NARROW: OnceLock<RangeParameters<RistrettoPoint>> = OnceLock::new();
-    static MIDDLE: OnceLock<RangeParameters<RistrettoPoint>> = OnceLock::new();
-    static WIDE: OnceLock<RangeParameters<RistrettoPoint>> = OnceLock::new();
-    let of_width = match width {
-        Width::Narrow => &NARROW,
-        Width::Middle => &MIDDLE,
-        Width::Wide => &WIDE,
-    };
-    of_width.get_or_init(|| {
-        let bases = create_pedersen_gens_with_extension_degree(ExtensionDegree::DefaultPedersen);
-        RangeParameters::init(width.bits(), AGGREGATED, bases)
-            .expect("16, 32 and 64 bits and 8 numbers are powers of two within the crate's limits")
-    })
 }

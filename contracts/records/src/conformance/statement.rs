@@ -12,7 +12,7 @@ use curve25519_dalek::traits::Identity;
 
 use super::Unprovable;
 use super::bounds::{Place, bounds};
-use super::width::Width;
+use crate::range::Width;
 use crate::commitment::{Blinding, scalar};
 use crate::specification::Rounding;
 use crate::{Commitment, Committed, CommittedDecimal, Limit, Quantity, RecordError, Relation};

@@ -2,39 +2,13 @@
 //! units), never by the number. Narrow proofs are made and verified several times faster than wide ones.
 
 use super::bounds::{Bounds, Place, unit};
+use crate::range::Width;
 
 /// No share of anything is taken to be more: 10,000 %, as a power of ten. Elongations may be above 100 %.
 const MOST_SHARE: i32 = 2;
 const SHARE: &str = "fraction";
 
-/// The bits of a range proof, narrowest first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Width {
-    Narrow,
-    Middle,
-    Wide,
-}
-
 impl Width {
-    pub(crate) const ALL: [Self; 3] = [Self::Narrow, Self::Middle, Self::Wide];
-
-    pub(crate) const fn bits(self) -> usize {
-        match self {
-            Self::Narrow => 16,
-            Self::Middle => 32,
-            Self::Wide => 64,
-        }
-    }
-
-    /// Whether a number fits.
-    pub(crate) const fn holds(self, number: u64) -> bool {
-        match self {
-            Self::Narrow => number < 1 << 16,
-            Self::Middle => number < 1 << 32,
-            Self::Wide => true,
-        }
-    }
-
     /// The narrowest that a number of at most this much fits, the widest where nothing is known of it.
     fn for_most(most: Option<i128>) -> Self {
         let Some(most) = most else { return Self::Wide };
