@@ -18,6 +18,7 @@ mod disk;
 mod faults;
 mod governance;
 mod liars;
+mod lots;
 mod members;
 mod post;
 mod reading;

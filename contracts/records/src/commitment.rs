@@ -18,7 +18,8 @@ use curve25519_dalek::constants::RISTRETTO_BASEPOINT_POINT;
 use curve25519_dalek::constants::RISTRETTO_BASEPOINT_TABLE;
 use curve25519_dalek::ristretto::{CompressedRistretto, RistrettoBasepointTable, RistrettoPoint};
 use curve25519_dalek::scalar::Scalar;
-use zeroize::{Zeroize, ZeroizeOnDrop};
+use rand_core::CryptoRng;
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use crate::RecordError;
 
@@ -44,11 +45,31 @@ impl Blinding {
         self.0.to_bytes()
     }
 
-    pub(crate) const fn scalar(&self) -> &Scalar {
+    /// A fresh one; for quantities, which follow from no record.
+    #[must_use]
+    pub fn random(rng: &mut impl CryptoRng) -> Self {
+        let mut bytes = Zeroizing::new([0; 64]);
+        rng.fill_bytes(&mut *bytes);
+        Self::from_uniform(&bytes)
+    }
+
+    /// Takes over a scalar that was computed from others.
+    #[must_use]
+    pub const fn from_scalar(scalar: Scalar) -> Self {
+        Self(scalar)
+    }
+
+    /// The scalar.
+    #[must_use]
+    pub const fn scalar(&self) -> &Scalar {
         &self.0
     }
 
-    pub(crate) fn decode(bytes: [u8; 32]) -> Result<Self, RecordError> {
+    /// Reads a canonical encoding.
+    ///
+    /// # Errors
+    /// `NotCanonical` when it is not below the group's order.
+    pub fn decode(bytes: [u8; 32]) -> Result<Self, RecordError> {
         Option::from(Scalar::from_canonical_bytes(bytes)).map(Self).ok_or(RecordError::NotCanonical)
     }
 }
@@ -79,7 +100,24 @@ impl Commitment {
         Ok(Self(bytes))
     }
 
-    pub(crate) fn point(&self) -> Result<RistrettoPoint, RecordError> {
+    /// Commits to a number.
+    #[must_use]
+    pub fn to(number: u64, blinding: &Blinding) -> Self {
+        let value = &Scalar::from(number) * RISTRETTO_BASEPOINT_TABLE;
+        Self::of(&(value + blinding.scalar() * blinding_table()))
+    }
+
+    /// Takes over a point that was computed from others.
+    #[must_use]
+    pub fn of(point: &RistrettoPoint) -> Self {
+        Self(point.compress().to_bytes())
+    }
+
+    /// The point.
+    ///
+    /// # Errors
+    /// `BadCommitment`, which [`Self::decode`] has excluded.
+    pub fn point(&self) -> Result<RistrettoPoint, RecordError> {
         CompressedRistretto(self.0).decompress().ok_or(RecordError::BadCommitment)
     }
 }
@@ -112,7 +150,10 @@ pub(crate) const fn value_base() -> RistrettoPoint {
 }
 
 /// H, and its multiples.
-pub(crate) fn blinding_table() -> &'static RistrettoBasepointTable {
+///
+/// # Panics
+/// Never: the pinned base is a point.
+pub fn blinding_table() -> &'static RistrettoBasepointTable {
     static TABLE: OnceLock<RistrettoBasepointTable> = OnceLock::new();
     TABLE.get_or_init(|| {
         let base = CompressedRistretto(BLINDING_BASE).decompress();

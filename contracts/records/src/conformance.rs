@@ -11,7 +11,8 @@ mod statement;
 #[cfg(test)]
 mod tests;
 
-pub use ranges::{MAX_PROOF_BYTES as MAX_RANGE_PROOF_BYTES, VERSION};
+pub use crate::range::MAX_PROOF_BYTES as MAX_RANGE_PROOF_BYTES;
+pub use ranges::VERSION;
 
 use rand_core::CryptoRng;
 use std::collections::BTreeMap;

@@ -37,7 +37,7 @@ use std::fmt;
 pub use fault::{Fault, What};
 pub use json::{MAX_DEPTH, MAX_FILE_BYTES};
 pub use origin::{NoOrigin, Origin, origin};
-pub use units::{mass_mg, share_exponent};
+pub use units::{mass_mg, milligrams, share_exponent};
 
 use crate::{Fields, Value};
 use draft::Draft;

@@ -22,12 +22,13 @@ mod head;
 mod opening;
 mod path;
 mod proof;
+pub mod range;
 pub mod specification;
 mod tree;
 mod value;
 mod wire;
 
-pub use commitment::{Blinding, Commitment};
+pub use commitment::{Blinding, Commitment, blinding_table};
 pub use errors::RecordError;
 pub use head::{Depth, Head, Heading, SUITE};
 pub use opening::{Fields, MAX_FIELDS, MAX_OPENING_BYTES, Opening, Secret};

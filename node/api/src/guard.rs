@@ -42,6 +42,8 @@ const METHODS: &[&str] = &[
     "/heatmark.desk.v1.DeskService/RaiseAlert",
     "/heatmark.desk.v1.DeskService/Disclose",
     "/heatmark.desk.v1.DeskService/SignAndSubmit",
+    "/heatmark.desk.v1.DeskService/MakeLots",
+    "/heatmark.desk.v1.DeskService/ListLots",
     "/heatmark.desk.v1.DeskService/SendLetter",
     "/heatmark.desk.v1.DeskService/ListLetters",
     "/heatmark.desk.v1.DeskService/GetLetter",

@@ -18,6 +18,7 @@ mod connection;
 mod desk;
 mod error;
 mod ledger;
+mod lots;
 mod post;
 pub mod tls;
 mod vault;
@@ -28,6 +29,7 @@ pub use desk::{CertificateFile, DeskClient, PublishEvent, Published, RaiseAlert}
 pub use error::{ClientError, REFUSAL_CODE, RETRY_AFTER_MS};
 pub use heatmark_proto::desk::v1::DiscloseRequest;
 pub use ledger::{Accusation, LedgerClient, Proven, ReceiptOf, VerifiedHeader};
+pub use lots::{LotEvent, LotRow, LotState, MakeLotsRequest, NewLot};
 pub use post::LetterRow;
 pub use vault::{BackupEnd, Entry, Log, Operator, OperatorRole};
 

@@ -14,6 +14,7 @@
 mod beside;
 pub(crate) mod chain;
 mod disclosures;
+mod lots;
 mod post;
 
 use crate::{

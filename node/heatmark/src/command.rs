@@ -10,6 +10,7 @@ mod evidence;
 mod failure;
 mod keys;
 mod log;
+mod lot;
 mod member;
 mod network;
 mod node;
@@ -77,6 +78,9 @@ enum Command {
     /// Publishes mill certificates and lists what was published
     #[command(subcommand)]
     Cert(cert::Command),
+    /// Makes lots of certified material, works on them, divides them, lists them
+    #[command(subcommand)]
+    Lot(lot::Command),
     /// Fetches receipts, verifies them offline, pins trust roots
     #[command(subcommand)]
     Receipt(receipt::Command),
@@ -138,6 +142,7 @@ fn dispatch(command: Command, json: bool) -> Result<Answer, Failure> {
         Command::Node(command) => node::run(command),
         Command::Store(command) => store::run(command),
         Command::Cert(command) => cert::run(command, json),
+        Command::Lot(command) => lot::run(command),
         Command::Receipt(command) => receipt::run(command),
         Command::Verify(command) => verify::run(&command),
         Command::Log(command) => log::run(command, json),

@@ -82,12 +82,11 @@ fn shifted(number: &Decimal, places: u8) -> Option<Decimal> {
     Decimal::new(number.mantissa(), scale).ok()
 }
 
-/// A mass in whole milligrams, rounded down so that no more is certified than is stated; `None` when the unit is
-/// not one of t, kg, g, mg and lb in a usual spelling, or the mass is negative or 2⁶³ mg or more. A "ton" is either
-/// of two masses and is not understood.
+/// What a unit of mass is in milligrams, as numerator and denominator; `None` when it is not one of t, kg, g, mg and lb in
+/// a usual spelling. A "ton" is either of two masses and is not understood.
 #[must_use]
-pub fn mass_mg(mass: &Decimal, unit: &str) -> Option<u64> {
-    let (numerator, denominator): (i128, i128) = match unit.trim().to_lowercase().as_str() {
+pub fn milligrams(unit: &str) -> Option<(i128, i128)> {
+    Some(match unit.trim().to_lowercase().as_str() {
         "t" | "to" | "tne" | "mt" | "mton" | "tonne" | "tonnes" | "tonnen" => (1_000_000_000, 1),
         "kg" | "kgs" | "kgm" | "kilogram" | "kilograms" | "kilogramm" => (1_000_000, 1),
         "g" | "grm" | "gram" | "grams" | "gramm" => (1_000, 1),
@@ -95,7 +94,14 @@ pub fn mass_mg(mass: &Decimal, unit: &str) -> Option<u64> {
         // The international pound is 0.45359237 kg.
         "lb" | "lbs" | "lbr" | "pound" | "pounds" => (45_359_237, 100),
         _ => return None,
-    };
+    })
+}
+
+/// A mass in whole milligrams, rounded down so that no more is certified than is stated; `None` when the unit is
+/// none of [`milligrams`], or the mass is negative or 2⁶³ mg or more.
+#[must_use]
+pub fn mass_mg(mass: &Decimal, unit: &str) -> Option<u64> {
+    let (numerator, denominator) = milligrams(unit)?;
     let divisor = 10_i128.checked_pow(u32::from(mass.scale()))?.checked_mul(denominator)?;
     let mg = mass.mantissa().checked_mul(numerator)?.checked_div(divisor)?;
     u64::try_from(mg).ok().filter(|mg| *mg < 1 << 63)

@@ -1,0 +1,2 @@
+//! What a lot costs.
+fn main() {}
