@@ -19,6 +19,7 @@ mod disk;
 mod faults;
 mod governance;
 mod liars;
+mod lots;
 mod members;
 mod post;
 mod reading;

@@ -31,6 +31,8 @@ const METHODS: &[(&str, Need)] = &[
     ("/heatmark.desk.v1.DeskService/ListRecords", Need::Any),
     ("/heatmark.desk.v1.DeskService/Publish", Need::Role(Role::Publish)),
     ("/heatmark.desk.v1.DeskService/Disclose", Need::Role(Role::Inspect)),
+    ("/heatmark.desk.v1.DeskService/MakeLots", Need::Role(Role::Publish)),
+    ("/heatmark.desk.v1.DeskService/ListLots", Need::Any),
     ("/heatmark.desk.v1.DeskService/SendLetter", Need::Role(Role::Inspect)),
     ("/heatmark.desk.v1.DeskService/ListLetters", Need::Role(Role::Inspect)),
     ("/heatmark.desk.v1.DeskService/GetLetter", Need::Role(Role::Inspect)),

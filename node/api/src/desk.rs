@@ -3,6 +3,7 @@
 
 mod attesting;
 mod keeping;
+mod lots;
 mod post;
 mod publish;
 
@@ -164,6 +165,41 @@ impl DeskService for DeskApi {
             transaction_id: id.to_vec(),
             receipt: Some(receipt),
         }))
+    }
+
+    async fn make_lots(
+        &self,
+        request: Request<pb::MakeLotsRequest>,
+    ) -> Result<Response<pb::MakeLotsResponse>, Status> {
+        let desk = self.desk_for(&request)?;
+        let plan = lots::plan(request.into_inner())?;
+        let made = self.in_time(desk.lot_event(plan)).await?;
+        let Committed { id, receipt, .. } = made.committed;
+        Ok(Response::new(pb::MakeLotsResponse {
+            digest: made.digest.to_vec(),
+            transaction_id: id.to_vec(),
+            receipt: Some(receipt),
+            lots: made.lots.into_iter().map(lots::row).collect(),
+        }))
+    }
+
+    async fn list_lots(
+        &self,
+        request: Request<pb::ListLotsRequest>,
+    ) -> Result<Response<pb::ListLotsResponse>, Status> {
+        let desk = self.desk_for(&request)?;
+        let request = request.into_inner();
+        let found = match (request.name.as_str(), request.after.as_slice()) {
+            ("", []) => desk.lots(None, lots::MAX_LOTS).await,
+            ("", after) => {
+                let after = after.try_into().map_err(|_| field("a lot's hash has 32 bytes"))?;
+                desk.lots(Some(after), lots::MAX_LOTS).await
+            }
+            (_, []) => desk.lot_named(request.name).await.map(|lot| vec![lot]),
+            _ => return Err(field("name a lot or where to go on, not both")),
+        };
+        let lots = found.map_err(of_desk)?.into_iter().map(lots::row).collect();
+        Ok(Response::new(pb::ListLotsResponse { lots }))
     }
 
     async fn send_letter(

@@ -44,6 +44,8 @@ const METHODS: &[&str] = &[
     "/heatmark.desk.v1.DeskService/Attest",
     "/heatmark.desk.v1.DeskService/Agree",
     "/heatmark.desk.v1.DeskService/SignAndSubmit",
+    "/heatmark.desk.v1.DeskService/MakeLots",
+    "/heatmark.desk.v1.DeskService/ListLots",
     "/heatmark.desk.v1.DeskService/SendLetter",
     "/heatmark.desk.v1.DeskService/ListLetters",
     "/heatmark.desk.v1.DeskService/GetLetter",

@@ -120,6 +120,8 @@ pub(crate) fn of_desk(error: DeskError) -> Status {
             not_found(code, error.to_string())
         }
         DeskError::NotAnchored(_)
+        | DeskError::CommissionsNothing(_)
+        | DeskError::Lots(_)
         | DeskError::Unproved(_)
         | DeskError::NoOwnLimits
         | DeskError::SpecificationNotFor(_)
@@ -133,6 +135,7 @@ pub(crate) fn of_desk(error: DeskError) -> Status {
         | DeskError::NoPayload
         | DeskError::Purpose
         | DeskError::Letter
+        | DeskError::LotKind
         | DeskError::NothingDisclosed
         | DeskError::Selection(_)
         | DeskError::Tolerance(_)

@@ -18,7 +18,7 @@ use std::time::Duration;
 use tonic::transport::Channel;
 
 /// How long the node may take until an alert or another transaction is committed.
-const COMMIT_TIMEOUT: Duration = Duration::from_secs(180);
+pub(crate) const COMMIT_TIMEOUT: Duration = Duration::from_secs(180);
 pub(crate) const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// One certificate file to publish.
@@ -247,7 +247,7 @@ impl DeskClient {
     }
 
     /// The desk proves from genesis on; what the trust root covers already is left out.
-    fn prove(
+    pub(crate) fn prove(
         &self,
         receipt: Option<pb::Receipt>,
         transaction_id: &[u8],

@@ -18,6 +18,7 @@ mod connection;
 mod desk;
 mod error;
 mod ledger;
+mod lots;
 mod post;
 pub mod tls;
 mod vault;
@@ -31,6 +32,7 @@ pub use heatmark_proto::desk::v1::{
     Tolerance,
 };
 pub use ledger::{Accusation, LedgerClient, Proven, ReceiptOf, VerifiedHeader};
+pub use lots::{LotEvent, LotRow, LotState, MakeLotsRequest, NewLot};
 pub use post::LetterRow;
 pub use vault::{BackupEnd, Entry, Log, Operator, OperatorRole};
 

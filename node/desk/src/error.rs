@@ -42,6 +42,15 @@ pub enum DeskError {
     /// The file's name is not a plain one, or the file is too long for a letter. The caller's fault.
     #[error("a letter holds a file of at most 4 MiB under a plain name")]
     Letter,
+    /// The certificate names no mass or heat, or was published before certificates had an origin seal.
+    #[error("certificate {0:?} commissions nothing")]
+    CommissionsNothing(RecordId),
+    /// This kind of event is not made in this way. The caller's fault.
+    #[error("events of this kind are not made in this way")]
+    LotKind,
+    /// The plan of an event does not keep the rules of its kind, or its quantities do not add up.
+    #[error("{0}")]
+    Lots(#[from] heatmark_lots::MakeError),
     /// No letter has this id. The caller's fault.
     #[error("no such letter")]
     UnknownLetter,
@@ -197,6 +206,9 @@ impl DeskError {
             Self::NotAnchored(_) => "not-anchored",
             Self::UnknownMember(_) => "unknown-member",
             Self::Letter => "letter",
+            Self::CommissionsNothing(_) => "commissions-nothing",
+            Self::LotKind => "lot-kind",
+            Self::Lots(error) => lots_code(*error),
             Self::UnknownLetter => "unknown-letter",
             Self::Purpose => "purpose",
             Self::NothingDisclosed => "nothing-disclosed",
@@ -228,6 +240,16 @@ impl DeskError {
             Self::Record(_) | Self::Batch(_) => "record",
             Self::Stopped => "stopping",
         }
+    }
+}
+
+const fn lots_code(error: heatmark_lots::MakeError) -> &'static str {
+    use heatmark_lots::MakeError;
+    match error {
+        MakeError::Rule(error) => error.code(),
+        MakeError::Witness | MakeError::Unbalanced => "unbalanced",
+        MakeError::TooMuch => "too-much",
+        MakeError::Proof => "proof",
     }
 }
 

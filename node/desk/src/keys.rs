@@ -3,6 +3,7 @@
 //! `secret(i) = HKDF-SHA256(seed, no salt, info = "heatmark/v1/alert-key" ‖ u64be i)`.
 
 use ed25519_dalek::SigningKey;
+use heatmark_lots::SealSeed;
 use hkdf::Hkdf;
 use sha2::Sha256;
 use std::fmt;
@@ -18,6 +19,22 @@ impl Seed {
     #[must_use]
     pub fn new(bytes: [u8; 32]) -> Self {
         Self(Zeroizing::new(bytes))
+    }
+}
+
+/// From which the seals of lots derive, by index.
+pub(crate) const LOT_SEALS: &[u8] = b"heatmark/v1/lot-seals";
+/// From which the origin seals of certificates derive, by the index of the record's alert key.
+pub(crate) const ORIGIN_SEALS: &[u8] = b"heatmark/v1/origin-seals";
+
+impl Seed {
+    /// The seals of one use: `HKDF-SHA256(seed, no salt, what)` is their seed.
+    pub(crate) fn seals(&self, what: &[u8]) -> SealSeed {
+        let mut seed = Zeroizing::new([0_u8; 32]);
+        Hkdf::<Sha256>::new(None, self.0.as_slice())
+            .expand(what, seed.as_mut_slice())
+            .expect("HKDF-SHA256 gives up to 8160 bytes and 32 are asked for");
+        SealSeed::new(*seed)
     }
 }
 

@@ -22,6 +22,7 @@ mod disclosing;
 mod error;
 mod keeping;
 mod keys;
+mod lots;
 mod post;
 mod publish;
 mod reading;
@@ -36,6 +37,7 @@ pub use disclosing::{Disclose, Limits, batch_proof};
 pub use error::DeskError;
 pub use keeping::BackupPiece;
 pub use keys::{Seed, alert_signing_key};
+pub use lots::{EventPlan, LotEventMade, LotPlan, LotView};
 pub use post::{Carrier, MAX_LETTER_FILE_BYTES, MAX_LETTER_NAME_BYTES};
 pub use publish::{CertificateFile, MAX_FILE_NAME_BYTES, PublishEvent, RECORDS_PER_ANCHOR};
 pub use submission::Committed;
@@ -96,6 +98,10 @@ struct Shared {
     dates: Notify,
     /// A letter is to go.
     letters: Notify,
+    /// Events of lots that somebody is posting right now.
+    posting: Mutex<BTreeSet<[u8; 32]>>,
+    /// An event of lots was left for resuming.
+    events_left: Notify,
 }
 
 impl Desk {
@@ -119,8 +125,10 @@ impl Desk {
     pub fn start(&self, stop: &tokio::sync::watch::Receiver<bool>) -> Vec<JoinHandle<()>> {
         let (resume, acknowledge, destroy) = (self.clone(), self.clone(), self.clone());
         let (stop_resume, stop_acknowledge) = (stop.clone(), stop.clone());
-        let stop_destroy = stop.clone();
+        let (stop_destroy, stop_events) = (stop.clone(), stop.clone());
+        let events = self.clone();
         vec![
+            tokio::spawn(async move { until(stop_events, events.resume_events()).await }),
             tokio::spawn(async move { until(stop_destroy, destroy.destroy_due()).await }),
             tokio::spawn(async move { until(stop_resume, resume.resume()).await }),
             tokio::spawn(async move { until(stop_acknowledge, acknowledge.acknowledge()).await }),

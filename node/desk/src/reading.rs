@@ -2,7 +2,7 @@
 //! before anything else is said of them. Refuses files with faults, each named. A file that was
 //! published before is that record again.
 
-use crate::keys::alert_signing_key;
+use crate::keys::{ORIGIN_SEALS, alert_signing_key};
 use crate::publish::{CertificateFile, MAX_FILE_NAME_BYTES, PublishEvent};
 use crate::{Desk, DeskError};
 use heatmark_ledger::keys::PublicKey;
@@ -123,12 +123,13 @@ impl Desk {
         (alert_index, (certificate, name, file)): &(u64, (Certificate, &str, FileDigest)),
     ) -> Result<NewRecord, DeskError> {
         let key = PublicKey::of(&alert_signing_key(&self.parts.seed, *alert_index));
+        let seals = self.parts.seed.seals(ORIGIN_SEALS);
         let heading = Heading {
             network: *self.parts.intake.network().as_bytes(),
             form: certificate.form_name(),
             issuer: *self.parts.member.as_bytes(),
             alert_subject: *key.alert_subject().as_bytes(),
-            origin_seal: None,
+            origin_seal: certificate.origin().is_ok().then(|| seals.seal(*alert_index).0),
         };
         let mut tried = 0_usize;
         let opening = loop {

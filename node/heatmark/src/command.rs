@@ -11,6 +11,7 @@ mod failure;
 mod keys;
 mod label;
 mod log;
+mod lot;
 mod member;
 mod network;
 mod node;
@@ -79,6 +80,9 @@ enum Command {
     /// Publishes mill certificates and lists what was published
     #[command(subcommand)]
     Cert(cert::Command),
+    /// Makes lots of certified material, works on them, divides them, lists them
+    #[command(subcommand)]
+    Lot(lot::Command),
     /// Fetches receipts, verifies them offline, pins trust roots
     #[command(subcommand)]
     Receipt(receipt::Command),
@@ -150,6 +154,7 @@ fn dispatch(command: Command, json: bool) -> Result<Answer, Failure> {
         Command::Node(command) => node::run(command),
         Command::Store(command) => store::run(command),
         Command::Cert(command) => cert::run(command, json),
+        Command::Lot(command) => lot::run(command),
         Command::Receipt(command) => receipt::run(command),
         Command::Verify(command) => verify::run(&command),
         Command::Scan(command) => scan::run(&command),

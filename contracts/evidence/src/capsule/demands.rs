@@ -170,7 +170,9 @@ impl Demands<'_> {
                     Shortfall::Issuer => (Check::Origin, Outcome::Reject, "issuer"),
                     Shortfall::Property { .. } => (Check::Conforming, Outcome::Hold, "property"),
                     Shortfall::Specification => (Check::Conforming, Outcome::Hold, "specification"),
-                    Shortfall::Attestation { .. } => (Check::Attested, Outcome::Hold, "not-attested"),
+                    Shortfall::Attestation { .. } => {
+                        (Check::Attested, Outcome::Hold, "not-attested")
+                    }
                 };
                 notes.add(check, outcome, (about(), code), shortfall.to_string());
             }

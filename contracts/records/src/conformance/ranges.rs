@@ -146,9 +146,10 @@ pub(crate) fn failing(claims: &[(usize, Claim, &[Vec<u8>])]) -> BTreeSet<usize> 
     for (place, claim, proofs) in claims {
         for (chunk, proof) in claim.chunks().into_iter().zip(proofs.iter()) {
             let transcript = claim.transcript_of(&chunk);
-            let part = chunk.points().ok().and_then(|points| {
-                Part::read(*place, transcript, (chunk.width, points), proof)
-            });
+            let part = chunk
+                .points()
+                .ok()
+                .and_then(|points| Part::read(*place, transcript, (chunk.width, points), proof));
             match part {
                 Some(part) => parts.push(part),
                 None => drop(failing.insert(*place)),

@@ -12,8 +12,8 @@ use curve25519_dalek::traits::Identity;
 
 use super::Unprovable;
 use super::bounds::{Place, bounds};
-use crate::range::Width;
 use crate::commitment::{Blinding, scalar};
+use crate::range::Width;
 use crate::specification::Rounding;
 use crate::{Commitment, Committed, CommittedDecimal, Limit, Quantity, RecordError, Relation};
 

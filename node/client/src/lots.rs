@@ -1,0 +1,62 @@
+//! Lots of the own node. A receipt that comes back is verified like anybody's. Refuses rows without their ids.
+
+use crate::DeskClient;
+use crate::desk::{CALL_TIMEOUT, COMMIT_TIMEOUT};
+use crate::error::ClientError;
+use crate::ledger::{Proven, timed};
+pub use desk::{LotRow, LotState, MakeLotsRequest, NewLot};
+use heatmark_proto::desk::v1 as desk;
+
+/// An event that stands on the log.
+#[derive(Debug, Clone)]
+pub struct LotEvent {
+    /// Its digest.
+    pub digest: Vec<u8>,
+    /// Its transaction with a verified receipt.
+    pub proven: Proven,
+    /// The lots that it made.
+    pub lots: Vec<LotRow>,
+}
+
+impl DeskClient {
+    /// Makes an event of lots and waits until it stands.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn make_lots(&self, request: MakeLotsRequest) -> Result<LotEvent, ClientError> {
+        let answer = self.service.clone().make_lots(timed(request, COMMIT_TIMEOUT)).await?;
+        let answer = answer.into_inner();
+        let proven = self.prove(answer.receipt, &answer.transaction_id)?;
+        Ok(LotEvent { digest: answer.digest, proven, lots: whole(answer.lots)? })
+    }
+
+    /// The lot of a name.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn lot_named(&self, name: String) -> Result<LotRow, ClientError> {
+        let request = desk::ListLotsRequest { name, ..desk::ListLotsRequest::default() };
+        let answer = self.service.clone().list_lots(timed(request, CALL_TIMEOUT)).await?;
+        let mut lots = whole(answer.into_inner().lots)?;
+        lots.pop().ok_or(ClientError::WrongAnswer("no lot and no refusal"))
+    }
+
+    /// Lots after one, or from the first on; a page, and none at the end.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn lots(&self, after: Option<&LotRow>) -> Result<Vec<LotRow>, ClientError> {
+        let after = after.map(|lot| lot.lot.clone()).unwrap_or_default();
+        let request = desk::ListLotsRequest { after, ..desk::ListLotsRequest::default() };
+        let answer = self.service.clone().list_lots(timed(request, CALL_TIMEOUT)).await?;
+        whole(answer.into_inner().lots)
+    }
+}
+
+fn whole(lots: Vec<LotRow>) -> Result<Vec<LotRow>, ClientError> {
+    if lots.iter().all(|lot| lot.lot.len() == 32) {
+        Ok(lots)
+    } else {
+        Err(ClientError::WrongAnswer("a lot without its hash"))
+    }
+}

@@ -1,0 +1,232 @@
+//! Lots: material made into lots of a certificate, worked on, divided, put together, scrapped. Each event is on disk with
+//! the very transaction that carries it before it leaves the node, so that a crash finds it again and nothing is used
+//! twice. Refuses plans whose masses or pieces do not add up, and lots that are used already.
+//!
+//! ```text
+//!  plan ─▶ event and proofs ─▶ vault (lots reserved, synced) ─▶ submission ─▶ log ─▶ lots stand
+//!                                       ▲                          │
+//!                    resume: again after a crash ◀─────────────────┴─▶ window over: lots are free again
+//! ```
+
+mod making;
+
+pub use making::{EventPlan, LotPlan};
+
+use crate::submission::{Committed, Signed};
+use crate::{Desk, DeskError, blocking};
+use heatmark_ledger::LeafIndex;
+use heatmark_ledger::ids::{TransactionId, UnixMillis};
+use heatmark_ledger::messages as pb;
+use heatmark_lots::{Kind, OpenLot};
+use heatmark_records::Opening;
+use heatmark_vault::{LotEventRow, LotRow, LotState, VaultError};
+use prost::Message as _;
+use prost::bytes::Bytes;
+use std::collections::BTreeSet;
+use std::sync::{Arc, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// How often events that were left are looked for.
+const RESUME_INTERVAL: Duration = Duration::from_secs(30);
+
+/// An event that stands on the log.
+#[derive(Debug, Clone)]
+pub struct LotEventMade {
+    /// Its digest.
+    pub digest: [u8; 32],
+    /// Its transaction.
+    pub committed: Committed,
+    /// The lots that it made.
+    pub lots: Vec<LotView>,
+}
+
+/// A lot as its owner's people see it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct LotView {
+    /// Its hash, as it stands on the log.
+    pub hash: [u8; 32],
+    /// Its name.
+    pub name: String,
+    /// What it is.
+    pub product: String,
+    /// Milligrams.
+    pub mass_mg: u64,
+    /// Pieces.
+    pub pieces: u64,
+    /// From when on it must not be used, in milliseconds since 1970; 0 for never.
+    pub expires_ms: u64,
+    /// What became of it.
+    pub state: LotState,
+    /// The kind of event that made it.
+    pub made_by: &'static str,
+    /// The leaf of that event, once it stands.
+    pub leaf_index: Option<LeafIndex>,
+    /// The certificate, where that event commissioned one's material.
+    pub certificate: Option<heatmark_records::RecordId>,
+    /// The lots that went into that event, by name.
+    pub from: Vec<String>,
+    /// When it was made, in milliseconds since 1970.
+    pub at_ms: u64,
+}
+
+impl std::fmt::Debug for LotView {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LotView").field("state", &self.state).finish_non_exhaustive()
+    }
+}
+
+impl Desk {
+    /// Makes an event, and waits until it stands.
+    ///
+    /// # Errors
+    /// See [`DeskError`]. On [`DeskError::NotCommitted`] the event goes on by itself; on any other error nothing happened.
+    pub async fn lot_event(&self, plan: EventPlan) -> Result<LotEventMade, DeskError> {
+        let desk = self.clone();
+        let (signed, row) = blocking(move || desk.make_event(&plan)).await?;
+        let digest = row.digest;
+        let _claim = EventClaim::take(self, digest).ok_or(DeskError::Stopped)?;
+        let committed = self.post_event(&signed, digest).await?;
+        let desk = self.clone();
+        let lots = blocking(move || {
+            let outputs =
+                row.outputs.iter().filter_map(|hash| desk.parts.vault.lot(hash).transpose());
+            outputs.map(|lot| desk.view(&lot?)).collect()
+        })
+        .await?;
+        Ok(LotEventMade { digest, committed, lots })
+    }
+
+    /// Lots after one hash, or from the first on, at most `limit`.
+    ///
+    /// # Errors
+    /// [`DeskError::Vault`].
+    pub async fn lots(
+        &self,
+        after: Option<[u8; 32]>,
+        limit: usize,
+    ) -> Result<Vec<LotView>, DeskError> {
+        let desk = self.clone();
+        blocking(move || {
+            let rows = desk.parts.vault.lots(after.as_ref(), limit)?;
+            rows.iter().map(|row| desk.view(row)).collect()
+        })
+        .await
+    }
+
+    /// A lot by its name.
+    ///
+    /// # Errors
+    /// [`DeskError::Vault`].
+    pub async fn lot_named(&self, name: String) -> Result<LotView, DeskError> {
+        let desk = self.clone();
+        blocking(move || {
+            let row = desk.parts.vault.lot_named(&name)?.ok_or(VaultError::UnknownLot)?;
+            desk.view(&row)
+        })
+        .await
+    }
+
+    fn view(&self, row: &LotRow) -> Result<LotView, DeskError> {
+        let open = OpenLot::decode(&row.open).map_err(|_| VaultError::Damaged)?;
+        let description = Opening::decode(&row.description)?;
+        let event = self.parts.vault.lot_event(&row.event)?.ok_or(VaultError::Damaged)?;
+        let kind = Kind::from_code(event.kind).map_err(|_| VaultError::Damaged)?;
+        let mut from = Vec::with_capacity(event.inputs.len());
+        for input in &event.inputs {
+            from.extend(self.parts.vault.lot(input)?.map(|lot| lot.name));
+        }
+        Ok(LotView {
+            hash: row.hash,
+            name: row.name.clone(),
+            product: making::product_of(&description),
+            mass_mg: open.mass().number,
+            pieces: open.pieces().number,
+            expires_ms: open.lot().content.expires_ms,
+            state: row.state,
+            made_by: kind.word(),
+            leaf_index: row.leaf_index.map(LeafIndex),
+            certificate: event.origin,
+            from,
+            at_ms: row.at_ms,
+        })
+    }
+
+    /// Waits until a kept event stands, and notes where; frees its lots when it no longer can.
+    async fn post_event(&self, signed: &Signed, digest: [u8; 32]) -> Result<Committed, DeskError> {
+        let outcome = self.commit(signed).await;
+        let vault = Arc::clone(&self.parts.vault);
+        match &outcome {
+            Ok(committed) => {
+                let leaf = committed.leaf_index.0;
+                blocking(move || Ok(vault.event_stands(&digest, leaf)?)).await?;
+            }
+            // A refusal by the log's rules is for good: the same bytes will never stand.
+            Err(DeskError::Expired | DeskError::Refused(_)) => {
+                blocking(move || Ok(vault.event_lapsed(&digest)?)).await?;
+            }
+            // Its window is open still: it goes on after a pause, or after a restart.
+            Err(_) => self.shared.events_left.notify_one(),
+        }
+        outcome
+    }
+
+    /// Posts the events that an earlier run left, and those that had to wait.
+    pub(crate) async fn resume_events(&self) {
+        loop {
+            if let Err(error) = self.resume_events_once().await {
+                tracing::warn!(code = error.code(), "an event of lots is not on the log yet");
+            }
+            tokio::select! {
+                () = self.shared.events_left.notified() => tokio::time::sleep(Duration::from_secs(1)).await,
+                () = tokio::time::sleep(RESUME_INTERVAL) => {}
+            }
+        }
+    }
+
+    async fn resume_events_once(&self) -> Result<(), DeskError> {
+        let vault = Arc::clone(&self.parts.vault);
+        for row in blocking(move || Ok(vault.waiting_events()?)).await? {
+            let Some(_claim) = EventClaim::take(self, row.digest) else { continue };
+            let signed = signed_of(&row)?;
+            match self.post_event(&signed, row.digest).await {
+                Ok(_) | Err(DeskError::Expired | DeskError::Refused(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    fn posting(&self) -> MutexGuard<'_, BTreeSet<[u8; 32]>> {
+        self.shared.posting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The transaction of a kept event, byte for byte.
+fn signed_of(row: &LotEventRow) -> Result<Signed, DeskError> {
+    let envelope = pb::Envelope::decode(row.envelope.as_slice());
+    let body = envelope.and_then(|envelope| pb::Body::decode(envelope.body.as_slice()));
+    let body = body.map_err(|_| VaultError::Damaged)?;
+    Ok(Signed {
+        id: TransactionId::from(row.transaction_id),
+        envelope: Bytes::from(row.envelope.clone()),
+        not_after: UnixMillis(body.not_after_ms),
+    })
+}
+
+/// An event that only the holder posts.
+struct EventClaim<'d> {
+    desk: &'d Desk,
+    digest: [u8; 32],
+}
+
+impl<'d> EventClaim<'d> {
+    fn take(desk: &'d Desk, digest: [u8; 32]) -> Option<Self> {
+        desk.posting().insert(digest).then_some(Self { desk, digest })
+    }
+}
+
+impl Drop for EventClaim<'_> {
+    fn drop(&mut self) {
+        self.desk.posting().remove(&self.digest);
+    }
+}

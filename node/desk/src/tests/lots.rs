@@ -1,0 +1,183 @@
+//! Lots from certificate to scrap on a real store, and what a crash, a full plan or a used lot makes of an event.
+
+use super::{TestChain, desk_of, file, publish, records_of, vault_of};
+use crate::{CertificateFile, Desk, DeskError, EventPlan, LotPlan};
+use heatmark_lots::{Kind, MakeError};
+use heatmark_records::RecordId;
+use heatmark_vault::{LotState, VaultError};
+use std::sync::Arc;
+use std::time::Duration;
+
+const KG: u64 = 1_000_000;
+
+fn lot(name: &str, kg: u64, pieces: u64) -> LotPlan {
+    LotPlan {
+        name: name.to_owned(),
+        product: "billet".to_owned(),
+        mass_mg: kg * KG,
+        pieces,
+        expires_ms: 0,
+    }
+}
+
+fn plan(kind: Kind, inputs: &[&str], outputs: Vec<LotPlan>) -> EventPlan {
+    EventPlan {
+        kind,
+        inputs: inputs.iter().map(|name| (*name).to_owned()).collect(),
+        outputs,
+        scrap_mg: 0,
+        scrap_pieces: 0,
+        certificate: None,
+        reason: String::new(),
+        time_ms: (0, 0),
+    }
+}
+
+fn commission(record: RecordId, outputs: Vec<LotPlan>) -> EventPlan {
+    EventPlan { certificate: Some(record), ..plan(Kind::Commission, &[], outputs) }
+}
+
+/// A certificate of so many kilograms.
+fn heat(kg: u64) -> CertificateFile {
+    let content = format!(
+        r#"{{"Heatmark":"1","certificate/number":"{kg}","certificate/issued":"2026-01-02",
+            "manufacturer/name":"Kesselbach","product/name":"billet","heat":"H{kg}","product/mass":"{kg} kg"}}"#
+    );
+    CertificateFile {
+        name: "heat.json".to_owned(),
+        content: content.into_bytes(),
+        beside: vec![],
+        attests: None,
+    }
+}
+
+async fn certified(desk: &Desk, kg: u64) -> RecordId {
+    records_of(&publish(desk, vec![heat(kg)]).await).0[0]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn material_goes_from_its_certificate_through_lots_to_scrap() {
+    let chain = TestChain::new(1);
+    chain.keep_producing();
+    let desk = desk_of(&chain, 0, vault_of(&chain, "vault"));
+    let record = certified(&desk, 1_000).await;
+    let made = desk.lot_event(commission(record, vec![lot("B1", 600, 6), lot("B2", 400, 4)])).await;
+    let made = made.unwrap();
+    assert_eq!(made.lots.len(), 2);
+    assert_eq!((made.lots[0].made_by, made.lots[0].certificate), ("commission", Some(record)));
+    let rings = LotPlan { product: "ring".to_owned(), ..lot("R", 550, 50) };
+    let forge = EventPlan { scrap_mg: 50 * KG, ..plan(Kind::Transform, &["B1"], vec![rings]) };
+    let made = desk.lot_event(forge).await.unwrap();
+    assert_eq!(
+        (made.lots[0].from.as_slice(), made.lots[0].product.as_str()),
+        (&["B1".to_owned()][..], "ring")
+    );
+    let split = plan(Kind::Split, &["R"], vec![lot("R-1", 330, 30), lot("R-2", 220, 20)]);
+    let made = desk.lot_event(split).await.unwrap();
+    assert_eq!(made.lots[1].product, "ring");
+    let merge = plan(Kind::Merge, &["R-1", "R-2"], vec![lot("R-all", 550, 50)]);
+    desk.lot_event(merge).await.unwrap();
+    let scrap =
+        EventPlan { reason: "cracked".to_owned(), ..plan(Kind::Dispose, &["R-all"], vec![]) };
+    desk.lot_event(scrap).await.unwrap();
+    let standing: Vec<String> = desk
+        .lots(None, 99)
+        .await
+        .unwrap()
+        .into_iter()
+        .filter(|lot| lot.state == LotState::Standing)
+        .map(|lot| lot.name)
+        .collect();
+    assert_eq!(standing, ["B2"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_plan_makes_more_than_there_is() {
+    let chain = TestChain::new(1);
+    chain.keep_producing();
+    let desk = desk_of(&chain, 0, vault_of(&chain, "vault"));
+    let record = certified(&desk, 1_000).await;
+    let refused = |outcome: Result<crate::LotEventMade, DeskError>| match outcome {
+        Err(DeskError::Lots(error)) => error,
+        other => panic!("{other:?}"),
+    };
+    let over = commission(record, vec![lot("B1", 600, 6), lot("B2", 401, 4)]);
+    assert_eq!(refused(desk.lot_event(over).await), MakeError::TooMuch);
+    // What was refused left nothing behind: names and certificate are free.
+    desk.lot_event(commission(record, vec![lot("B1", 600, 6)])).await.unwrap();
+    let again = desk.lot_event(commission(record, vec![lot("B3", 1, 1)])).await;
+    assert!(matches!(again, Err(DeskError::Vault(VaultError::Commissioned(_)))));
+    let more = plan(Kind::Transform, &["B1"], vec![lot("R", 601, 1)]);
+    assert_eq!(refused(desk.lot_event(more).await), MakeError::Unbalanced);
+    let less = plan(Kind::Split, &["B1"], vec![lot("R", 300, 3), lot("S", 300, 2)]);
+    assert_eq!(refused(desk.lot_event(less).await), MakeError::Unbalanced);
+    let wrapped = LotPlan { mass_mg: 0_u64.wrapping_sub(KG), ..lot("S", 0, 3) };
+    let wraps = plan(Kind::Split, &["B1"], vec![lot("R", 601, 3), wrapped]);
+    assert_eq!(refused(desk.lot_event(wraps).await), MakeError::Unbalanced);
+    let other = certified(&desk, 2_000).await;
+    desk.lot_event(commission(other, vec![lot("C1", 2_000, 1)])).await.unwrap();
+    let mixed = plan(Kind::Merge, &["B1", "C1"], vec![lot("M", 2_600, 7)]);
+    assert!(matches!(refused(desk.lot_event(mixed).await), MakeError::Rule(_)));
+    let unknown = desk.lot_event(plan(Kind::Dispose, &["nothing"], vec![])).await;
+    assert!(matches!(unknown, Err(DeskError::Vault(VaultError::UnknownLot))));
+    let transfer = desk.lot_event(plan(Kind::Transfer, &["B1"], vec![lot("R", 600, 6)])).await;
+    assert!(matches!(transfer, Err(DeskError::LotKind)));
+    let without_mass = records_of(&publish(&desk, vec![file(3)]).await).0[0];
+    let nothing = desk.lot_event(commission(without_mass, vec![lot("N", 1, 1)])).await;
+    assert!(matches!(
+        nothing,
+        Err(DeskError::CommissionsNothing(_)) | Err(DeskError::Lots(MakeError::TooMuch))
+    ));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_lot_into_two_events_at_once_goes_into_one() {
+    let chain = TestChain::new(1);
+    chain.keep_producing();
+    let desk = desk_of(&chain, 0, vault_of(&chain, "vault"));
+    let record = certified(&desk, 1_000).await;
+    desk.lot_event(commission(record, vec![lot("B", 1_000, 1)])).await.unwrap();
+    let both = (0..4).map(|n| {
+        let desk = desk.clone();
+        let name = format!("R{n}");
+        tokio::spawn(async move {
+            desk.lot_event(plan(Kind::Transform, &["B"], vec![lot(&name, 1_000, 1)])).await
+        })
+    });
+    let mut made = 0;
+    for one in both.collect::<Vec<_>>() {
+        match one.await.unwrap() {
+            Ok(_) => made += 1,
+            Err(error) => {
+                assert!(matches!(error, DeskError::Vault(VaultError::LotUsed(_))), "{error}")
+            }
+        }
+    }
+    assert_eq!(made, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_that_a_crash_cut_off_is_posted_by_the_next_run() {
+    let chain = TestChain::new(1);
+    let vault = vault_of(&chain, "vault");
+    {
+        let producing = desk_of(&chain, 0, Arc::clone(&vault));
+        chain.keep_producing();
+        let record = certified(&producing, 1_000).await;
+        // Made and kept, and the node dies before it submits anything.
+        let desk = producing.clone();
+        let commission = commission(record, vec![lot("B", 1_000, 1)]);
+        tokio::task::spawn_blocking(move || desk.make_event(&commission)).await.unwrap().unwrap();
+    }
+    assert_eq!(vault.lot_named("B").unwrap().unwrap().state, LotState::Coming);
+    let desk = desk_of(&chain, 0, Arc::clone(&vault));
+    let (_stop, stopping) = tokio::sync::watch::channel(false);
+    drop(desk.start(&stopping));
+    let stands = tokio::time::timeout(Duration::from_secs(30), async {
+        while vault.lot_named("B").unwrap().unwrap().state != LotState::Standing {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    });
+    stands.await.unwrap();
+    assert!(vault.waiting_events().unwrap().is_empty());
+}

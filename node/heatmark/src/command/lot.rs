@@ -1,0 +1,315 @@
+//! `heatmark lot`: makes lots of what a certificate certifies, works on them, divides them, and tells what there is.
+
+mod quantity;
+
+use super::alert::own_record;
+use super::answer::{Answer, table};
+use super::connect::{NodeArgs, block_on};
+use super::failure::Failure;
+use super::words;
+use clap::{Args, Subcommand};
+use heatmark_client::{LotEvent, LotRow, LotState, MakeLotsRequest};
+use quantity::{Lot, mass_text};
+use serde_json::{Value, json};
+
+/// What to do with lots.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Makes the first lots of a certificate's material, once, or lots of material without one
+    #[command(
+        after_help = "Example:\n  heatmark lot commission 4c7e… --make 'BILLET-1=2500 kg,10' --make 'BILLET-2=2.5 t,10' --product 'billet 120 mm' --home mill\n  heatmark lot commission --uncertified --make 'SCREWS-7=12 kg,4000' --home forge\nAll lots together are no more than the certificate's mass. Masses in t, kg, g, mg or lb."
+    )]
+    Commission(Commission),
+    /// Makes something else of lots: billets into rings
+    #[command(
+        after_help = "Example:\n  heatmark lot transform BILLET-1 --make 'RING-9=2300 kg,200' --product 'ring 400 mm' --scrap '200 kg' --home forge\nWhat comes out and the scrap is what went in, to the milligram. Lots of different certificates\ndo not go into one."
+    )]
+    Transform(Transform),
+    /// Works on lots piece by piece: what is lost is scrap
+    #[command(
+        after_help = "Example:\n  heatmark lot rework RING-9 --make 'RING-9B=2250 kg,198' --scrap '50 kg,2' --home forge"
+    )]
+    Rework(Transform),
+    /// Divides a lot
+    #[command(
+        after_help = "Example:\n  heatmark lot split RING-9 --make 'RING-9-1=1150 kg,100' --make 'RING-9-2=1150 kg,100' --home forge"
+    )]
+    Split(Transform),
+    /// Puts lots of one material and description together
+    #[command(
+        after_help = "Example:\n  heatmark lot merge RING-9-1 RING-9-2 --make 'RING-9-ALL=2300 kg,200' --home forge"
+    )]
+    Merge(Transform),
+    /// Lowers a lot's quantity after a mistake; never raises it
+    #[command(
+        after_help = "Example:\n  heatmark lot correct RING-9 --make 'RING-9C=2200 kg,199' --scrap '100 kg,1' --reason 'counted again' --home forge"
+    )]
+    Correct(Transform),
+    /// Scraps whole lots
+    #[command(
+        after_help = "Example:\n  heatmark lot scrap RING-9-2 --reason 'cracked in quenching' --home forge"
+    )]
+    Scrap(Scrap),
+    /// Lists the lots that are there
+    #[command(
+        after_help = "Example:\n  heatmark lot list --home forge\n  heatmark lot list --all --home forge"
+    )]
+    List(List),
+    /// Tells about one lot
+    #[command(after_help = "Example:\n  heatmark lot show RING-9 --home forge")]
+    Show(Show),
+}
+
+/// The lots that come to be.
+#[derive(Debug, Args)]
+pub(crate) struct Made {
+    /// A lot that comes to be: its name, mass and pieces
+    #[arg(long = "make", value_name = "NAME=MASS[,PIECES]", required = true)]
+    make: Vec<Lot>,
+    /// What it is [default: what it was]
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    product: String,
+    /// The last day on which it may be used
+    #[arg(long, value_name = "DATE")]
+    expires: Option<String>,
+}
+
+/// `lot commission`.
+#[derive(Debug, Args)]
+pub(crate) struct Commission {
+    #[command(flatten)]
+    node: NodeArgs,
+    /// The certificate: a record of this node, or the beginning of its id
+    #[arg(value_name = "RECORD", required_unless_present = "uncertified")]
+    record: Option<String>,
+    /// The material has no certificate on the network; every verdict says so
+    #[arg(long, conflicts_with = "record")]
+    uncertified: bool,
+    #[command(flatten)]
+    made: Made,
+}
+
+/// Whatever makes lots of lots.
+#[derive(Debug, Args)]
+pub(crate) struct Transform {
+    #[command(flatten)]
+    node: NodeArgs,
+    /// The lots that go in, by name
+    #[arg(value_name = "LOT", required = true)]
+    inputs: Vec<String>,
+    #[command(flatten)]
+    made: Made,
+    /// What is lost: mass and, where pieces balance, pieces
+    #[arg(long, value_name = "MASS[,PIECES]", value_parser = quantity::scrap)]
+    scrap: Option<(u64, u64)>,
+    /// Why
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    reason: String,
+}
+
+/// `lot scrap`.
+#[derive(Debug, Args)]
+pub(crate) struct Scrap {
+    #[command(flatten)]
+    node: NodeArgs,
+    /// The lots, by name
+    #[arg(value_name = "LOT", required = true)]
+    inputs: Vec<String>,
+    /// Why
+    #[arg(long, value_name = "TEXT")]
+    reason: String,
+}
+
+/// `lot list`.
+#[derive(Debug, Args)]
+pub(crate) struct List {
+    #[command(flatten)]
+    node: NodeArgs,
+    /// Those that were used as well
+    #[arg(long)]
+    all: bool,
+}
+
+/// `lot show`.
+#[derive(Debug, Args)]
+pub(crate) struct Show {
+    #[command(flatten)]
+    node: NodeArgs,
+    /// The lot's name
+    #[arg(value_name = "LOT")]
+    lot: String,
+}
+
+pub(crate) fn run(command: Command) -> Result<Answer, Failure> {
+    match command {
+        Command::Commission(command) => commission(&command),
+        Command::Transform(command) => transform("transform", &command),
+        Command::Rework(command) => transform("rework", &command),
+        Command::Split(command) => transform("split", &command),
+        Command::Merge(command) => transform("merge", &command),
+        Command::Correct(command) => transform("correct", &command),
+        Command::Scrap(command) => {
+            let request = MakeLotsRequest {
+                kind: "dispose".to_owned(),
+                inputs: command.inputs.clone(),
+                reason: command.reason.clone(),
+                ..MakeLotsRequest::default()
+            };
+            make(&command.node, request)
+        }
+        Command::List(command) => list(&command),
+        Command::Show(command) => show(&command),
+    }
+}
+
+fn commission(command: &Commission) -> Result<Answer, Failure> {
+    let reach = command.node.reach()?;
+    let certificate = match &command.record {
+        Some(record) => block_on(own_record(&reach, record))?.0.to_vec(),
+        None => Vec::new(),
+    };
+    let request = MakeLotsRequest {
+        kind: "commission".to_owned(),
+        certificate,
+        outputs: command.made.lots()?,
+        ..MakeLotsRequest::default()
+    };
+    make(&command.node, request)
+}
+
+fn transform(kind: &str, command: &Transform) -> Result<Answer, Failure> {
+    let (scrap_mg, scrap_pieces) = command.scrap.unwrap_or_default();
+    let request = MakeLotsRequest {
+        kind: kind.to_owned(),
+        inputs: command.inputs.clone(),
+        outputs: command.made.lots()?,
+        scrap_mg,
+        scrap_pieces,
+        reason: command.reason.clone(),
+        ..MakeLotsRequest::default()
+    };
+    make(&command.node, request)
+}
+
+impl Made {
+    fn lots(&self) -> Result<Vec<heatmark_client::NewLot>, Failure> {
+        let expires_ms = match &self.expires {
+            None => 0,
+            Some(date) => quantity::end_of_day(date)?,
+        };
+        let lot = |lot: &Lot| heatmark_client::NewLot {
+            name: lot.name.clone(),
+            product: self.product.clone(),
+            mass_mg: lot.mass_mg,
+            pieces: lot.pieces,
+            expires_ms,
+        };
+        Ok(self.make.iter().map(lot).collect())
+    }
+}
+
+fn make(node: &NodeArgs, request: MakeLotsRequest) -> Result<Answer, Failure> {
+    let reach = node.reach()?;
+    let event = block_on(async { Ok(reach.desk().await?.make_lots(request).await?) })?;
+    Ok(told(&event))
+}
+
+fn told(event: &LotEvent) -> Answer {
+    let mut text = words::verified_text(&event.proven.verified);
+    if !event.lots.is_empty() {
+        text.push_str(&rows(&event.lots));
+    }
+    let json = json!({
+        "event": hex::encode(&event.digest),
+        "lots": event.lots.iter().map(described).collect::<Vec<_>>(),
+        "receipt": words::verified(&event.proven.verified),
+    });
+    Answer::yes(json, text)
+}
+
+fn list(command: &List) -> Result<Answer, Failure> {
+    let reach = command.node.reach()?;
+    let mut lots: Vec<LotRow> = block_on(async {
+        let desk = reach.desk().await?;
+        let mut all: Vec<LotRow> = Vec::new();
+        loop {
+            let page = desk.lots(all.last()).await?;
+            if page.is_empty() {
+                return Ok(all);
+            }
+            all.extend(page);
+        }
+    })?;
+    lots.retain(|lot| command.all || lot.state() != LotState::Used);
+    lots.sort_by(|left, right| (left.at_ms, &left.name).cmp(&(right.at_ms, &right.name)));
+    let text = if lots.is_empty() { "No lots.\n".to_owned() } else { rows(&lots) };
+    Ok(Answer::yes(json!({ "lots": lots.iter().map(described).collect::<Vec<_>>() }), text))
+}
+
+fn show(command: &Show) -> Result<Answer, Failure> {
+    let reach = command.node.reach()?;
+    let name = command.lot.clone();
+    let lot = block_on(async { Ok(reach.desk().await?.lot_named(name).await?) })?;
+    let mut text = format!(
+        "Lot          {}\nProduct      {}\nMass         {}\nPieces       {}\nState        {}\nMade by      {}\n",
+        lot.name,
+        lot.product,
+        mass_text(lot.mass_mg),
+        lot.pieces,
+        state(lot.state()),
+        lot.made_by,
+    );
+    if !lot.from.is_empty() {
+        text.push_str(&format!("From         {}\n", lot.from.join(", ")));
+    }
+    if !lot.certificate.is_empty() {
+        text.push_str(&format!("Certificate  {}\n", hex::encode(&lot.certificate)));
+    }
+    if lot.expires_ms != 0 {
+        text.push_str(&format!("Expires      {}\n", words::time(lot.expires_ms)));
+    }
+    Ok(Answer::yes(described(&lot), text))
+}
+
+fn rows(lots: &[LotRow]) -> String {
+    let cells: Vec<Vec<String>> = lots
+        .iter()
+        .map(|lot| {
+            vec![
+                lot.name.clone(),
+                lot.product.clone(),
+                mass_text(lot.mass_mg),
+                lot.pieces.to_string(),
+                state(lot.state()).to_owned(),
+            ]
+        })
+        .collect();
+    table(&["LOT", "PRODUCT", "MASS", "PIECES", "STATE"], &cells)
+}
+
+const fn state(state: LotState) -> &'static str {
+    match state {
+        LotState::Coming => "coming",
+        LotState::Standing => "there",
+        LotState::Leaving => "being used",
+        LotState::Used => "used",
+        LotState::Unspecified => "unknown",
+    }
+}
+
+fn described(lot: &LotRow) -> Value {
+    json!({
+        "lot": hex::encode(&lot.lot),
+        "name": lot.name,
+        "product": lot.product,
+        "mass_mg": lot.mass_mg,
+        "pieces": lot.pieces,
+        "expires_ms": lot.expires_ms,
+        "state": state(lot.state()),
+        "made_by": lot.made_by,
+        "leaf_index": lot.leaf_index,
+        "certificate": hex::encode(&lot.certificate),
+        "from": lot.from,
+        "at_ms": lot.at_ms,
+    })
+}
