@@ -36,7 +36,7 @@ pub use deeds::{Actor, Deed, LogEntry, LogHead, MAX_NAME_CHARS};
 pub use errors::{RestoreError, VaultError};
 pub use lots::{LotEventRow, LotRow, LotState, MAX_LOT_NAME_BYTES, NewLot};
 pub use operators::{Admitted, MAX_OPERATORS, Operator, Role};
-pub use post::{Arrival, LetterRow, MAX_WAITING_BYTES, MAX_WAITING_LETTERS};
+pub use post::{Arrival, ArrivedLetter, LetterRow, MAX_WAITING_BYTES, MAX_WAITING_LETTERS};
 pub use restore::{Restored, check_backup, restore};
 pub use retention::{Erasure, MAX_HOLD_REASON_BYTES};
 pub use rows::{

@@ -47,6 +47,9 @@ pub struct LetterRow {
     pub refused: bool,
 }
 
+/// A letter that arrived, with its content.
+pub type ArrivedLetter = (LetterRow, Zeroizing<Vec<u8>>);
+
 /// What became of a letter that arrived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Arrival {
@@ -178,7 +181,7 @@ impl Vault {
     pub fn arrived_letter(
         &self,
         place: &[u8; 32],
-    ) -> Result<Option<(LetterRow, Zeroizing<Vec<u8>>)>, VaultError> {
+    ) -> Result<Option<ArrivedLetter>, VaultError> {
         let Some(row) = self.get(&key(ARRIVED, place))? else { return Ok(None) };
         let row = decode(&row)?;
         if row.taken {

@@ -3,7 +3,7 @@
 use super::*;
 use crate::conformance::ranges::{Claim, failing};
 use crate::conformance::statement::Statement;
-use crate::conformance::width::Width;
+use crate::range::Width;
 
 /// Widths of the statements of one limit on a number of this unit and so many decimal places.
 fn widths(unit: &str, places: u8, limits: &str, rounding: &str) -> Vec<usize> {
