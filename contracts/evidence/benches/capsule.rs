@@ -44,7 +44,7 @@ fn history(events: usize) -> (World, Held, usize) {
         tier(&mut world, FORGE, Kind::Rework, &mut lots, &[(mass, pieces)]);
         let half = (mass / 2, pieces / 2);
         let halves = [half, (mass - half.0, pieces - half.1)];
-        let kind = if world.events.len() % 2 == 0 { Kind::Split } else { Kind::Rework };
+        let kind = if world.events.len().is_multiple_of(2) { Kind::Split } else { Kind::Rework };
         tier(&mut world, FORGE, kind, &mut lots, &halves);
         lots = world.transfer(ASSEMBLER, &lots);
         tier(&mut world, ASSEMBLER, Kind::Merge, &mut lots, &[(mass, pieces)]);

@@ -83,15 +83,13 @@ impl OpenAmount {
     /// The quantity of an assembly: of its components together, under the sum of their blindings. None beyond 64 bits.
     #[must_use]
     pub fn total<'a>(parts: impl Iterator<Item = &'a Self>) -> Option<Self> {
-        parts
-            .fold(Some((0_u64, Scalar::ZERO)), |total, part| {
-                let (number, blinding) = total?;
-                Some((
-                    number.checked_add(part.number)?,
-                    crate::sums::plus(&blinding, &part.blinding),
-                ))
-            })
-            .map(|(number, blinding)| Self { number, blinding: Blinding::from_scalar(blinding) })
+        let mut total = (0_u64, Scalar::ZERO);
+        for part in parts {
+            let (number, blinding) = total;
+            let number = number.checked_add(part.number)?;
+            total = (number, crate::sums::plus(&blinding, &part.blinding));
+        }
+        Some(Self { number: total.0, blinding: Blinding::from_scalar(total.1) })
     }
 
     /// The commitment.

@@ -10,14 +10,17 @@ use heatmark_merkle::{Hash, tree};
 
 use super::CapsuleEvent;
 
+/// The key of a broken seal, and its blind.
+pub(super) type BrokenSeal = ([u8; 32], [u8; 32]);
+
 /// An event that stands on the log.
 pub(super) struct Logged {
     pub(super) event: Event,
     pub(super) proofs: Proofs,
     /// The member that carried it.
     pub(super) carrier: MemberId,
-    /// The keys of the broken seals with their blinds, in order.
-    pub(super) seals: Vec<([u8; 32], [u8; 32])>,
+    /// The broken seals, in order.
+    pub(super) seals: Vec<BrokenSeal>,
 }
 
 impl Logged {
@@ -72,7 +75,7 @@ fn seals(
     envelope: &pb::Envelope,
     blinds: &[u8],
     event: &Event,
-) -> Result<Vec<([u8; 32], [u8; 32])>, &'static str> {
+) -> Result<Vec<BrokenSeal>, &'static str> {
     let wanted = event.inputs.len().saturating_add(usize::from(event.origin.is_some()));
     let (blinds, rest) = blinds.as_chunks::<32>();
     let broken = &envelope.cosignatures;

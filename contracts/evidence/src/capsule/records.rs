@@ -18,6 +18,9 @@ use crate::Conformity;
 use crate::disclosure::context;
 use crate::grounds::read_batch;
 
+/// What is wrong with which record.
+type Faults = Vec<(RecordId, &'static str)>;
+
 /// A record that stands on the log.
 pub(super) struct Anchored {
     pub(super) record: RecordId,
@@ -145,7 +148,7 @@ pub(super) fn verify_records(
     records: &[CapsuleRecord],
     header: &Header,
     entries: &Entries,
-) -> Result<(BTreeMap<RecordId, Anchored>, Vec<(RecordId, &'static str)>), CapsuleError> {
+) -> Result<(BTreeMap<RecordId, Anchored>, Faults), CapsuleError> {
     let mut anchored = BTreeMap::new();
     let mut faults = Vec::new();
     let mut proofs = Vec::new();

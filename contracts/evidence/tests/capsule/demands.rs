@@ -53,7 +53,7 @@ fn the_lot_is_the_one_that_was_received() {
     capsule.opening.clear();
     assert_eq!(judged(&world, &capsule, &with(&world, own())), hold("not-opened"));
     // Once it has gone on, its seal is broken.
-    world.transfer(FORGE, &[lot.clone()]);
+    world.transfer(FORGE, std::slice::from_ref(&lot));
     let later = world.capsule(&lot);
     let codes = judged(&world, &later, &with(&world, unknown)).1;
     assert!(codes.contains(&"seal-broken"), "{codes:?}");
