@@ -13,7 +13,7 @@ use heatmark_exchange::{Answer, ExchangeHandle, Letter, LetterError, MAX_LETTER_
 use heatmark_ledger::ids::MemberId;
 use heatmark_ledger::{state, wire};
 use heatmark_proto::exchange::v1 as pb;
-use heatmark_vault::{Arrival, LetterRow};
+use heatmark_vault::{Arrival, ArrivedLetter, LetterRow};
 use prost::Message as _;
 use prost::bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,7 +23,6 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::Instant;
-use zeroize::Zeroizing;
 
 /// Most bytes of a file that goes as a letter.
 pub const MAX_LETTER_FILE_BYTES: usize = 4 << 20;
@@ -120,10 +119,7 @@ impl Desk {
     ///
     /// # Errors
     /// [`DeskError::UnknownLetter`] or [`DeskError::Vault`].
-    pub async fn letter(
-        &self,
-        place: [u8; 32],
-    ) -> Result<(LetterRow, Zeroizing<Vec<u8>>), DeskError> {
+    pub async fn letter(&self, place: [u8; 32]) -> Result<ArrivedLetter, DeskError> {
         let vault = Arc::clone(&self.parts.vault);
         blocking(move || vault.arrived_letter(&place)?.ok_or(DeskError::UnknownLetter)).await
     }
@@ -146,8 +142,7 @@ impl Desk {
         let mut busy: BTreeSet<MemberId> = BTreeSet::new();
         let mut put_off: BTreeMap<MemberId, Instant> = BTreeMap::new();
         loop {
-            let now = Instant::now();
-            put_off.retain(|_, until| *until > now);
+            put_off.retain(|_, since| since.elapsed() < PUT_OFF);
             let there = connected.borrow_and_update().clone();
             for member in self.addressees().await {
                 let free = busy.len() < MEMBERS_AT_ONCE && !put_off.contains_key(&member);
@@ -156,8 +151,8 @@ impl Desk {
                     rounds.spawn(async move { (member, desk.deliver_to(&*carrier, member).await) });
                 }
             }
-            let next = put_off.values().min().copied();
-            let again = next.unwrap_or_else(|| now + LOOK_AGAIN);
+            let first = put_off.values().min();
+            let pause = first.map_or(LOOK_AGAIN, |since| PUT_OFF.saturating_sub(since.elapsed()));
             tokio::select! {
                 () = self.shared.letters.notified() => {}
                 Ok(()) = connected.changed() => {}
@@ -165,13 +160,13 @@ impl Desk {
                     Ok((member, all)) => {
                         busy.remove(&member);
                         if !all {
-                            put_off.insert(member, Instant::now() + PUT_OFF);
+                            put_off.insert(member, Instant::now());
                         }
                     }
                     // It cannot be told whose round it was: whoever is still written to hears a letter twice.
                     Err(_) => busy.clear(),
                 },
-                () = tokio::time::sleep_until(again) => {}
+                () = tokio::time::sleep(pause) => {}
             }
         }
     }

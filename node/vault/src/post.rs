@@ -178,10 +178,7 @@ impl Vault {
     ///
     /// # Errors
     /// `Damaged` or `Database`.
-    pub fn arrived_letter(
-        &self,
-        place: &[u8; 32],
-    ) -> Result<Option<ArrivedLetter>, VaultError> {
+    pub fn arrived_letter(&self, place: &[u8; 32]) -> Result<Option<ArrivedLetter>, VaultError> {
         let Some(row) = self.get(&key(ARRIVED, place))? else { return Ok(None) };
         let row = decode(&row)?;
         if row.taken {
