@@ -134,6 +134,9 @@ pub enum Shortfall {
         /// Why nothing that is there will do.
         why: Unattested,
     },
+    /// It attests another record, of which nothing is there: ask for that.
+    #[error("it attests another record, of which no file is here")]
+    Alone,
     /// Limits were proved, but not those of a specification that the policy names.
     #[error("limits are proved by a specification that the policy does not name")]
     Specification,
@@ -265,6 +268,9 @@ impl Policy {
         let issuers = bundle.files().iter().map(|file| file.issuer.member.0);
         if !self.issuers.is_empty() && !{ issuers }.all(|issuer| self.issuers.contains(&issuer)) {
             shortfalls.push(Shortfall::Issuer);
+        }
+        if bundle.is_attestation() {
+            shortfalls.push(Shortfall::Alone);
         }
         let proved: Vec<_> =
             bundle.files().iter().filter_map(|file| file.conformity.as_ref()).collect();

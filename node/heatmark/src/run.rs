@@ -44,6 +44,7 @@ use heatmark_ledger::genesis::{Founder, Genesis};
 use heatmark_ledger::ids::{MemberId, UnixMillis};
 use heatmark_ledger::keys::{self as ledger_keys, PublicKey};
 use heatmark_ledger::messages::KeyAlgorithm;
+use heatmark_ledger::receipt::TrustRoot;
 use heatmark_ledger::restart::Eras;
 use heatmark_ledger::state::{self, StateView};
 use heatmark_mempool::{Intake, Limits, Mempool, Tip};
