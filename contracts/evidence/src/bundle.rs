@@ -6,6 +6,7 @@
 use heatmark_ledger::receipt::Signing;
 use heatmark_merkle::Hash;
 use heatmark_records::conformance::agreement::Tolerance;
+use heatmark_records::forms::ATTESTATION;
 use heatmark_records::forms::attestation::{Accreditation, Attestation, How};
 use heatmark_records::{Measured, Path, RecordId, Said, Value};
 use std::collections::BTreeMap;
@@ -101,6 +102,9 @@ impl<'v> Known<'v> {
     }
 
     fn attestation(&self) -> Option<Attestation<'v>> {
+        if !self.files.iter().all(|file| is_attestation(file)) {
+            return None;
+        }
         let shown = self.fields.iter().filter_map(|(path, said)| match said {
             Said::Shown { value, .. } => Some((*path, value)),
             Said::Committed(_) | Said::Absent => None,
@@ -108,6 +112,11 @@ impl<'v> Known<'v> {
         let hidden = self.fields.iter().filter(|(_, said)| matches!(said, Said::Committed(_)));
         Some(Attestation::of(shown)?.with_hidden(hidden.map(|(path, _)| *path)))
     }
+}
+
+/// Whether a record calls itself an attestation, which no field of it is shown without.
+fn is_attestation(file: &Verified) -> bool {
+    file.head.heading().form.starts_with(ATTESTATION)
 }
 
 impl<'v> Bundle<'v> {
@@ -163,6 +172,12 @@ impl<'v> Bundle<'v> {
     #[must_use]
     pub fn files(&self) -> &[&'v Verified] {
         &self.subject.files
+    }
+
+    /// Whether the record attests another one, of which nothing is told here.
+    #[must_use]
+    pub fn is_attestation(&self) -> bool {
+        self.subject.files.iter().any(|file| is_attestation(file))
     }
 
     /// The ids of the records that attest it.

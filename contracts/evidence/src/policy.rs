@@ -134,6 +134,9 @@ pub enum Shortfall {
         /// Why nothing that is there will do.
         why: Unattested,
     },
+    /// It attests another record, of which nothing is there: ask for that.
+    #[error("it attests another record, of which no file is here")]
+    Alone,
     /// Limits were proved, but not those of a specification that the policy names.
     #[error("limits are proved by a specification that the policy does not name")]
     Specification,
@@ -265,6 +268,7 @@ impl Policy {
             issuers: bundle.files().iter().map(|file| file.issuer.member.0).collect(),
             fields: bundle.fields().collect(),
             proved: bundle.files().iter().filter_map(|file| file.conformity.as_ref()).collect(),
+            alone: bundle.is_attestation(),
         };
         self.lacking(&told, |property, terms| unattested(bundle, property, terms))
     }
@@ -281,6 +285,7 @@ impl Policy {
             issuers: vec![issuer],
             fields: fields.iter().map(|(path, said)| (path, said)).collect(),
             proved: conformity.into_iter().collect(),
+            alone: false,
         };
         self.lacking(&told, |_, _| Some(Unattested::Nobody))
     }
@@ -294,6 +299,9 @@ impl Policy {
         let named = |issuer: &Hash| self.issuers.contains(issuer);
         if !self.issuers.is_empty() && !told.issuers.iter().all(named) {
             shortfalls.push(Shortfall::Issuer);
+        }
+        if told.alone {
+            shortfalls.push(Shortfall::Alone);
         }
         let accepted = |conformity: &&&Conformity| {
             let specification = &conformity.specification;
@@ -334,6 +342,8 @@ struct Told<'t> {
     issuers: Vec<Hash>,
     fields: Vec<(&'t Path, &'t Said)>,
     proved: Vec<&'t Conformity>,
+    /// An attestation, without the record that it attests.
+    alone: bool,
 }
 
 /// Why nothing that matches is attested as demanded: what came nearest lacked least.

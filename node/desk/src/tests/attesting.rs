@@ -224,6 +224,11 @@ async fn a_policy_names_what_an_attestation_lacks() {
         assert_eq!(lab.lacks(&files, &[], terms), expected, "{terms}");
     }
     assert_eq!(lab.lacks(&files[..1], &[], ""), Some(Unattested::Nobody));
+    // An attestation alone is no certificate, whatever it shows.
+    let carbon = Policy::parse("[[require]]\nproperty = 'chemistry/C'\nas = 'shown'\n").unwrap();
+    let alone = Bundle::gather(&files[1..], &[]);
+    assert_eq!(carbon.shortfalls(&alone[0]), [Shortfall::Alone]);
+    assert_eq!(carbon.shortfalls(&Bundle::gather(&files, &[])[0]), []);
     // The result itself is not shown, nor proved to agree.
     let hidden = lab.bought(record, made.record, &[]).await;
     assert_eq!(lab.lacks(&hidden, &[], ""), Some(Unattested::Nobody));

@@ -1,5 +1,5 @@
 //! What an attestation has to say, and what follows from it of each result.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "tests fail loudly")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests fail loudly")]
 
 use super::super::{Certificate, NoOrigin, read_attesting, read_with};
 use super::*;
