@@ -4,7 +4,7 @@
 
 use crate::{AlertOn, Desk, DeskError, blocking};
 use heatmark_ledger::ids::AlertSubject;
-use heatmark_ledger::messages::{self as pb, AlertLevel};
+use heatmark_ledger::messages::AlertLevel;
 use heatmark_ledger::state;
 use heatmark_records::RecordId;
 use heatmark_vault::Superseded;
@@ -73,19 +73,9 @@ impl Desk {
         };
         Ok(match last.level() {
             AlertLevel::Unspecified | AlertLevel::Clear => Step::Raise,
-            AlertLevel::Superseded if self.says(&last, &superseded.by)? => Step::Done,
-            AlertLevel::Superseded => Step::Raise,
             AlertLevel::Hold | AlertLevel::Recall => Step::Wait,
-            AlertLevel::Revoke => Step::Done,
+            // The ledger takes no level twice in a row: the first successor's reason stays.
+            AlertLevel::Superseded | AlertLevel::Revoke => Step::Done,
         })
-    }
-
-    /// Whether an alert is the one that names this successor.
-    fn says(&self, alert: &pb::AlertState, by: &RecordId) -> Result<bool, DeskError> {
-        let Ok(digest) = <[u8; 32]>::try_from(alert.reason_digest.as_slice()) else {
-            return Ok(false);
-        };
-        let kept = self.parts.vault.alert_reason(&digest)?;
-        Ok(kept.is_some_and(|kept| kept.reason == superseded_reason(by)))
     }
 }

@@ -21,7 +21,8 @@ pub struct Superseded {
 }
 
 impl Vault {
-    /// Marks a record as superseded, in the write that brings its successor; nothing where it is not in this vault.
+    /// Marks a record as superseded, in the write that brings its successor; nothing where it was not in this vault
+    /// before.
     pub(super) fn supersede(
         &self,
         write: &mut Writing<'_>,

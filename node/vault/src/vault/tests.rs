@@ -10,6 +10,7 @@
     reason = "tests fail loudly"
 )]
 
+use std::collections::BTreeSet;
 use std::process::Command;
 
 use heatmark_merkle::Hash;

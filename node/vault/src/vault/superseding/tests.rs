@@ -67,7 +67,8 @@ fn the_newest_successor_counts_and_what_was_told_of_another_does_not_hide_it() {
     let old = record(1);
     let (first, second) = (successor_of(&old.id, 2), successor_of(&old.id, 3));
     let vault = open(dir.path());
-    vault.put_pending(&Actor::Node, &[old.clone(), first.clone()]).unwrap();
+    vault.put_pending(&Actor::Node, std::slice::from_ref(&old)).unwrap();
+    vault.put_pending(&Actor::Node, std::slice::from_ref(&first)).unwrap();
     vault.mark_anchored(&[(old.id, placement(7, 0)), (first.id, placement(7, 1))]).unwrap();
     let [told] = vault.superseded_untold(9).unwrap()[..] else { panic!("one is superseded") };
     vault.put_pending(&Actor::Node, std::slice::from_ref(&second)).unwrap();
