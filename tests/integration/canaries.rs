@@ -346,7 +346,7 @@ async fn nothing_of_a_certificate_leaves_the_mill_and_no_guess_is_confirmed() {
         let all = confirmations();
         assert_nothing(&places, &canaries(), &all);
         let record = record_root.as_slice();
-        nothing_but_what_is_shown(&town, record, &all);
+        nothing_but_what_is_shown(town, record, &all);
         // The mill's own people are told their file's name and its heat, and get what is shown of the customer.
         let told = heard.lines("grpc mill to mill back");
         assert_nothing(&told, &canaries_but(&[FILE_NAME, HEAT, "CANARYHEAT", CUSTOMER]), &all);

@@ -14,6 +14,9 @@ use sha2::{Digest, Sha256};
 
 use super::search::GUESSES;
 
+/// Encoded points, and which of them is which.
+type Points = (Vec<[u8; 32]>, HashMap<[u8; 32], u32>);
+
 /// H of `proto/README.md`, section 9.
 const BLINDING_BASE: &str = "044fad914b346d1623f0a123c90bec712c6bac717f2acbc48e12db5f6dcaef79";
 pub(super) const HEAT_PATH: &str = "heat";
@@ -145,7 +148,7 @@ impl Attack {
 
     /// Every guess at carbon as a multiple of G, in order and by encoding.
     fn multiples(&self) -> &'static (Vec<[u8; 32]>, HashMap<[u8; 32], u32>) {
-        static ALL: OnceLock<(Vec<[u8; 32]>, HashMap<[u8; 32], u32>)> = OnceLock::new();
+        static ALL: OnceLock<Points> = OnceLock::new();
         ALL.get_or_init(|| {
             let half = Scalar::from(2_u8).invert();
             let of = |number: u64| RistrettoPoint::mul_base(&(Scalar::from(number) * half));

@@ -172,7 +172,7 @@ impl Demands<'_> {
                     Shortfall::Issuer => (Check::Origin, Outcome::Reject, "issuer"),
                     Shortfall::Property { .. } => (Check::Conforming, Outcome::Hold, "property"),
                     Shortfall::Specification => (Check::Conforming, Outcome::Hold, "specification"),
-                    Shortfall::Attestation { .. } => {
+                    Shortfall::Attestation { .. } | Shortfall::Alone => {
                         (Check::Attested, Outcome::Hold, "not-attested")
                     }
                 };
