@@ -109,13 +109,15 @@ impl Demands<'_> {
     /// The certificates that were commissioned, each against what is demanded of it.
     pub(super) fn check_sources(&self, notes: &mut Notes) -> Vec<Source> {
         let mut ids: BTreeSet<RecordId> = BTreeSet::new();
-        let mut process: BTreeSet<RecordId> = BTreeSet::new();
+        // Records of what was done, and of what came of it.
+        let mut told: BTreeSet<RecordId> = BTreeSet::new();
         for leaf in self.evidence.graph.needed.keys() {
             let Some(logged) = self.evidence.logged.get(leaf) else { continue };
             if logged.event.kind == Kind::Commission {
                 ids.extend(logged.event.origin);
             }
-            process.extend(logged.event.process);
+            told.extend(logged.event.process);
+            told.extend(logged.event.outputs.iter().map(|lot| lot.content.description));
         }
         let mut sources = Vec::new();
         for id in &ids {
@@ -132,7 +134,7 @@ impl Demands<'_> {
             if let Some(code) = record.doubt {
                 notes.hold(Check::Anchored, About::Record(record.record), code);
             }
-            let known = ids.contains(&record.record) || process.contains(&record.record);
+            let known = ids.contains(&record.record) || told.contains(&record.record);
             let attests = attested(record).is_some_and(|about| ids.contains(&about));
             if !known && !attests {
                 let place = (About::Record(record.record), "record-unreached");

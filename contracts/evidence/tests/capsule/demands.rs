@@ -191,6 +191,29 @@ fn a_laboratory_attests_what_it_names() {
 }
 
 #[test]
+fn what_describes_a_lot_or_its_making_may_stand_beside_it() {
+    let mut world = World::new();
+    let heat = world.certificate("1", "t");
+    let billets = world.commission(heat, &[(1_000_000_000, 1)]);
+    let note = world.publish(FORGE, "Heatmark 1", &[("furnace", Value::Text("F2".into()))]);
+    let capsule = world.capsule(&billets[0]);
+    let loose = (Outcome::Reject, vec!["record-unreached"]);
+    assert_eq!(judged(&world, &capsule, &world.acceptance()), loose);
+    let class = billets[0].lot.lot().content.class;
+    let mut rings = world.lot(0, 1, class);
+    let terms = heatmark_lots::Terms {
+        class,
+        description: world.records[note].id,
+        serials: None,
+        expires_ms: 0,
+        seal: rings.lot.lot().seal,
+    };
+    rings.lot = heatmark_lots::OpenLot::fresh(1_000_000_000, 4, terms, &mut rand::rng());
+    let rings = world.make_of((FORGE, Kind::Transform), &billets, vec![rings]);
+    assert_eq!(judged(&world, &world.capsule(&rings[0]), &world.acceptance()), OK);
+}
+
+#[test]
 fn a_copy_of_a_paper_commissions_for_those_who_say_so() {
     let mut world = World::new();
     let fields = [

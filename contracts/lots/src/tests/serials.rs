@@ -40,6 +40,27 @@ fn ranges_in_any_other_form_are_refused() {
 }
 
 #[test]
+fn many_ranges_are_judged_at_once() {
+    let tree = tree(1_000, 1);
+    let odd: Vec<(u32, u32)> = (0..250).map(|n| (n * 4, 2)).collect();
+    let input = numbered(500, 10, &tree, &odd);
+    let halves = [numbered(250, 11, &tree, &odd[..125]), numbered(250, 12, &tree, &odd[125..])];
+    let split = Case::new(Kind::Split, vec![input.clone()], halves.to_vec()).prove();
+    assert_eq!(split.verify(), Ok(()));
+    for (first, count) in [(2, 1), (1, 2), (998, 2)] {
+        let mut ranges = odd[..124].to_vec();
+        ranges.retain(|(at, _)| *at != 0);
+        ranges.push((first, count));
+        ranges.sort_unstable();
+        let stolen = numbered(500, 11, &tree, &ranges);
+        let case = Case::new(Kind::Correct, vec![input.clone()], vec![stolen]);
+        let pieces = 500 - ranges.iter().map(|(_, count)| u64::from(*count)).sum::<u64>();
+        let refused = case.scrap(0, Some(pieces)).try_prove();
+        assert_eq!(refused, Err(LotError::Serials.into()), "{first} {count}");
+    }
+}
+
+#[test]
 fn a_label_of_another_lot_or_tree_proves_nothing() {
     let (own, other) = (tree(100, 1), tree(100, 2));
     let range = |first, count| vec![Range { first, count }];
