@@ -9,7 +9,7 @@
 //! | `g` keyed hash of a name | lot hash | master |
 //! | `e` event digest | an event, its proofs, its envelope and its place on the log | master |
 //! | `b` event digest | nothing; there while the event's place on the log is not known | master |
-//! | `c` record id | digest of the event that commissioned the certificate's material | master |
+//! | `h` record id | digest of the event that commissioned the certificate's material | master |
 //!
 //! Lots and events are opaque here: `heatmark-lots` makes and reads them.
 
@@ -26,11 +26,11 @@ use crate::writing::{Writing, now_ms};
 use crate::{Actor, Deed, FileDigest, Vault, VaultError};
 
 const SEAL_INDEX: &[u8] = b".seal";
-const LOT: u8 = b't';
-const NAME: u8 = b'g';
-const EVENT: u8 = b'e';
-const WAITING: u8 = b'b';
-const COMMISSIONED: u8 = b'c';
+pub(crate) const LOT: u8 = b't';
+pub(crate) const NAME: u8 = b'g';
+pub(crate) const EVENT: u8 = b'e';
+pub(crate) const WAITING: u8 = b'b';
+pub(crate) const COMMISSIONED: u8 = b'h';
 
 /// Longest name of a lot, in bytes.
 pub const MAX_LOT_NAME_BYTES: usize = 128;

@@ -4,8 +4,8 @@
 //!
 //! | database key | value | sealed under |
 //! |---|---|---|
-//! | `x` letter id | a letter on its way, without its content | master |
-//! | `y` letter id | its content | master |
+//! | `v` letter id | a letter on its way, without its content | master |
+//! | `w` letter id | its content | master |
 //! | `i` place | a letter that arrived, without its content | master |
 //! | `j` place | its content | master |
 //!
@@ -20,10 +20,10 @@ use crate::vault::key;
 use crate::writing::now_ms;
 use crate::{Actor, Deed, Vault, VaultError};
 
-const SENT: u8 = b'x';
-const SENT_CONTENT: u8 = b'y';
-const ARRIVED: u8 = b'i';
-const ARRIVED_CONTENT: u8 = b'j';
+pub(crate) const SENT: u8 = b'v';
+pub(crate) const SENT_CONTENT: u8 = b'w';
+pub(crate) const ARRIVED: u8 = b'i';
+pub(crate) const ARRIVED_CONTENT: u8 = b'j';
 
 /// Most letters of one member that wait here, and most bytes of theirs.
 pub const MAX_WAITING_LETTERS: u64 = 1_000;

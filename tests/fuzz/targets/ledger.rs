@@ -11,8 +11,9 @@ use heatmark_ledger::genesis::Genesis;
 use heatmark_ledger::header::Header;
 use heatmark_ledger::keys::{PublicKey, RegisteredKey};
 use heatmark_ledger::messages as pb;
+use heatmark_ledger::messages::body::Payload;
 use heatmark_ledger::receipt::{self, TrustRoot};
-use heatmark_ledger::transaction::Transaction;
+use heatmark_ledger::transaction::{MAX_COSIGNATURES, MAX_SEALS, Transaction};
 use heatmark_ledger::validators::ValidatorSet;
 use heatmark_ledger::wire;
 use prost::Message;
@@ -30,7 +31,8 @@ fn transaction() {
         assert_eq!(read.bytes(), input);
         let again = Transaction::decode(&network, Bytes::copy_from_slice(input)).unwrap();
         assert_eq!(again.id(), read.id());
-        assert!(read.cosignatures().len() <= 8);
+        let lots = matches!(read.payload(), Payload::LotEvent(_));
+        assert!(read.cosignatures().len() <= if lots { MAX_SEALS } else { MAX_COSIGNATURES });
         true
     };
     Target::new("transaction", seeds::envelopes(), run).may_allocate(200, 64 << 10).fuzz();

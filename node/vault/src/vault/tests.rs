@@ -507,3 +507,17 @@ fn a_field_is_proved_to_a_receiver_by_one_specification_only() {
     agree(&vault, &record, 8, &[&carbon], 2).unwrap();
     agree(&vault, &other, 7, &[&carbon], 2).unwrap();
 }
+
+#[test]
+fn no_two_kinds_of_values_share_a_place() {
+    use crate::{lots, post};
+    let records = [OPENING, CROWN, ROW, PRIVATE, PENDING, DUE, SUBMISSION, REASON, LOG, OPERATOR];
+    let more = [DATA_KEY, FILE, AGREED, SUPERSEDED];
+    let lots = [lots::LOT, lots::NAME, lots::EVENT, lots::WAITING, lots::COMMISSIONED];
+    let letters = [post::SENT, post::SENT_CONTENT, post::ARRIVED, post::ARRIVED_CONTENT];
+    let mut all = [&records[..], &more, &lots, &letters].concat();
+    let count = all.len();
+    all.sort_unstable();
+    all.dedup();
+    assert_eq!(all.len(), count);
+}
