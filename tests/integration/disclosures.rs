@@ -48,6 +48,21 @@ async fn a_receiver_checks_offline_what_it_was_shown_and_what_was_proved() {
     let again = ["cert", "prove", &record, "--spec", "narrower.toml", "--out", "none.disclosure"];
     run(1, with(&again));
     assert!(!town.path("none.disclosure").exists());
+    // What stands against the record, fetched by the receiver from its own node, at three moments.
+    let listed = town.command(0, &["cert", "list", "--home", "mill"]);
+    let subject = listed["records"][0]["alert_subject"].as_str().unwrap().to_owned();
+    let fetch = |code: i32, file: &str| {
+        town.command(code, &["alert", "status", &subject, "--out", file, "--home", "forge"]);
+    };
+    let raise = |level: &str| {
+        let arguments = ["alert", "raise", &record, "--level", level, "--reason", "retest"];
+        town.command(0, &[&arguments[..], &["--home", "mill"]].concat());
+    };
+    fetch(0, "clear.alerts");
+    raise("hold");
+    fetch(1, "hold.alerts");
+    raise("recall");
+    fetch(1, "recall.alerts");
     let genesis = town.devnet.genesis_path().display().to_string();
     fs::write(town.path("policy.toml"), POLICY).unwrap();
     town.down_keeping_files(|town| {
@@ -64,6 +79,19 @@ async fn a_receiver_checks_offline_what_it_was_shown_and_what_was_proved() {
         assert!(
             fields.iter().all(|field| !field["path"].as_str().unwrap().starts_with("chemistry"))
         );
+        let with = |code: i32, more: &[&str]| {
+            verify(code, "forge", &[&["shown.disclosure"], more].concat())["disclosures"][0].clone()
+        };
+        assert_eq!(with(0, &[])["alerts"], serde_json::Value::Null);
+        assert_eq!(with(3, &["--max-age", "999999"])["verdict"], "hold");
+        let clear = with(0, &["--alerts", "clear.alerts", "--max-age", "999999"]);
+        assert_eq!(clear["alerts"]["level"], "clear");
+        assert_eq!(with(3, &["--alerts", "hold.alerts"])["verdict"], "hold");
+        assert_eq!(with(1, &["--alerts", "recall.alerts"])["verdict"], "refused");
+        // The newest of several counts, whatever their order.
+        let all =
+            ["--alerts", "recall.alerts", "--alerts", "clear.alerts", "--alerts", "hold.alerts"];
+        assert_eq!(with(1, &all)["alerts"]["level"], "recall");
         let proved = verify(0, "forge", &["proved.disclosure"]);
         let limits = &proved["disclosures"][0]["conformity"]["limits"];
         assert_eq!(limits.as_array().unwrap().len(), 2);

@@ -88,7 +88,7 @@ enum Command {
     Receipt(receipt::Command),
     /// Verifies disclosures and agreements offline: what they show or prove, by whom issued, for whom
     #[command(
-        after_help = "Example:\n  heatmark verify --trust genesis.note --home forge heat.disclosure\n  heatmark verify --trust genesis.note --home forge --policy incoming.toml *.disclosure\nFiles of one record, and of what others attest of it, are judged together by the policy.\nExit codes: 0 all verified, 1 one refused, 2 one unreadable, 3 one on hold or older than the trust root.\nNeeds no node and no network."
+        after_help = "Example:\n  heatmark verify --trust genesis.note --home forge heat.disclosure\n  heatmark verify --trust genesis.note --home forge --policy incoming.toml *.disclosure\n  heatmark alert status SUBJECT --out heat.alerts --home forge\n  heatmark verify --trust genesis.note --home forge heat.disclosure --alerts heat.alerts --max-age 3600\nFiles of one record, and of what others attest of it, are judged together by the policy.\nExit codes: 0 all verified, 1 one refused, 2 one unreadable, 3 one on hold or older than the trust root.\nA recall or a revocation refuses; without --alerts nothing is said of alerts.\nNeeds no node and no network."
     )]
     Verify(verify::Verify),
     /// Tells what a label names, from what a scanner typed

@@ -1,7 +1,7 @@
 //! `heatmark alert`: warns about a record, withdraws the warning, and tells what stands. Refuses
 //! subjects and records that are no ids.
 
-mod standing;
+pub(crate) mod standing;
 
 use super::answer::Answer;
 use super::connect::{NodeArgs, Reach, block_on};

@@ -2,9 +2,12 @@
 //! whom, and what others attest of a record. Opens no connection and reads nothing but the files named. Refuses a file
 //! that was made for somebody else.
 
+mod alerts;
 mod together;
 
 pub(crate) use together::{agreed_json, agreed_text};
+
+use alerts::Alerts;
 
 use super::answer::{Answer, Exit};
 use super::connect::own_member;
@@ -48,6 +51,12 @@ pub(crate) struct Verify {
     /// What has to be shown, proved or attested, property by property
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
+    /// What stands against the records: files that `heatmark alert status --out` wrote
+    #[arg(long, value_name = "FILE")]
+    alerts: Vec<PathBuf>,
+    /// Holds what no alert file tells of as of a block at most so many seconds old
+    #[arg(long, value_name = "SECONDS")]
+    max_age: Option<u64>,
     /// Disclosures and agreements; those of one record, of its attestations too, are judged together
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
@@ -57,6 +66,7 @@ pub(crate) fn run(command: &Verify) -> Result<Answer, Failure> {
     let (kind, trust) = trust_root(&command.trust)?;
     let receiver = receiver(command)?;
     let policy = command.policy.as_deref().map(read_policy).transpose()?;
+    let alerts = Alerts::read(&command.alerts, &trust, command.max_age)?;
     let (mut verified, mut agreed, mut read) = (Vec::new(), Vec::new(), Vec::new());
     for file in &command.files {
         read.push(match read_one(file, &trust, receiver.as_ref()) {
@@ -74,7 +84,7 @@ pub(crate) fn run(command: &Verify) -> Result<Answer, Failure> {
     let bundles = Bundle::gather(&verified, &agreed);
     let judged: Vec<Judged<'_>> =
         bundles.iter().map(|bundle| Judged::new(bundle, policy.as_ref())).collect();
-    let mut told = Told::default();
+    let mut told = Told::new(alerts);
     for (file, place) in command.files.iter().zip(read) {
         match place {
             Place::Disclosure(count) => {
@@ -168,16 +178,15 @@ struct Told {
     text: String,
     disclosures: Vec<Value>,
     agreements: Vec<Value>,
-}
-
-impl Default for Told {
-    fn default() -> Self {
-        let (disclosures, agreements) = (Vec::new(), Vec::new());
-        Self { worst: Exit::Yes, text: String::new(), disclosures, agreements }
-    }
+    alerts: Alerts,
 }
 
 impl Told {
+    fn new(alerts: Alerts) -> Self {
+        let (disclosures, agreements) = (Vec::new(), Vec::new());
+        Self { worst: Exit::Yes, text: String::new(), disclosures, agreements, alerts }
+    }
+
     fn add(&mut self, exit: Exit, text: &str) {
         self.worst = graver(self.worst, exit);
         self.text.push_str(text);
@@ -191,7 +200,8 @@ impl Told {
             Signing::Suspect { .. } => Exit::Unknown,
             Signing::Sound => Exit::Yes,
         };
-        let exit = graver(by_policy, by_key);
+        let stands = self.alerts.of(&read.head.heading().alert_subject);
+        let exit = graver(graver(by_policy, by_key), stands.exit);
         let (name, word) = verdict(exit);
         let lacks = judged.map(|judged| judged.lacks.as_slice()).unwrap_or_default();
         let mut json = heard.json();
@@ -199,9 +209,11 @@ impl Told {
             fields.insert("file".to_owned(), json!(file));
             fields.insert("verdict".to_owned(), json!(name));
             fields.insert("lacks".to_owned(), json!(lacks));
+            fields.insert("alerts".to_owned(), stands.json);
         }
         self.disclosures.push(json);
-        self.add(exit, &format!("{word} {}\n{}", file.display(), told(&heard)));
+        let text = format!("{word} {}\n{}{}", file.display(), told(&heard), stands.text);
+        self.add(exit, &text);
     }
 
     fn agreement(&mut self, file: &Path, read: &Agreed) {

@@ -14,6 +14,7 @@ use heatmark_desk::SUPERSEDED_BY;
 use heatmark_ledger::alerts::{self, Standing};
 use heatmark_ledger::ids::{AlertSubject, Height, MemberId};
 use heatmark_ledger::messages as pb;
+use heatmark_ledger::receipt::TrustRoot;
 use heatmark_ledger::wire::{self, MAX_RECEIPT_BYTES};
 use heatmark_ledger::{header::Header, state};
 use heatmark_records::RecordId;
@@ -57,10 +58,15 @@ pub(super) fn status(command: &Status) -> Result<Answer, Failure> {
 
 pub(super) fn verify(command: &Verify) -> Result<Answer, Failure> {
     let (_, trust) = trust_root(&command.trust)?;
+    Ok(answer(&read(&command.file, &trust)?, None, &command.age, None))
+}
+
+/// Reads and verifies a file.
+pub(crate) fn read(file: &Path, trust: &TrustRoot) -> Result<Standing, Failure> {
     let limit = u64::try_from(MAX_RECEIPT_BYTES).unwrap_or(u64::MAX);
-    let bytes = files::read(&command.file, limit)?;
-    let standing = alerts::verify_bytes(&bytes, &trust).map_err(|error| {
-        let shown = command.file.display();
+    let bytes = files::read(file, limit)?;
+    alerts::verify_bytes(&bytes, trust).map_err(|error| {
+        let shown = file.display();
         if error.cannot_tell() {
             return Failure::unknown(format!("{shown} does not tell what stands"))
                 .because(error)
@@ -69,8 +75,15 @@ pub(super) fn verify(command: &Verify) -> Result<Answer, Failure> {
         Failure::no(format!("{shown} is refused"))
             .because(error)
             .next("do not rely on it; ask a node yourself: heatmark alert status")
-    })?;
-    Ok(answer(&standing, None, &command.age, None))
+    })
+}
+
+/// The record that takes the place of a superseded one, where the file says why it is superseded.
+pub(crate) fn superseded_by(standing: &Standing) -> Option<&str> {
+    lines(standing, None).iter().find_map(|line| match line.concern_of {
+        None => line.superseded_by(),
+        Some(_) => None,
+    })
 }
 
 fn untrue(error: heatmark_ledger::receipt::ReceiptError) -> Failure {
@@ -200,12 +213,12 @@ fn answer(
 }
 
 /// How long ago a header was made, by this machine's clock; 0 for one ahead of it.
-fn age_seconds(header: &Header) -> u64 {
+pub(crate) fn age_seconds(header: &Header) -> u64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     now.as_secs().saturating_sub(header.time.0.div_euclid(1_000))
 }
 
-fn spoken(seconds: u64) -> String {
+pub(crate) fn spoken(seconds: u64) -> String {
     match seconds {
         0..120 => format!("{seconds} s"),
         120..7_200 => format!("{} min", seconds.div_euclid(60)),
@@ -235,7 +248,7 @@ fn lines<'s>(standing: &'s Standing, acknowledged: Option<&'s Acknowledged>) -> 
     .collect()
 }
 
-impl Line<'_> {
+impl<'s> Line<'s> {
     fn row(&self) -> Vec<String> {
         let by = self.concern_of.map_or_else(
             || "the issuer".to_owned(),
@@ -251,7 +264,7 @@ impl Line<'_> {
     }
 
     /// The record that the reason names, as a node words it by itself.
-    fn superseded_by(&self) -> Option<&str> {
+    fn superseded_by(&self) -> Option<&'s str> {
         let by = self.reason?.strip_prefix(SUPERSEDED_BY)?;
         let superseded = self.alert.level() == pb::AlertLevel::Superseded;
         (superseded && by.parse::<RecordId>().is_ok()).then_some(by)
