@@ -5,6 +5,7 @@ mod answer;
 mod cert;
 mod config;
 mod connect;
+mod day;
 mod entry;
 mod evidence;
 mod failure;

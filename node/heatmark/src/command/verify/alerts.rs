@@ -49,7 +49,7 @@ impl Alerts {
         let Some(standing) = self.standings.get(subject) else {
             let exit = if self.max_age_s.is_some() { Exit::Unknown } else { Exit::Yes };
             let ask = hex::encode(subject);
-            let text = format!("Alerts       not asked here: heatmark alert status {ask}\n");
+            let text = format!("  alerts     not asked here: heatmark alert status {ask}\n");
             return Said { exit, text, json: Value::Null };
         };
         let seconds = age_seconds(&standing.header);
@@ -69,7 +69,7 @@ impl Alerts {
         };
         let age = spoken(seconds);
         let height = standing.header.height;
-        let mut text = format!("Alerts       {what}, as of block {height}, {age} ago\n");
+        let mut text = format!("  alerts     {what}, as of block {height}, {age} ago\n");
         if old {
             text.push_str("             TOO OLD: what came since is not known\n");
         }
