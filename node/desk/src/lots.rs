@@ -10,6 +10,7 @@
 
 mod making;
 
+use making::Made;
 pub use making::{EventPlan, LotPlan};
 
 use crate::submission::{Committed, Signed};
@@ -79,13 +80,24 @@ impl Desk {
     /// Makes an event, and waits until it stands.
     ///
     /// # Errors
-    /// See [`DeskError`]. On [`DeskError::NotCommitted`] the event goes on by itself; on any other error nothing happened.
+    /// See [`DeskError`]. An event that the door refuses at once has not happened; one that has left goes on by itself,
+    /// whatever is answered here and whether anybody still listens.
     pub async fn lot_event(&self, plan: EventPlan) -> Result<LotEventMade, DeskError> {
         let desk = self.clone();
-        let (signed, row) = blocking(move || desk.make_event(&plan)).await?;
-        let digest = row.digest;
-        let _claim = EventClaim::take(self, digest).ok_or(DeskError::Stopped)?;
+        let made = blocking(move || desk.make_event(&plan)).await?;
+        let digest = made.row.digest;
+        // Before it is on disk, so that resuming leaves it to us.
+        let mut claim = EventClaim::take(self, digest).ok_or(DeskError::Stopped)?;
+        claim.resumes = true;
+        let desk = self.clone();
+        let Made { signed, row, .. } = blocking(move || desk.keep_event(made)).await?;
+        if let Err(DeskError::Refused(refusal)) = self.submit_again(&signed).await {
+            self.lapse(digest).await?;
+            claim.resumes = false;
+            return Err(DeskError::Refused(refusal));
+        }
         let committed = self.post_event(&signed, digest).await?;
+        claim.resumes = false;
         let desk = self.clone();
         let lots = blocking(move || {
             let outputs =
@@ -153,21 +165,29 @@ impl Desk {
 
     /// Waits until a kept event stands, and notes where; frees its lots when it no longer can.
     async fn post_event(&self, signed: &Signed, digest: [u8; 32]) -> Result<Committed, DeskError> {
-        let outcome = self.commit(signed).await;
-        let vault = Arc::clone(&self.parts.vault);
+        let outcome = match self.commit(signed).await {
+            // The door judges by a state that moves: what it refuses may have come to stand meanwhile.
+            Err(DeskError::Refused(refusal)) => {
+                self.committed(signed.id).await?.ok_or(DeskError::Refused(refusal))
+            }
+            outcome => outcome,
+        };
         match &outcome {
             Ok(committed) => {
-                let leaf = committed.leaf_index.0;
+                let (vault, leaf) = (Arc::clone(&self.parts.vault), committed.leaf_index.0);
                 blocking(move || Ok(vault.event_stands(&digest, leaf)?)).await?;
             }
-            // A refusal by the log's rules is for good: the same bytes will never stand.
-            Err(DeskError::Expired | DeskError::Refused(_)) => {
-                blocking(move || Ok(vault.event_lapsed(&digest)?)).await?;
-            }
-            // Its window is open still: it goes on after a pause, or after a restart.
-            Err(_) => self.shared.events_left.notify_one(),
+            Err(DeskError::Expired) => self.lapse(digest).await?,
+            // It may have left the node: only the end of its window says that it will never stand.
+            Err(_) => {}
         }
         outcome
+    }
+
+    /// Forgets an event that never left the node, or no longer can stand.
+    async fn lapse(&self, digest: [u8; 32]) -> Result<(), DeskError> {
+        let vault = Arc::clone(&self.parts.vault);
+        blocking(move || Ok(vault.event_lapsed(&digest)?)).await
     }
 
     /// Posts the events that an earlier run left, and those that had to wait.
@@ -183,17 +203,19 @@ impl Desk {
         }
     }
 
-    async fn resume_events_once(&self) -> Result<(), DeskError> {
+    /// One that cannot be posted keeps no other from it; the last error is told.
+    pub(crate) async fn resume_events_once(&self) -> Result<(), DeskError> {
         let vault = Arc::clone(&self.parts.vault);
+        let mut outcome = Ok(());
         for row in blocking(move || Ok(vault.waiting_events()?)).await? {
             let Some(_claim) = EventClaim::take(self, row.digest) else { continue };
             let signed = signed_of(&row)?;
             match self.post_event(&signed, row.digest).await {
-                Ok(_) | Err(DeskError::Expired | DeskError::Refused(_)) => {}
-                Err(error) => return Err(error),
+                Ok(_) | Err(DeskError::Expired) => {}
+                Err(error) => outcome = Err(error),
             }
         }
-        Ok(())
+        outcome
     }
 
     fn posting(&self) -> MutexGuard<'_, BTreeSet<[u8; 32]>> {
@@ -217,16 +239,21 @@ fn signed_of(row: &LotEventRow) -> Result<Signed, DeskError> {
 struct EventClaim<'d> {
     desk: &'d Desk,
     digest: [u8; 32],
+    /// Whether it is left for resuming when the holder goes.
+    resumes: bool,
 }
 
 impl<'d> EventClaim<'d> {
     fn take(desk: &'d Desk, digest: [u8; 32]) -> Option<Self> {
-        desk.posting().insert(digest).then_some(Self { desk, digest })
+        desk.posting().insert(digest).then_some(Self { desk, digest, resumes: false })
     }
 }
 
 impl Drop for EventClaim<'_> {
     fn drop(&mut self) {
         self.desk.posting().remove(&self.digest);
+        if self.resumes {
+            self.desk.shared.events_left.notify_one();
+        }
     }
 }

@@ -114,7 +114,7 @@ impl Desk {
     }
 
     /// Puts it into the pool unless it waits there, and says when to look again.
-    async fn submit_again(&self, signed: &Signed) -> Result<Duration, DeskError> {
+    pub(crate) async fn submit_again(&self, signed: &Signed) -> Result<Duration, DeskError> {
         if self.parts.intake.mempool().contains(&signed.id) {
             return Ok(LOOK_INTERVAL);
         }

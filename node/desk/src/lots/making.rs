@@ -71,9 +71,22 @@ struct Seal {
     blind: [u8; 32],
 }
 
+/// An event on its way into the vault, or just put there.
+pub(crate) struct Made<L = ()> {
+    pub(crate) signed: Signed,
+    pub(crate) row: LotEventRow,
+    lots: L,
+}
+
 impl Desk {
-    /// Makes an event and keeps it, with the transaction that is to carry it.
-    pub(crate) fn make_event(&self, plan: &EventPlan) -> Result<(Signed, LotEventRow), DeskError> {
+    /// Keeps an event and the lots that it makes, and reserves those that it uses.
+    pub(crate) fn keep_event(&self, made: Made<Vec<NewLot>>) -> Result<Made, DeskError> {
+        self.parts.vault.put_event(&self.actor, &made.row, &made.lots)?;
+        Ok(Made { signed: made.signed, row: made.row, lots: () })
+    }
+
+    /// Makes an event with the transaction that is to carry it.
+    pub(crate) fn make_event(&self, plan: &EventPlan) -> Result<Made<Vec<NewLot>>, DeskError> {
         check_kind(plan)?;
         let certified = plan.certificate.map(|record| self.certified(record)).transpose()?;
         let mut inputs = Vec::with_capacity(plan.inputs.len());
@@ -121,8 +134,7 @@ impl Desk {
             leaf_index: None,
             at_ms: body.not_before_ms,
         };
-        self.parts.vault.put_event(&self.actor, &row, &new)?;
-        Ok((signed, row))
+        Ok(Made { signed, row, lots: new })
     }
 
     /// The lots that come to be, with a seal and a description each.

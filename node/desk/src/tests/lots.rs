@@ -2,6 +2,9 @@
 
 use super::{TestChain, desk_of, file, publish, records_of, vault_of};
 use crate::{CertificateFile, Desk, DeskError, EventPlan, LotPlan};
+use heatmark_ledger::messages as pb;
+use heatmark_ledger::refusal::Refusal;
+use heatmark_ledger::transaction;
 use heatmark_lots::{Kind, MakeError};
 use heatmark_records::RecordId;
 use heatmark_vault::{LotState, VaultError};
@@ -167,7 +170,12 @@ async fn an_event_that_a_crash_cut_off_is_posted_by_the_next_run() {
         // Made and kept, and the node dies before it submits anything.
         let desk = producing.clone();
         let commission = commission(record, vec![lot("B", 1_000, 1)]);
-        tokio::task::spawn_blocking(move || desk.make_event(&commission)).await.unwrap().unwrap();
+        tokio::task::spawn_blocking(move || {
+            desk.keep_event(desk.make_event(&commission).unwrap()).map(drop)
+        })
+        .await
+        .unwrap()
+        .unwrap();
     }
     assert_eq!(vault.lot_named("B").unwrap().unwrap().state, LotState::Coming);
     let desk = desk_of(&chain, 0, Arc::clone(&vault));
@@ -180,4 +188,91 @@ async fn an_event_that_a_crash_cut_off_is_posted_by_the_next_run() {
     });
     stands.await.unwrap();
     assert!(vault.waiting_events().unwrap().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_that_may_have_left_is_given_up_only_when_its_window_is_over() {
+    let chain = TestChain::new(1);
+    chain.keep_producing();
+    let vault = vault_of(&chain, "vault");
+    let desk = desk_of(&chain, 0, Arc::clone(&vault));
+    let record = certified(&desk, 1_000).await;
+    desk.lot_event(commission(record, vec![lot("B", 1_000, 1)])).await.unwrap();
+    // A second node of the member, set up from a backup: it does not know what the first does from here on.
+    let mut copy = Vec::new();
+    vault.backup(&heatmark_vault::Actor::Node, &mut copy).unwrap();
+    let (place, key) = (chain.dir.path().join("restored"), heatmark_vault::VaultKey::new([1; 32]));
+    heatmark_vault::restore(&place, &key, &heatmark_vault::Actor::Node, &mut copy.as_slice())
+        .unwrap();
+    let restored = vault_of(&chain, "restored");
+    let second = desk_of(&chain, 0, Arc::clone(&restored));
+    let keeping = second.clone();
+    let cut = plan(Kind::Transform, &["B"], vec![lot("R", 1_000, 1)]);
+    let kept = move || keeping.keep_event(keeping.make_event(&cut).unwrap()).map(drop);
+    tokio::task::spawn_blocking(kept).await.unwrap().unwrap();
+    desk.lot_event(plan(Kind::Transform, &["B"], vec![lot("S", 1_000, 1)])).await.unwrap();
+    let refused = second.resume_events_once().await;
+    assert!(matches!(refused, Err(DeskError::Refused(Refusal::SealBroken))), "{refused:?}");
+    assert_eq!(restored.waiting_events().unwrap().len(), 1);
+    assert_eq!(restored.lot_named("B").unwrap().unwrap().state, LotState::Leaving);
+    chain.produce(Some(super::chain::now_ms() + 3_600_000));
+    second.resume_events_once().await.unwrap();
+    assert!(restored.waiting_events().unwrap().is_empty());
+    assert_eq!(restored.lot_named("B").unwrap().unwrap().state, LotState::Standing);
+    assert!(restored.lot_named("R").unwrap().is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_that_the_door_refuses_at_once_has_not_happened() {
+    let chain = TestChain::new(1);
+    chain.keep_producing();
+    let vault = vault_of(&chain, "vault");
+    let desk = desk_of(&chain, 0, Arc::clone(&vault));
+    let record = certified(&desk, 1_000).await;
+    desk.lot_event(commission(record, vec![lot("B", 1_000, 1)])).await.unwrap();
+    let row = vault.lot_named("B").unwrap().unwrap();
+    let seal = desk.parts.seed.seals(crate::keys::LOT_SEALS).key(row.seal_index);
+    // Somebody who had the seal's key broke it, and this vault was not told.
+    let elsewhere = pb::LotEvent {
+        digest: vec![1; 32],
+        outputs: vec![vec![2; 32]],
+        carrier: chain.members[0].id.to_vec(),
+    };
+    let body = desk.body(pb::body::Payload::LotEvent(elsewhere)).unwrap();
+    let network = chain.genesis.network();
+    let bytes = prost::Message::encode_to_vec(&body);
+    let broken = transaction::cosign(&network, pb::CoSigner::Seal, &seal, &bytes).unwrap();
+    desk.commit(&desk.sign(&body, vec![broken])).await.unwrap();
+    let refused = desk.lot_event(plan(Kind::Dispose, &["B"], vec![])).await;
+    assert!(refused.is_err());
+    let scrap = EventPlan { reason: "lost".to_owned(), ..plan(Kind::Dispose, &["B"], vec![]) };
+    let refused = desk.lot_event(scrap).await;
+    assert!(matches!(refused, Err(DeskError::Refused(Refusal::SealBroken))), "{refused:?}");
+    assert!(vault.waiting_events().unwrap().is_empty());
+    assert_eq!(vault.lot_named("B").unwrap().unwrap().state, LotState::Standing);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_whose_caller_goes_away_goes_on() {
+    let chain = TestChain::new(1);
+    chain.keep_producing();
+    let vault = vault_of(&chain, "vault");
+    let desk = desk_of(&chain, 0, Arc::clone(&vault));
+    let (_stop, stopping) = tokio::sync::watch::channel(false);
+    drop(desk.start(&stopping));
+    let record = certified(&desk, 1_000).await;
+    let event = desk.lot_event(commission(record, vec![lot("B", 1_000, 1)]));
+    // Gone as soon as it is on disk, or a little later.
+    let kept = async {
+        while vault.lot_named("B").unwrap().is_none() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    tokio::select! { _ = event => {}, () = kept => {} }
+    let stands = tokio::time::timeout(Duration::from_secs(20), async {
+        while vault.lot_named("B").unwrap().unwrap().state != LotState::Standing {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    });
+    stands.await.unwrap();
 }
