@@ -1,0 +1,93 @@
+//! What was delivered: capsule files as they are named, and lots that a scanner names, whose capsules the own node has. A scanned
+//! capsule's hash is that of one of the files, or the label belongs to other goods.
+
+use super::super::failure::Failure;
+use super::super::receipt::trust_root;
+use super::super::scan::this_year;
+use super::Inspected;
+use crate::files;
+use heatmark_evidence::capsule::MAX_CAPSULE_BYTES;
+use heatmark_inspection::{Parcel, digits};
+use heatmark_labels::Reading as Label;
+use heatmark_ledger::receipt::TrustRoot;
+use std::collections::BTreeSet;
+use std::path::Path;
+
+/// Most capsules of one delivery.
+const MAX_CAPSULES: usize = 256;
+
+/// Capsules, and what they are judged from.
+pub(super) struct Delivered {
+    pub(super) trust: TrustRoot,
+    /// Name and bytes of each.
+    pub(super) capsules: Vec<(String, Vec<u8>)>,
+    /// Hashes of capsules that were scanned.
+    hashes: BTreeSet<[u8; 32]>,
+}
+
+impl Delivered {
+    /// Reads files, and looks up what was scanned.
+    pub(super) fn find(command: &Inspected) -> Result<Self, Failure> {
+        if command.delivered.len() > MAX_CAPSULES {
+            return Err(Failure::input(format!("{} are inspected at once", command.delivered.len()))
+                .because(format!("at most {MAX_CAPSULES} capsules are one delivery")));
+        }
+        let trust = match &command.trust {
+            Some(path) => trust_root(path)?.1,
+            None => command.node.trust()?,
+        };
+        let mut found = Self { trust, capsules: Vec::new(), hashes: BTreeSet::new() };
+        for what in &command.delivered {
+            let path = Path::new(what);
+            if path.exists() {
+                found.capsules.push(read(path)?);
+            } else {
+                found.look_up(command, what)?;
+            }
+        }
+        if found.capsules.is_empty() {
+            return Err(Failure::input("a capsule's hash alone says nothing")
+                .next("name the capsule's file as well: heatmark inspect HASH FILE"));
+        }
+        Ok(found)
+    }
+
+    fn look_up(&mut self, _command: &Inspected, what: &str) -> Result<(), Failure> {
+        let scanned = heatmark_labels::scan(what.as_bytes(), this_year()).map_err(|error| {
+            Failure::input(format!("{what:?} is neither a file nor a label"))
+                .because(error)
+                .next("name the capsule's file, or scan again")
+        })?;
+        let hash = scanned.readings.iter().find_map(|label| label.capsule.as_ref());
+        if let Some(hash) = hash {
+            self.hashes.insert(hash.0);
+            return Ok(());
+        }
+        let names: Vec<&str> = scanned.readings.iter().filter_map(lot_of).collect();
+        Err(Failure::input(format!("no capsule of {} is here", names.join(" or ")))
+            .next("name the file that the supplier sent"))
+    }
+
+    /// Every hash that was scanned is one of the capsules'.
+    pub(super) fn check_scanned(&self, parcels: &[Parcel]) -> Result<(), Failure> {
+        let is_there = |hash: &&[u8; 32]| parcels.iter().any(|parcel| parcel.sha256() == *hash);
+        match self.hashes.iter().find(|hash| !is_there(hash)) {
+            None => Ok(()),
+            Some(hash) => Err(Failure::no("the label names another capsule than these files")
+                .because(format!("none of them has the hash {}", digits(hash)))
+                .next("keep the goods apart; ask the supplier for the capsule that the label names")),
+        }
+    }
+}
+
+/// The lot that a label names.
+fn lot_of(label: &Label) -> Option<&str> {
+    label.lot.as_deref().or(label.serial.as_deref())
+}
+
+fn read(path: &Path) -> Result<(String, Vec<u8>), Failure> {
+    let limit = u64::try_from(MAX_CAPSULE_BYTES).unwrap_or(u64::MAX);
+    let bytes = files::read(path, limit)?;
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
+    Ok((name.unwrap_or_default(), bytes))
+}
