@@ -1,4 +1,4 @@
-//! The inspection for an ERP: one JSON object, `heatmark/inspection/1`, as `proto/README.md` section 13 lists it. Names are only ever
+//! The inspection for an ERP: one JSON object, `heatmark/inspection/1`, as `proto/README.md` section 14 lists it. Names are only ever
 //! added; what is not known is `null`, and numbers that exceed what JSON readers keep are none.
 
 use serde_json::{Value, json};

@@ -10,7 +10,7 @@
 //! ```
 //!
 //! What a capsule proves, `heatmark_evidence` says. Here its findings get words and are compared with what was ordered and measured.
-//! Everything is a function of its arguments: no clock, no file, no network. Specification: `proto/README.md` sections 12 and 13.
+//! Everything is a function of its arguments: no clock, no file, no network. Specification: `proto/README.md` sections 12 and 14.
 
 mod error;
 mod html;
