@@ -8,6 +8,7 @@
 //! ```
 
 mod acceptance;
+mod assembly;
 mod demands;
 mod entries;
 mod events;
@@ -20,6 +21,7 @@ mod verdict;
 mod wire;
 
 pub use acceptance::{Acceptance, Claim, Depth, Limits, Mine};
+pub use assembly::{Frame, Holdings, assemble};
 pub use inspect::inspect;
 pub use verdict::{
     About, Check, Finding, Made, Outcome, Part, Source, Step, Told, Verdict,

@@ -211,6 +211,12 @@ impl Demands {
         }
     }
 
+    /// Members whose concerns count: a capsule has to tell them.
+    #[must_use]
+    pub fn concerns(&self) -> &[MemberId] {
+        &self.acceptance.concerns
+    }
+
     /// The specifications whose limits count.
     pub(crate) fn specifications(&self) -> impl Iterator<Item = &Specification> {
         self.acceptance.limits.iter().map(|limits| &limits.specification)

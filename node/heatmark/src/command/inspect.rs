@@ -125,7 +125,7 @@ fn inspect(command: &Inspected) -> Result<Answer, Failure> {
     let fonts = command.font.iter().map(|path| files::read(path, MAX_FONT_BYTES));
     let fonts = fonts.collect::<Result<Vec<_>, _>>()?;
     check_reports(&command.report)?;
-    let delivered = Delivered::find(command)?;
+    let delivered = Delivered::find(command, &given.demands)?;
     let now = now_ms();
     let mine = Mine { label: given.label.clone(), ..Mine::default() };
     let acceptance = given.demands.acceptance(UnixMillis(now), mine);

@@ -1,13 +1,14 @@
 //! What was delivered: capsule files as they are named, and lots that a scanner names, whose capsules the own node has. A scanned
 //! capsule's hash is that of one of the files, or the label belongs to other goods.
 
+use super::super::connect::block_on;
 use super::super::failure::Failure;
 use super::super::receipt::trust_root;
 use super::super::scan::this_year;
 use super::Inspected;
 use crate::files;
 use heatmark_evidence::capsule::MAX_CAPSULE_BYTES;
-use heatmark_inspection::{Parcel, digits};
+use heatmark_inspection::{Demands, Parcel, digits};
 use heatmark_labels::Reading as Label;
 use heatmark_ledger::receipt::TrustRoot;
 use std::collections::BTreeSet;
@@ -27,7 +28,7 @@ pub(super) struct Delivered {
 
 impl Delivered {
     /// Reads files, and looks up what was scanned.
-    pub(super) fn find(command: &Inspected) -> Result<Self, Failure> {
+    pub(super) fn find(command: &Inspected, demands: &Demands) -> Result<Self, Failure> {
         if command.delivered.len() > MAX_CAPSULES {
             return Err(Failure::input(format!("{} are inspected at once", command.delivered.len()))
                 .because(format!("at most {MAX_CAPSULES} capsules are one delivery")));
@@ -42,7 +43,7 @@ impl Delivered {
             if path.exists() {
                 found.capsules.push(read(path)?);
             } else {
-                found.look_up(command, what)?;
+                found.look_up(command, demands, what)?;
             }
         }
         if found.capsules.is_empty() {
@@ -52,7 +53,13 @@ impl Delivered {
         Ok(found)
     }
 
-    fn look_up(&mut self, _command: &Inspected, what: &str) -> Result<(), Failure> {
+    /// A scanned hash is kept to be compared; of a scanned lot the own node makes the capsule.
+    fn look_up(
+        &mut self,
+        command: &Inspected,
+        demands: &Demands,
+        what: &str,
+    ) -> Result<(), Failure> {
         let scanned = heatmark_labels::scan(what.as_bytes(), this_year()).map_err(|error| {
             Failure::input(format!("{what:?} is neither a file nor a label"))
                 .because(error)
@@ -64,8 +71,38 @@ impl Delivered {
             return Ok(());
         }
         let names: Vec<&str> = scanned.readings.iter().filter_map(lot_of).collect();
-        Err(Failure::input(format!("no capsule of {} is here", names.join(" or ")))
-            .next("name the file that the supplier sent"))
+        if names.is_empty() {
+            return Err(Failure::input("the label names no lot")
+                .next("scan the label with the lot's number, or name the capsule's file"));
+        }
+        let concerns: Vec<[u8; 32]> =
+            demands.concerns().iter().map(|member| *member.as_bytes()).collect();
+        let reach = command.node.reach()?;
+        let found = block_on(async {
+            let desk = reach.desk().await?;
+            let mut found = Vec::new();
+            // Without separators a label has several readings: what counts is which lot there is.
+            for name in &names {
+                match desk.lot_named((*name).to_owned()).await {
+                    Ok(lot) => found.push(lot.name),
+                    Err(error) if error.refusal_code() == Some("unknown-lot") => {}
+                    Err(error) => return Err(error.into()),
+                }
+            }
+            match found.as_slice() {
+                [name] => {
+                    let capsule = desk.capsule(name.clone(), concerns, true).await?;
+                    Ok(Some((name.clone(), capsule)))
+                }
+                _ => Ok(None),
+            }
+        })?;
+        let capsule = found.ok_or_else(|| {
+            Failure::no(format!("no one lot of this node is called {}", names.join(" or ")))
+                .next("`heatmark lot list` shows them; name the capsule's file for goods on their way")
+        })?;
+        self.capsules.push(capsule);
+        Ok(())
     }
 
     /// Every hash that was scanned is one of the capsules'.
