@@ -2,7 +2,7 @@
 
 use heatmark_evidence::capsule::Outcome;
 
-use crate::report::found;
+use crate::report::{found, is_hidden, named};
 use crate::view::{Inspection, Line, loud};
 use crate::moment;
 
@@ -40,7 +40,20 @@ pub fn text(inspection: &Inspection) -> String {
         }
         text.push('\n');
     }
-    text
+    plain(&text)
+}
+
+/// Lines of ours, and nothing in them that a terminal would obey.
+fn plain(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c != '\n' && is_hidden(c) {
+            plain.push_str(&named(c));
+        } else {
+            plain.push(c);
+        }
+    }
+    plain
 }
 
 fn told(line: &Line) -> String {

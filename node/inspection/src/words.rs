@@ -129,7 +129,11 @@ pub(crate) fn of(code: &str) -> Words {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "tests fail loudly")]
+    #![allow(
+        clippy::unwrap_used,
+        clippy::arithmetic_side_effects,
+        reason = "tests fail loudly"
+    )]
 
     use super::*;
 

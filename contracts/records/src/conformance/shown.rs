@@ -48,7 +48,7 @@ fn without_numbers(result: &Measured) -> Option<Committed> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "tests fail loudly")]
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests fail loudly")]
 
     use super::*;
     use crate::{Quantity, Relation, Specification};

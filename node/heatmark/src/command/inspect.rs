@@ -142,6 +142,8 @@ fn inspect(command: &Inspected) -> Result<Answer, Failure> {
     };
     let mut inspection = judge(&delivery, given.by.clone(), now);
     dispose(command, &mut inspection)?;
+    // What cannot be drawn must not be recorded first.
+    let reports = draw(&command.report, &inspection, &fonts)?;
     let recorded = recorded::publish(&command.node, &inspection)?;
     let asked = if command.ask { asking::ask(command, &inspection, &given.demands)? } else { None };
     let mut told = heatmark_inspection::json(&inspection);
@@ -149,7 +151,12 @@ fn inspect(command: &Inspected) -> Result<Answer, Failure> {
         fields.insert("record".to_owned(), json!(recorded.as_ref().map(recorded::Recorded::json)));
         fields.insert("asked".to_owned(), json!(asked));
     }
-    write(command, &inspection, (&told, &fonts))?;
+    for (path, bytes) in &reports {
+        files::replace(path, bytes, files::PRIVATE)?;
+    }
+    if let Some(path) = &command.out {
+        files::replace(path, format!("{told:#}\n").as_bytes(), files::PRIVATE)?;
+    }
     let mut text = heatmark_inspection::text(&inspection);
     text.extend(recorded.iter().map(recorded::Recorded::text));
     text.extend(asked.iter().map(asking::Asked::text));
@@ -263,23 +270,21 @@ fn is(path: &Path, ending: &str) -> bool {
     path.extension().is_some_and(|of| of.eq_ignore_ascii_case(ending))
 }
 
-fn write(
-    command: &Inspected,
+fn draw(
+    paths: &[PathBuf],
     inspection: &Inspection,
-    (told, fonts): (&Value, &[Vec<u8>]),
-) -> Result<(), Failure> {
-    for path in &command.report {
+    fonts: &[Vec<u8>],
+) -> Result<Vec<(PathBuf, Vec<u8>)>, Failure> {
+    let mut drawn = Vec::with_capacity(paths.len());
+    for path in paths {
         let bytes = if is(path, "html") {
             heatmark_inspection::html(inspection).into_bytes()
         } else {
             heatmark_inspection::pdf(inspection, fonts).map_err(|error| unprinted(&error))?
         };
-        files::replace(path, &bytes, files::PRIVATE)?;
+        drawn.push((path.clone(), bytes));
     }
-    if let Some(path) = &command.out {
-        files::replace(path, format!("{told:#}\n").as_bytes(), files::PRIVATE)?;
-    }
-    Ok(())
+    Ok(drawn)
 }
 
 fn unprinted(error: &ReportError) -> Failure {

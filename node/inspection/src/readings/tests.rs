@@ -1,4 +1,8 @@
-#![allow(clippy::unwrap_used, reason = "tests fail loudly")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::arithmetic_side_effects,
+    reason = "tests fail loudly"
+)]
 
 use super::*;
 

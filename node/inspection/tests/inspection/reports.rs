@@ -58,6 +58,9 @@ fn people_read_what_is_open_and_what_to_do() {
     assert!(told.starts_with("HOLD   order 4500012345 line 10\n"), "{told}");
     assert!(told.contains("claim-missing") && told.contains("order-untold"), "{told}");
     assert!(told.matches("next: ").count() >= 2, "{told}");
+    let mut turned = held();
+    "4711\u{202e}\u{1b}[2J".clone_into(&mut turned.order);
+    assert!(text(&turned).starts_with("HOLD   order 4711[U+202E][U+001B][2J\n"));
     assert!(told.contains("as of block") && told.contains("2000 kg, 2 pieces"), "{told}");
 }
 

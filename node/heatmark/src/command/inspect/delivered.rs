@@ -41,7 +41,8 @@ impl Delivered {
         for what in &command.delivered {
             let path = Path::new(what);
             if path.exists() {
-                found.capsules.push(read(path)?);
+                let (name, bytes) = read(path)?;
+                found.add(&name, bytes);
             } else {
                 found.look_up(command, demands, what)?;
             }
@@ -101,8 +102,17 @@ impl Delivered {
             Failure::no(format!("no one lot of this node is called {}", names.join(" or ")))
                 .next("`heatmark lot list` shows them; name the capsule's file for goods on their way")
         })?;
-        self.capsules.push(capsule);
+        let (name, bytes) = capsule;
+        self.add(&name, bytes);
         Ok(())
+    }
+
+    /// Lines are told by their capsule's name, so that no two capsules have one.
+    fn add(&mut self, name: &str, bytes: Vec<u8>) {
+        let taken = |name: &str| self.capsules.iter().any(|(known, _)| known == name);
+        let own = (2..).map(|n| format!("{name} ({n})")).find(|other| !taken(other));
+        let name = if taken(name) { own.unwrap_or_default() } else { name.to_owned() };
+        self.capsules.push((name, bytes));
     }
 
     /// Every hash that was scanned is one of the capsules'.
