@@ -4,7 +4,7 @@
 use heatmark_ledger::header::Header;
 use heatmark_ledger::keys::PublicKey;
 use heatmark_ledger::receipt::{CertifiedHeader, TrustRoot};
-use heatmark_lots::{Claim, Facts, Lot, LotError, check_seal, verify_all};
+use heatmark_lots::{Claim, Facts, Lot, LotError, OpenLot, check_seal, verify_all};
 use heatmark_merkle::{Hash, LeafIndex};
 use heatmark_records::RecordId;
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,7 +14,7 @@ use super::entries::Entries;
 use super::events::Logged;
 use super::graph::{Graph, Share, inputs_of, lot_at};
 use super::records::{Anchored, verify_records};
-use super::verdict::{About, Check, Notes, Outcome, Source, Step, Verdict};
+use super::verdict::{About, Check, Made, Notes, Outcome, Source, Step, Verdict};
 use super::{Capsule, CapsuleError};
 use crate::grounds::only_after;
 
@@ -52,6 +52,9 @@ pub fn inspect(
     Ok(Verdict {
         findings: notes.finish(words),
         as_of: (evidence.header.height, evidence.header.time),
+        header: evidence.header.hash(),
+        lot: evidence.made(),
+        told: evidence.told(),
         certified_permille: share.certified_permille,
         gain_ppm: share.gain_ppm,
         sources,
@@ -115,11 +118,26 @@ impl Evidence {
         lot_at(self.logged.get(&self.capsule.leaf)?, self.capsule.output)
     }
 
+    /// The lot that the capsule is about, as it is told.
+    fn made(&self) -> Option<Made> {
+        let lot = self.lot()?;
+        let open = OpenLot::decode(&self.capsule.opening).ok().filter(|open| open.lot() == lot);
+        Some(Made {
+            at: (LeafIndex(self.capsule.leaf), self.capsule.output),
+            hash: lot.hash(self.header.network.as_bytes()),
+            opened: open.map(|open| (open.mass().number, open.pieces().number)),
+            description: lot.content.description,
+            expires_ms: lot.content.expires_ms,
+            serials: lot.content.serials.is_some(),
+        })
+    }
+
     fn history(&self) -> Vec<Step> {
         let step = |leaf: &u64| {
             let logged = self.logged.get(leaf)?;
             let (kind, carrier) = (logged.event.kind, logged.carrier);
-            Some(Step { leaf: LeafIndex(*leaf), kind, carrier })
+            let carrier_name = self.entries.legal_name(&carrier);
+            Some(Step { leaf: LeafIndex(*leaf), kind, carrier, carrier_name })
         };
         self.graph.needed.keys().filter_map(step).collect()
     }
@@ -207,6 +225,9 @@ fn claim(
         None => None,
         Some(record) => {
             let record = evidence.records.get(record).ok_or("record-missing")?;
+            if !record.anchored {
+                return Err("not-an-anchor");
+            }
             Some(record.mass().map_err(LotError::code)?)
         }
     };
@@ -282,6 +303,7 @@ impl Evidence {
         let demands = super::demands::Demands { evidence: self, acceptance };
         demands.check_mine(notes);
         demands.check_share(share, notes);
+        demands.check_depth(notes);
         demands.check_clear(notes);
         demands.check_sources(notes)
     }

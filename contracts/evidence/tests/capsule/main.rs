@@ -11,8 +11,10 @@
     reason = "tests fail loudly, and use a part of the ledger's world"
 )]
 
+mod attested;
 mod cheats;
 mod demands;
+mod limits;
 #[path = "../../../ledger/tests/ledger/town.rs"]
 mod town;
 mod world;
