@@ -9,10 +9,12 @@
 
 mod acceptance;
 mod assembly;
+mod clear;
 mod demands;
 mod entries;
 mod events;
 mod graph;
+mod heads;
 mod inspect;
 mod records;
 mod verdict;
@@ -22,7 +24,9 @@ pub use acceptance::{Acceptance, Claim, Mine};
 pub use assembly::{Frame, Holdings, assemble};
 pub use inspect::inspect;
 pub use verdict::{About, Check, Finding, Outcome, Source, Step, Verdict};
-pub use wire::{Capsule, CapsuleEntry, CapsuleEvent, CapsuleRecord, MAX_CAPSULE_BYTES, MAX_EVENTS};
+pub use wire::{
+    Capsule, CapsuleEntry, CapsuleEvent, CapsuleHead, CapsuleRecord, MAX_CAPSULE_BYTES, MAX_EVENTS,
+};
 
 use heatmark_ledger::receipt::ReceiptError;
 use thiserror::Error;

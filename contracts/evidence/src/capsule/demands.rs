@@ -1,10 +1,9 @@
 //! What the receiver demands: that the lot is the one received, where its material comes from, what it is like, who attests
 //! it, and that nothing stands against it as of a header that is new enough.
 
-use heatmark_ledger::messages::AlertLevel;
-use heatmark_lots::{Kind, LotError, OpenLot, SerialProof};
+use heatmark_lots::{LotError, OpenLot, SerialProof};
+use heatmark_records::forms::ATTESTATION;
 use heatmark_records::{RecordId, Said, Value};
-use std::collections::BTreeSet;
 
 use super::acceptance::{Acceptance, Mine};
 use super::graph::Share;
@@ -77,48 +76,9 @@ impl Demands<'_> {
         }
     }
 
-    /// Alerts, concerns, expiry, and the age of all this.
-    pub(super) fn check_clear(&self, notes: &mut Notes) {
-        let (header, now) = (&self.evidence.header, self.acceptance.now.0);
-        if now.saturating_sub(header.time.0) > self.acceptance.max_age_ms {
-            notes.hold(Check::Clear, About::Capsule, "stale");
-        }
-        let expires = self.evidence.lot().map_or(0, |lot| lot.content.expires_ms);
-        if expires != 0 && now >= expires {
-            notes.hold(Check::Clear, About::Lot, "expired");
-        }
-        for record in self.evidence.records.values() {
-            let about = || About::Record(record.record);
-            let subject = record.subject();
-            let entries = &self.evidence.entries;
-            let concerns = &self.acceptance.concerns;
-            let levels = concerns.iter().map(|member| entries.concern(&subject, member));
-            for level in levels.chain([entries.alert(&subject)]) {
-                match level {
-                    None => notes.hold(Check::Clear, about(), "alert-untold"),
-                    Some(AlertLevel::Clear | AlertLevel::Unspecified) => {}
-                    Some(AlertLevel::Superseded) => notes.hold(Check::Clear, about(), "superseded"),
-                    Some(AlertLevel::Hold) => notes.hold(Check::Clear, about(), "on-hold"),
-                    Some(AlertLevel::Recall) => notes.reject(Check::Clear, about(), "recalled"),
-                    Some(AlertLevel::Revoke) => notes.reject(Check::Clear, about(), "revoked"),
-                }
-            }
-        }
-    }
-
     /// The certificates that were commissioned, each against what is demanded of it.
     pub(super) fn check_sources(&self, notes: &mut Notes) -> Vec<Source> {
-        let mut ids: BTreeSet<RecordId> = BTreeSet::new();
-        // Records of what was done, and of what came of it.
-        let mut told: BTreeSet<RecordId> = BTreeSet::new();
-        for leaf in self.evidence.graph.needed.keys() {
-            let Some(logged) = self.evidence.logged.get(leaf) else { continue };
-            if logged.event.kind == Kind::Commission {
-                ids.extend(logged.event.origin);
-            }
-            told.extend(logged.event.process);
-            told.extend(logged.event.outputs.iter().map(|lot| lot.content.description));
-        }
+        let (ids, told) = self.evidence.named_on_the_way();
         let mut sources = Vec::new();
         for id in &ids {
             let Some(record) = self.evidence.records.get(id) else { continue };
@@ -134,18 +94,25 @@ impl Demands<'_> {
             if let Some(code) = record.doubt {
                 notes.hold(Check::Anchored, About::Record(record.record), code);
             }
-            let known = ids.contains(&record.record) || told.contains(&record.record);
-            let attests = attested(record).is_some_and(|about| ids.contains(&about));
-            if !known && !attests {
+            let reached = |id: &RecordId| ids.contains(id) || told.contains(id);
+            if !reached(&record.record) && !attested(record).is_some_and(|about| reached(&about)) {
                 let place = (About::Record(record.record), "record-unreached");
                 notes.add(Check::Anchored, self.evidence.surplus(), place, String::new());
             }
+        }
+        let shown = |id: &RecordId| self.evidence.records.contains_key(id);
+        for id in self.evidence.named.keys().filter(|id| !told.contains(id) || shown(id)) {
+            let place = (About::Record(*id), "record-unreached");
+            notes.add(Check::Anchored, self.evidence.surplus(), place, String::new());
         }
         sources
     }
 
     fn check_source(&self, record: &Anchored, notes: &mut Notes) {
         let about = || About::Record(record.record);
+        if record.head.heading().form.starts_with(ATTESTATION) {
+            notes.reject(Check::Origin, about(), "commissions-nothing");
+        }
         if record.transcribed() {
             let grave = if self.acceptance.transcribed { Outcome::Accept } else { Outcome::Hold };
             notes.add(Check::Origin, grave, (about(), "transcribed"), String::new());
@@ -181,7 +148,11 @@ impl Demands<'_> {
         }
         let accepted = &self.acceptance.attested_by;
         let by_one_of_them = |other: &Anchored| {
-            accepted.contains(&other.issuer) && attested(other) == Some(record.record)
+            let attests = other.head.heading().form.starts_with(ATTESTATION);
+            let independent = attests && other.issuer != record.issuer;
+            independent
+                && accepted.contains(&other.issuer)
+                && attested(other) == Some(record.record)
         };
         if !accepted.is_empty() && !self.evidence.records.values().any(by_one_of_them) {
             notes.hold(Check::Attested, about(), "not-attested");

@@ -53,10 +53,14 @@ impl Anchored {
         self.fields.iter().find(|(at, _)| at.as_str() == path).map(|(_, said)| said)
     }
 
-    /// The mass that the certificate commissions.
-    pub(super) fn mass(&self) -> Result<CertifiedMass, LotError> {
-        let actual = self.said(MASS_PATH).ok_or(LotError::NoCertifiedMass)?;
-        mass_committed_to(actual, self.said(THEORETICAL_MASS_PATH))
+    /// The mass that the certificate commissions; `mass-untold` where the capsule does not say enough of the record to tell.
+    pub(super) fn mass(&self) -> Result<CertifiedMass, &'static str> {
+        let actual = self.said(MASS_PATH).ok_or("mass-untold")?;
+        let theoretical = self.said(THEORETICAL_MASS_PATH);
+        mass_committed_to(actual, theoretical).map_err(|fault| match (fault, theoretical) {
+            (LotError::NoCertifiedMass, None) => "mass-untold",
+            (fault, _) => fault.code(),
+        })
     }
 
     /// Reads a record, finds it on the log and checks its fields.

@@ -13,6 +13,9 @@
 
 mod cheats;
 mod demands;
+mod expiry;
+mod heads;
+mod others;
 #[path = "../../../ledger/tests/ledger/town.rs"]
 mod town;
 mod world;
