@@ -26,4 +26,5 @@ mod reading;
 mod scenarios;
 mod spine;
 mod town;
+mod transfer;
 mod vault;
