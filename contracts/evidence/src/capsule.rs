@@ -9,10 +9,12 @@
 
 mod acceptance;
 mod assembly;
+mod clear;
 mod demands;
 mod entries;
 mod events;
 mod graph;
+mod heads;
 mod inspect;
 mod parts;
 mod records;
@@ -23,10 +25,10 @@ mod wire;
 pub use acceptance::{Acceptance, Claim, Depth, Limits, Mine};
 pub use assembly::{Frame, Holdings, assemble};
 pub use inspect::inspect;
-pub use verdict::{
-    About, Check, Finding, Made, Outcome, Part, Source, Step, Told, Verdict,
+pub use verdict::{About, Check, Finding, Made, Outcome, Part, Source, Step, Told, Verdict};
+pub use wire::{
+    Capsule, CapsuleEntry, CapsuleEvent, CapsuleHead, CapsuleRecord, MAX_CAPSULE_BYTES, MAX_EVENTS,
 };
-pub use wire::{Capsule, CapsuleEntry, CapsuleEvent, CapsuleRecord, MAX_CAPSULE_BYTES, MAX_EVENTS};
 
 use heatmark_ledger::receipt::ReceiptError;
 use thiserror::Error;

@@ -121,6 +121,7 @@ pub(crate) fn of_desk(error: DeskError) -> Status {
         }
         DeskError::NotAnchored(_)
         | DeskError::CommissionsNothing(_)
+        | DeskError::MassHidden(_)
         | DeskError::Lots(_)
         | DeskError::Unproved(_)
         | DeskError::NoOwnLimits

@@ -15,6 +15,7 @@ mod attesting;
 mod beside;
 pub(crate) mod chain;
 mod disclosures;
+mod heads;
 mod lots;
 mod post;
 mod transfer;

@@ -46,6 +46,8 @@ struct Template {
     certified_permille: u32,
     gain_permille: u32,
     transcribed: bool,
+    extended: bool,
+    untold: bool,
 }
 
 #[derive(Deserialize, Default)]
@@ -62,6 +64,10 @@ struct Document {
     certified_permille: Option<u32>,
     gain_permille: Option<u32>,
     transcribed: bool,
+    /// Whether working on material may make it last longer.
+    extended: bool,
+    /// Whether alerts on processes and descriptions need not be told.
+    untold: bool,
     readings: Readings,
 }
 
@@ -135,6 +141,8 @@ impl Default for Demands {
                 certified_permille: 1_000,
                 gain_permille: 5,
                 transcribed: false,
+                extended: false,
+                untold: false,
             },
             measure: Vec::new(),
             within: Vec::new(),
@@ -176,6 +184,8 @@ impl Demands {
             certified_permille: permille("certified_permille", document.certified_permille, 1_000)?,
             gain_permille: permille("gain_permille", document.gain_permille, 5)?,
             transcribed: document.transcribed,
+            extended: document.extended,
+            untold: document.untold,
         };
         let measure = document.readings.required.iter().map(|field| path(field));
         let within = document.readings.within.into_iter().map(|row| {
@@ -207,6 +217,8 @@ impl Demands {
             certified_permille: own.certified_permille,
             gain_permille: own.gain_permille,
             transcribed: own.transcribed,
+            extended: own.extended,
+            untold: own.untold,
             mine: Some(mine),
         }
     }
@@ -236,8 +248,8 @@ struct Specifications<'l> {
 
 impl Specifications<'_> {
     fn named(&mut self, name: &str) -> Result<Specification, InputError> {
-        let text = (self.load)(name)
-            .map_err(|why| InputError::Missing { name: name.to_owned(), why })?;
+        let text =
+            (self.load)(name).map_err(|why| InputError::Missing { name: name.to_owned(), why })?;
         Specification::parse(&text)
             .map_err(|fault| InputError::Specification { name: name.to_owned(), fault })
     }
@@ -258,7 +270,9 @@ impl Specifications<'_> {
                 return Err(InputError::TooMany(MAX_ENTRIES));
             }
             for name in names {
-                let Value::String(name) = name else { return Err(InputError::Policy(heatmark_evidence::PolicyError::Id)) };
+                let Value::String(name) = name else {
+                    return Err(InputError::Policy(heatmark_evidence::PolicyError::Id));
+                };
                 let id = match name.parse::<Hash>() {
                     Ok(id) => id,
                     Err(_) => self.named(&name)?.id(),

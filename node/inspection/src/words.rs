@@ -106,6 +106,10 @@ const WORDS: &[(&str, Words)] = &[
     ("on-hold", ("its issuer put it on hold", "wait; `heatmark alert status` tells what stands")),
     ("superseded", ("another certificate took the place of this one", "ask for the new certificate")),
     ("alert-untold", ("the capsule does not tell whether anything stands against it", NEW_CAPSULE)),
+    ("expired-input", ("something was used that had expired, or may have", ASK)),
+    ("expiry-extended", ("it lasts longer than what it is made of", ASK)),
+    ("mass-untold", ("what its certificate says of the mass is not shown", ASK)),
+    ("commissions-nothing", ("an attestation stands where a certificate has to", NOT_SOUND)),
     ("expired", ("it must not be used any longer", "block the goods")),
     ("stale", ("the evidence is older than the policy allows", NEW_CAPSULE)),
     // What the order and own readings come to.
@@ -129,11 +133,7 @@ pub(crate) fn of(code: &str) -> Words {
 
 #[cfg(test)]
 mod tests {
-    #![allow(
-        clippy::unwrap_used,
-        clippy::arithmetic_side_effects,
-        reason = "tests fail loudly"
-    )]
+    #![allow(clippy::unwrap_used, clippy::arithmetic_side_effects, reason = "tests fail loudly")]
 
     use super::*;
 
@@ -142,9 +142,20 @@ mod tests {
         let text = include_str!("../../../proto/README.md");
         let section = text.split("\n## 12.").nth(1).unwrap();
         let rows = section.lines().filter(|line| {
-            ["| anchored |", "| sealed |", "| balanced |", "| mine |", "| origin |", "| conforming |", "| attested |", "| clear |", "| ordered |", "| measured |"]
-                .iter()
-                .any(|start| line.starts_with(start))
+            [
+                "| anchored |",
+                "| sealed |",
+                "| balanced |",
+                "| mine |",
+                "| origin |",
+                "| conforming |",
+                "| attested |",
+                "| clear |",
+                "| ordered |",
+                "| measured |",
+            ]
+            .iter()
+            .any(|start| line.starts_with(start))
         });
         let mut codes = Vec::new();
         for row in rows {

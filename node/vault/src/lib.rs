@@ -41,7 +41,9 @@ pub use operators::{Admitted, MAX_OPERATORS, Operator, Role};
 pub use parcels::{
     NewParcel, OfferedSeal, ParcelRow, ParcelState, Received, ShipmentRow, StrangerSeal,
 };
-pub use post::{Arrival, ArrivedLetter, LetterRow, MAX_WAITING_BYTES, MAX_WAITING_LETTERS};
+pub use post::{
+    Arrival, ArrivedLetter, LetterRow, MAX_WAITING_BYTES, MAX_WAITING_LETTERS, letter_place,
+};
 pub use restore::{Restored, check_backup, restore};
 pub use retention::{Erasure, MAX_HOLD_REASON_BYTES};
 pub use rows::{
@@ -49,5 +51,5 @@ pub use rows::{
     Submission,
 };
 pub use sealed::{FileDigest, VaultKey};
-pub use upstream::{UpstreamEvent, UpstreamRecord};
+pub use upstream::{NamedRecord, UpstreamEvent, UpstreamRecord};
 pub use vault::{Alerted, Stored, Superseded, Vault};

@@ -31,6 +31,10 @@ pub struct Acceptance {
     pub certified_permille: u32,
     /// Most that weighings may have raised the lot by, in thousandths.
     pub gain_permille: u32,
+    /// Whether it will do that alerts on what was done, and on what came of it, are not told.
+    pub untold: bool,
+    /// Whether something may expire later than what it was made of.
+    pub extended: bool,
     /// Whether certificates that copy another company's paper will do.
     pub transcribed: bool,
     /// What was received; none where that is not asked.
@@ -70,7 +74,8 @@ pub struct Claim {
 /// What was received and ordered.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Mine {
-    /// The hashes of seals that the receiver made.
+    /// The hashes of seals that the receiver made: offered and not used yet, or of lots that stand. A seal that was broken
+    /// since is none of them, or a lot that was received and used long ago would be taken again.
     pub seals: Vec<Hash>,
     /// Least and most mass in milligrams.
     pub mass_mg: Option<(u64, u64)>,
@@ -96,6 +101,8 @@ impl Acceptance {
             attested_by: Vec::new(),
             certified_permille: 1_000,
             gain_permille: 5,
+            untold: false,
+            extended: false,
             transcribed: false,
             mine: None,
         }

@@ -1,7 +1,6 @@
 //! What the receiver demands of the lot: that it is the one received, is certified and traced as far as asked, and that nothing
 //! stands against it as of a header that is new enough.
 
-use heatmark_ledger::messages::AlertLevel;
 use heatmark_ledger::LeafIndex;
 use heatmark_lots::{Kind, LotError, OpenLot, SerialProof};
 
@@ -90,35 +89,6 @@ impl Demands<'_> {
         let serials = self.evidence.lot().is_some_and(|lot| lot.content.serials.is_some());
         if depth >= Depth::Item && !serials {
             notes.hold(Check::Balanced, About::Lot, "no-serials");
-        }
-    }
-
-    /// Alerts, concerns, expiry, and the age of all this.
-    pub(super) fn check_clear(&self, notes: &mut Notes) {
-        let (header, now) = (&self.evidence.header, self.acceptance.now.0);
-        if now.saturating_sub(header.time.0) > self.acceptance.max_age_ms {
-            notes.hold(Check::Clear, About::Capsule, "stale");
-        }
-        let expires = self.evidence.lot().map_or(0, |lot| lot.content.expires_ms);
-        if expires != 0 && now >= expires {
-            notes.hold(Check::Clear, About::Lot, "expired");
-        }
-        for record in self.evidence.records.values() {
-            let about = || About::Record(record.record);
-            let subject = record.subject();
-            let entries = &self.evidence.entries;
-            let concerns = &self.acceptance.concerns;
-            let levels = concerns.iter().map(|member| entries.concern(&subject, member));
-            for level in levels.chain([entries.alert(&subject)]) {
-                match level {
-                    None => notes.hold(Check::Clear, about(), "alert-untold"),
-                    Some(AlertLevel::Clear | AlertLevel::Unspecified) => {}
-                    Some(AlertLevel::Superseded) => notes.hold(Check::Clear, about(), "superseded"),
-                    Some(AlertLevel::Hold) => notes.hold(Check::Clear, about(), "on-hold"),
-                    Some(AlertLevel::Recall) => notes.reject(Check::Clear, about(), "recalled"),
-                    Some(AlertLevel::Revoke) => notes.reject(Check::Clear, about(), "revoked"),
-                }
-            }
         }
     }
 }

@@ -4,7 +4,7 @@
 use heatmark_ledger::header::Header;
 use heatmark_ledger::keys::PublicKey;
 use heatmark_ledger::receipt::{CertifiedHeader, TrustRoot};
-use heatmark_lots::{Claim, Facts, Lot, LotError, OpenLot, check_seal, verify_all};
+use heatmark_lots::{Claim, Event, Facts, Lot, LotError, OpenLot, check_seal, verify_all};
 use heatmark_merkle::{Hash, LeafIndex};
 use heatmark_records::RecordId;
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,7 +12,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::acceptance::Acceptance;
 use super::entries::Entries;
 use super::events::Logged;
-use super::graph::{Graph, Share, inputs_of, lot_at};
+use super::graph::{Graph, Share, inputs_of, lot_at, records_of};
+use super::heads::{Named, verify_heads};
 use super::records::{Anchored, verify_records};
 use super::verdict::{About, Check, Made, Notes, Outcome, Source, Step, Verdict};
 use super::{Capsule, CapsuleError};
@@ -25,6 +26,8 @@ pub(super) struct Evidence {
     pub(super) entries: Entries,
     pub(super) logged: BTreeMap<u64, Logged>,
     pub(super) records: BTreeMap<RecordId, Anchored>,
+    /// What is named and not shown.
+    pub(super) named: Named,
     pub(super) graph: Graph,
 }
 
@@ -48,7 +51,8 @@ pub fn inspect(
     let sources = evidence.judge(acceptance, share, &mut notes);
     let history = evidence.history();
     let events = history.len();
-    let words = |check: Check| words(check, &evidence, events, sources.len());
+    let asked = acceptance.mine.is_some();
+    let words = |check: Check| words((check, asked), &evidence, events, sources.len());
     Ok(Verdict {
         findings: notes.finish(words),
         as_of: (evidence.header.height, evidence.header.time),
@@ -62,7 +66,12 @@ pub fn inspect(
     })
 }
 
-fn words(check: Check, evidence: &Evidence, events: usize, sources: usize) -> String {
+fn words(
+    (check, asked): (Check, bool),
+    evidence: &Evidence,
+    events: usize,
+    sources: usize,
+) -> String {
     match check {
         Check::Anchored => {
             let (height, records) = (evidence.header.height, evidence.records.len());
@@ -70,6 +79,7 @@ fn words(check: Check, evidence: &Evidence, events: usize, sources: usize) -> St
         }
         Check::Sealed => format!("every seal of {events} events is its lot's"),
         Check::Balanced => format!("{events} events balance"),
+        Check::Mine if !asked => "not asked".to_owned(),
         Check::Mine => "as received".to_owned(),
         Check::Origin => format!("{sources} certificates"),
         Check::Conforming => "as demanded".to_owned(),
@@ -106,8 +116,9 @@ fn gather(capsule: Capsule, header: Header, notes: &mut Notes) -> Result<Evidenc
         let check = if code == "conformance-proof" { Check::Conforming } else { Check::Anchored };
         notes.reject(check, About::Record(record), code);
     }
+    let named = verify_heads(&capsule.heads, &header)?;
     let graph = Graph::follow((capsule.leaf, capsule.output), &logged);
-    let evidence = Evidence { header, capsule, entries, logged, records, graph };
+    let evidence = Evidence { header, capsule, entries, logged, records, named, graph };
     evidence.check_graph(notes);
     Ok(evidence)
 }
@@ -142,6 +153,18 @@ impl Evidence {
         self.graph.needed.keys().filter_map(step).collect()
     }
 
+    /// The certificates that were commissioned, and the records of what was done and of what came of it, of all that leads to
+    /// the lot.
+    pub(super) fn named_on_the_way(&self) -> (BTreeSet<RecordId>, BTreeSet<RecordId>) {
+        let (mut certificates, mut told) = (BTreeSet::new(), BTreeSet::new());
+        for (leaf, outputs) in &self.graph.needed {
+            let Some(logged) = self.logged.get(leaf) else { continue };
+            certificates.extend(logged.event.origin);
+            told.extend(records_of(&logged.event, outputs));
+        }
+        (certificates, told)
+    }
+
     fn check_graph(&self, notes: &mut Notes) {
         if self.lot().is_none() {
             notes.reject(Check::Balanced, About::Lot, "lot-missing");
@@ -164,7 +187,11 @@ impl Evidence {
     }
 
     /// The lots that an event is made of, as far as they are asked about and there.
-    fn inputs<'a>(&'a self, logged: &'a Logged, outputs: &BTreeSet<u32>) -> Vec<Option<&'a Lot>> {
+    pub(super) fn inputs<'a>(
+        &'a self,
+        logged: &'a Logged,
+        outputs: &BTreeSet<u32>,
+    ) -> Vec<Option<&'a Lot>> {
         let asked = inputs_of(&logged.event, outputs);
         let inputs = logged.event.inputs.iter().enumerate();
         inputs
@@ -187,7 +214,11 @@ fn check_events(evidence: &Evidence, notes: &mut Notes) -> BTreeSet<u64> {
         let sealed = check_seals(evidence, logged, &inputs, &about, notes);
         match claim(evidence, logged, &inputs) {
             Ok(claim) => {
-                if claim.introduced().iter().any(|root| !introduced.insert(*root)) {
+                let lots = outputs.iter().filter_map(|output| lot_at(logged, *output));
+                let held = lots.filter_map(|lot| lot.content.serials.as_ref());
+                let held: BTreeSet<Hash> = held.map(|serials| serials.root).collect();
+                let mut begun = claim.introduced().iter().filter(|root| held.contains(root));
+                if begun.any(|root| !introduced.insert(*root)) {
                     notes.reject(Check::Balanced, about.clone(), "serial-twice");
                 }
                 if sealed {
@@ -196,7 +227,9 @@ fn check_events(evidence: &Evidence, notes: &mut Notes) -> BTreeSet<u64> {
             }
             // An event that does not check is told as such, and so is one that is not there.
             Err("input-missing") => {}
-            Err("record-missing") => notes.hold(Check::Balanced, about, "record-missing"),
+            Err(code @ ("record-missing" | "mass-untold")) => {
+                notes.hold(Check::Balanced, about, code);
+            }
             Err(code) => notes.reject(Check::Balanced, about, code),
         }
     }
@@ -228,7 +261,7 @@ fn claim(
             if !record.anchored {
                 return Err("not-an-anchor");
             }
-            Some(record.mass().map_err(LotError::code)?)
+            Some(record.mass()?)
         }
     };
     let (network, certified) = (evidence.header.network.as_bytes(), certified.as_ref());
@@ -263,21 +296,32 @@ fn check_seals(
     fits
 }
 
-/// No lot is made twice or used twice, and no seal stands on two lots or is broken twice.
+/// No lot that leads here is used twice, and no seal stands on two of them or is broken twice. What an event does to lots that
+/// nobody asks about is not looked at: its maker can name anything there.
 fn check_single_use(evidence: &Evidence, notes: &mut Notes) {
     let (mut seals, mut keys, mut used) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
-    for (leaf, logged) in &evidence.logged {
+    for (leaf, outputs) in &evidence.graph.needed {
+        let Some(logged) = evidence.logged.get(leaf) else { continue };
         let about = || About::Event(LeafIndex(*leaf));
-        if logged.event.outputs.iter().any(|lot| !seals.insert(lot.seal)) {
+        let mut made = outputs.iter().filter_map(|output| lot_at(logged, *output));
+        if made.any(|lot| !seals.insert(lot.seal)) {
             notes.reject(Check::Sealed, about(), "seal-twice");
         }
-        if logged.seals.iter().any(|(key, _)| !keys.insert(*key)) {
+        let broken = broken_of(&logged.event, outputs);
+        if broken.iter().filter_map(|at| logged.seals.get(*at)).any(|(key, _)| !keys.insert(*key)) {
             notes.reject(Check::Sealed, about(), "seal-broken-twice");
         }
-        if logged.event.inputs.iter().any(|input| !used.insert(*input)) {
+        let inputs = inputs_of(&logged.event, outputs);
+        let mut inputs = inputs.iter().filter_map(|place| logged.event.inputs.get(*place));
+        if inputs.any(|input| !used.insert(*input)) {
             notes.reject(Check::Sealed, about(), "input-twice");
         }
     }
+}
+
+/// The places of the seals that are broken for the outputs that are asked about.
+fn broken_of(event: &Event, outputs: &BTreeSet<u32>) -> Vec<usize> {
+    if event.origin.is_some() { vec![0] } else { inputs_of(event, outputs) }
 }
 
 /// Whether the lot's own seal is whole, by its key: the sender shows it before it hands the lot over.

@@ -3,10 +3,10 @@
 //! whose event first names it.
 
 use heatmark_ledger::ids::MemberId;
-use heatmark_lots::Kind;
 use heatmark_records::{RecordId, Said, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::graph::records_of;
 use super::inspect::Evidence;
 use super::records::Anchored;
 use super::verdict::{About, Check, Notes, Part, Told};
@@ -32,14 +32,11 @@ impl Evidence {
             description: self.lot().map(|lot| lot.content.description),
         };
         // Ascending, so that the first event that names a record is found first.
-        for leaf in self.graph.needed.keys() {
+        for (leaf, outputs) in &self.graph.needed {
             let Some(logged) = self.logged.get(leaf) else { continue };
-            if logged.event.kind == Kind::Commission {
-                parts.certificates.extend(logged.event.origin);
-            }
+            parts.certificates.extend(logged.event.origin);
             parts.processes.extend(logged.event.process);
-            let described = logged.event.outputs.iter().map(|lot| lot.content.description);
-            for record in logged.event.process.into_iter().chain(described) {
+            for record in records_of(&logged.event, outputs) {
                 parts.named.entry(record).or_insert(logged.carrier);
             }
         }
@@ -77,12 +74,20 @@ impl Evidence {
             if parts.part(record).is_none() {
                 let place = (about(), "record-unreached");
                 notes.add(Check::Anchored, self.surplus(), place, String::new());
-            } else if !record.anchored && parts.named.get(&record.record) != Some(&record.issuer.member)
+            } else if !record.anchored
+                && parts.named.get(&record.record) != Some(&record.issuer.member)
             {
                 // Where an input is missing, the event that names it first may be, too.
                 let place = (about(), "not-the-issuer");
                 notes.add(Check::Anchored, self.surplus(), place, String::new());
             }
+        }
+        // A head of what nothing names, or of what is shown.
+        let shown = |id: &RecordId| self.records.contains_key(id);
+        let stray = |id: &&RecordId| !parts.named.contains_key(*id) || shown(id);
+        for id in self.named.keys().filter(stray) {
+            let place = (About::Record(*id), "record-unreached");
+            notes.add(Check::Anchored, self.surplus(), place, String::new());
         }
     }
 }
@@ -91,7 +96,10 @@ impl Parts {
     /// What a record is here.
     fn part(&self, record: &Anchored) -> Option<Part> {
         let id = &record.record;
-        let attests = || attested(record).is_some_and(|about| self.certificates.contains(&about));
+        let attests = || {
+            let about = attested(record);
+            about.is_some_and(|id| self.certificates.contains(&id) || self.named.contains_key(&id))
+        };
         if self.certificates.contains(id) {
             Some(Part::Certificate)
         } else if self.description == Some(*id) {

@@ -15,9 +15,9 @@ use super::entries::Entries;
 use super::events::{check_inclusion, read};
 use super::{CapsuleError, CapsuleRecord};
 use crate::bundle::Telling;
-use crate::{Conformity, Party};
 use crate::disclosure::context;
 use crate::grounds::read_batch;
+use crate::{Conformity, Party};
 
 /// What is wrong with which record.
 type Faults = Vec<(RecordId, &'static str)>;
@@ -62,10 +62,14 @@ impl Anchored {
         self.fields.iter().find(|(at, _)| at.as_str() == path).map(|(_, said)| said)
     }
 
-    /// The mass that the certificate commissions.
-    pub(super) fn mass(&self) -> Result<CertifiedMass, LotError> {
-        let actual = self.said(MASS_PATH).ok_or(LotError::NoCertifiedMass)?;
-        mass_committed_to(actual, self.said(THEORETICAL_MASS_PATH))
+    /// The mass that the certificate commissions; `mass-untold` where the capsule does not say enough of the record to tell.
+    pub(super) fn mass(&self) -> Result<CertifiedMass, &'static str> {
+        let actual = self.said(MASS_PATH).ok_or("mass-untold")?;
+        let theoretical = self.said(THEORETICAL_MASS_PATH);
+        mass_committed_to(actual, theoretical).map_err(|fault| match (fault, theoretical) {
+            (LotError::NoCertifiedMass, None) => "mass-untold",
+            (fault, _) => fault.code(),
+        })
     }
 
     /// Reads a record, finds it on the log and checks its fields.

@@ -3,6 +3,7 @@
 
 use heatmark_ledger::ids::MemberId;
 use heatmark_records::conformance::{Standing, Unprovable, compare};
+use heatmark_records::forms::ATTESTATION;
 use heatmark_records::{Limit, Measured, Said, Value};
 
 use super::acceptance::Limits;
@@ -75,6 +76,9 @@ impl Demands<'_> {
 
     fn check_source(&self, record: &Anchored, notes: &mut Notes) {
         let about = || About::Record(record.record);
+        if record.head.heading().form.starts_with(ATTESTATION) {
+            notes.reject(Check::Origin, about(), "commissions-nothing");
+        }
         if record.transcribed() {
             let grave = if self.acceptance.transcribed { Outcome::Accept } else { Outcome::Hold };
             notes.add(Check::Origin, grave, (about(), "transcribed"), String::new());
@@ -113,9 +117,7 @@ impl Demands<'_> {
                 // Proofs of limits that nobody asks for do no harm: they were made for the first buyer.
                 Shortfall::Specification if !policy.takes_proofs() => continue,
                 Shortfall::Specification => (Check::Conforming, Outcome::Hold, "specification"),
-                Shortfall::Attestation { why, .. } => {
-                    (Check::Attested, Outcome::Hold, why.code())
-                }
+                Shortfall::Attestation { why, .. } => (Check::Attested, Outcome::Hold, why.code()),
                 Shortfall::Alone => (Check::Attested, Outcome::Hold, "not-attested"),
             };
             let place = (About::Record(record.record), code);
@@ -127,6 +129,7 @@ impl Demands<'_> {
         let accepted = &self.acceptance.attested_by;
         let by_one_of_them = |other: &Anchored| {
             other.anchored
+                && other.head.heading().form.starts_with(ATTESTATION)
                 && other.issuer.member != record.issuer.member
                 && accepted.contains(&other.issuer.member)
                 && attested(other) == Some(record.record)

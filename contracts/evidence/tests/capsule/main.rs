@@ -14,7 +14,10 @@
 mod attested;
 mod cheats;
 mod demands;
+mod expiry;
+mod heads;
 mod limits;
+mod others;
 #[path = "../../../ledger/tests/ledger/town.rs"]
 mod town;
 mod world;

@@ -27,6 +27,8 @@ pub(super) fn describe(
     let record =
         CapsuleRecord { record: id, head: head.encode(), fields, ..CapsuleRecord::default() };
     capsule.records.insert(place, record);
+    // What is shown needs no head.
+    capsule.heads.retain(|head| head.named().is_ok_and(|(named, _)| named != tree.id()));
     let subject = AlertSubject::from(head.heading().alert_subject);
     let issuer = MemberId::from(head.heading().issuer);
     for key in [state::alert_key(&subject), state::member_key(&issuer)] {
