@@ -23,11 +23,13 @@ mod deeds;
 mod errors;
 mod lots;
 mod operators;
+mod parcels;
 mod post;
 mod restore;
 mod retention;
 mod rows;
 mod sealed;
+mod upstream;
 mod vault;
 mod writing;
 
@@ -36,6 +38,9 @@ pub use deeds::{Actor, Deed, LogEntry, LogHead, MAX_NAME_CHARS};
 pub use errors::{RestoreError, VaultError};
 pub use lots::{LotEventRow, LotRow, LotState, MAX_LOT_NAME_BYTES, NewLot};
 pub use operators::{Admitted, MAX_OPERATORS, Operator, Role};
+pub use parcels::{
+    NewParcel, OfferedSeal, ParcelRow, ParcelState, Received, ShipmentRow, StrangerSeal,
+};
 pub use post::{Arrival, ArrivedLetter, LetterRow, MAX_WAITING_BYTES, MAX_WAITING_LETTERS};
 pub use restore::{Restored, check_backup, restore};
 pub use retention::{Erasure, MAX_HOLD_REASON_BYTES};
@@ -44,4 +49,5 @@ pub use rows::{
     Submission,
 };
 pub use sealed::{FileDigest, VaultKey};
+pub use upstream::{UpstreamEvent, UpstreamRecord};
 pub use vault::{Alerted, Stored, Superseded, Vault};

@@ -58,7 +58,7 @@ pub struct EventPlan {
 }
 
 /// What a commission is of.
-struct Certified {
+pub(super) struct Certified {
     mass: CertifiedMass,
     number: i128,
     blinding: heatmark_records::Blinding,
@@ -66,7 +66,7 @@ struct Certified {
 }
 
 /// What breaks a seal.
-struct Seal {
+pub(super) struct Seal {
     key: SigningKey,
     blind: [u8; 32],
 }
@@ -75,7 +75,7 @@ struct Seal {
 pub(crate) struct Made<L = ()> {
     pub(crate) signed: Signed,
     pub(crate) row: LotEventRow,
-    lots: L,
+    pub(super) lots: L,
 }
 
 impl Desk {
@@ -89,10 +89,7 @@ impl Desk {
     pub(crate) fn make_event(&self, plan: &EventPlan) -> Result<Made<Vec<NewLot>>, DeskError> {
         check_kind(plan)?;
         let certified = plan.certificate.map(|record| self.certified(record)).transpose()?;
-        let mut inputs = Vec::with_capacity(plan.inputs.len());
-        for name in &plan.inputs {
-            inputs.push(self.parts.vault.lot_named(name)?.ok_or(VaultError::UnknownLot)?);
-        }
+        let inputs = lots_named(self, &plan.inputs)?;
         let mut event = Event::new(plan.kind, rand::random(), places(&inputs)?, Vec::new());
         event.origin = plan.certificate;
         event.reason.clone_from(&plan.reason);
@@ -238,7 +235,7 @@ impl Desk {
         }
     }
 
-    fn seals(&self, certified: Option<&Certified>, inputs: &[LotRow]) -> Vec<Seal> {
+    pub(super) fn seals(&self, certified: Option<&Certified>, inputs: &[LotRow]) -> Vec<Seal> {
         let seal = |what, index| {
             let seals = self.parts.seed.seals(what);
             Seal { key: seals.key(index), blind: seals.blind(index) }
@@ -249,7 +246,11 @@ impl Desk {
     }
 
     /// The transaction that carries an event.
-    fn carry(&self, event: &Event, seals: &[Seal]) -> Result<(Signed, pb::Body), DeskError> {
+    pub(super) fn carry(
+        &self,
+        event: &Event,
+        seals: &[Seal],
+    ) -> Result<(Signed, pb::Body), DeskError> {
         let network = self.parts.intake.network();
         let outputs = event.output_hashes(network.as_bytes());
         let payload = pb::LotEvent {
@@ -286,7 +287,16 @@ fn show(tree: &RecordTree<'_>, path: &str) -> Result<Option<FieldProof>, DeskErr
     }
 }
 
-fn places(inputs: &[LotRow]) -> Result<Vec<Input>, DeskError> {
+/// The lots of these names.
+pub(super) fn lots_named(desk: &Desk, names: &[String]) -> Result<Vec<LotRow>, DeskError> {
+    let mut lots = Vec::with_capacity(names.len());
+    for name in names {
+        lots.push(desk.parts.vault.lot_named(name)?.ok_or(VaultError::UnknownLot)?);
+    }
+    Ok(lots)
+}
+
+pub(super) fn places(inputs: &[LotRow]) -> Result<Vec<Input>, DeskError> {
     let mut places = Vec::with_capacity(inputs.len());
     for input in inputs {
         let leaf = input.leaf_index.ok_or_else(|| VaultError::LotNotThere(input.name.clone()))?;
