@@ -18,6 +18,7 @@ mod connection;
 mod desk;
 mod error;
 mod ledger;
+mod genealogy;
 mod lots;
 mod parcels;
 mod post;
@@ -31,6 +32,10 @@ pub use error::{ClientError, REFUSAL_CODE, RETRY_AFTER_MS};
 pub use heatmark_proto::desk::v1::{
     AgreeRequest, AttestRequest, AttestResponse, CertificateFile as ReportFile, DiscloseRequest,
     Tolerance,
+};
+pub use genealogy::{
+    Affected, AffectedBy, AffectedCustomer, FoundLots, OriginReport, OriginShare, Recall, RecallDetail,
+    RecallDrill, RecallHolder, Trace, TracedLot, Whereabouts,
 };
 pub use ledger::{Accusation, LedgerClient, Proven, ReceiptOf, VerifiedHeader};
 pub use lots::{LotEvent, LotRow, LotState, MakeLotsRequest, NewLot};

@@ -16,6 +16,7 @@ mod settling;
 mod shipping;
 
 use making::Made;
+pub(crate) use making::product_of;
 pub use making::{EventPlan, LotPlan};
 pub use receiving::{ParcelLotView, ParcelView, Receive};
 pub use shipping::Shipped;

@@ -50,6 +50,8 @@ pub struct About {
     subjects: HashMap<[u8; 32], Vec<[u8; 32]>>,
     heats: BTreeMap<String, Vec<[u8; 32]>>,
     tools: BTreeMap<String, Vec<[u8; 32]>>,
+    /// Records of all that an event made, by its leaf.
+    events: HashMap<u64, Vec<([u8; 32], RecordKind)>>,
 }
 
 impl About {
@@ -59,6 +61,9 @@ impl About {
         known.kind = Some(kind);
         if !known.bearings.contains(&bearing) {
             known.bearings.push(bearing);
+            if let Bearing::Event(leaf) = bearing {
+                self.events.entry(leaf).or_default().push((record, kind));
+            }
         }
     }
 
@@ -120,9 +125,15 @@ impl About {
         self.records.get(record)?.kind
     }
 
-    /// Every subject that an alert may name.
-    pub fn subjects(&self) -> impl Iterator<Item = &[u8; 32]> {
-        self.subjects.keys()
+    /// Every record, and what it is where lots bear it.
+    pub fn records(&self) -> impl Iterator<Item = (&[u8; 32], Option<RecordKind>)> {
+        self.records.iter().map(|(record, known)| (record, known.kind))
+    }
+
+    /// The records that all lots of an event bear.
+    pub fn at_event(&self, leaf: u64) -> impl Iterator<Item = (&[u8; 32], RecordKind)> {
+        let records = self.events.get(&leaf).map(Vec::as_slice).unwrap_or_default();
+        records.iter().map(|(record, kind)| (record, *kind))
     }
 
     /// The lots that bear a record.

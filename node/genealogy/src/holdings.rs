@@ -27,6 +27,8 @@ pub struct Holding {
     pub pieces: u64,
     /// Where it is.
     pub at: Where,
+    /// From whom it came, where it was not made here.
+    pub from: Option<MemberIndex>,
 }
 
 /// The own lots.
@@ -35,7 +37,6 @@ pub struct Holdings {
     /// A bit a lot, so that walks over others' lots look nothing up.
     own: Vec<u64>,
     by_lot: HashMap<LotId, Holding>,
-    by_name: HashMap<String, LotId>,
 }
 
 impl Holdings {
@@ -48,7 +49,6 @@ impl Holdings {
         if let Some(bits) = self.own.get_mut(word) {
             *bits |= bit;
         }
-        self.by_name.insert(holding.name.clone(), lot);
         self.by_lot.insert(lot, holding);
     }
 
@@ -60,18 +60,14 @@ impl Holdings {
         if own { self.by_lot.get(&lot) } else { None }
     }
 
-    /// The own lot of a name.
-    #[must_use]
-    pub fn named(&self, name: &str) -> Option<LotId> {
-        self.by_name.get(name).copied()
-    }
-
     /// Own lots whose name holds a text, whatever its case, ascending by name; at most `limit`.
     #[must_use]
     pub fn search(&self, text: &str, limit: usize) -> Vec<LotId> {
         let text = text.trim().to_lowercase();
-        let found = self.by_name.iter().filter(|(name, _)| name.to_lowercase().contains(&text));
-        let mut found: Vec<(&str, LotId)> = found.map(|(name, lot)| (name.as_str(), *lot)).collect();
+        let found = self.by_lot.iter();
+        let found = found.filter(|(_, held)| held.name.to_lowercase().contains(&text));
+        let mut found: Vec<(&str, LotId)> =
+            found.map(|(lot, held)| (held.name.as_str(), *lot)).collect();
         found.sort_unstable();
         found.into_iter().take(limit).map(|(_, lot)| lot).collect()
     }
