@@ -23,6 +23,7 @@ mod lots;
 mod members;
 mod post;
 mod reading;
+mod recall;
 mod scenarios;
 mod spine;
 mod town;

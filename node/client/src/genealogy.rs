@@ -38,7 +38,9 @@ impl DeskClient {
         let edges: Option<Vec<(usize, usize)>> =
             pairs.iter().map(|[from, to]| Some((place(*from)?, place(*to)?))).collect();
         match edges {
-            Some(edges) if rest.is_empty() && !lots.is_empty() => Ok(Trace { lots, edges, reached }),
+            Some(edges) if rest.is_empty() && !lots.is_empty() => {
+                Ok(Trace { lots, edges, reached })
+            }
             _ => Err(ClientError::WrongAnswer("a trace that leads nowhere")),
         }
     }

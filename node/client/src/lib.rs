@@ -17,8 +17,8 @@ mod certified;
 mod connection;
 mod desk;
 mod error;
-mod ledger;
 mod genealogy;
+mod ledger;
 mod lots;
 mod parcels;
 mod post;
@@ -29,13 +29,13 @@ pub use blocks::{BlockVerifier, VerifiedBlock};
 pub use connection::Target;
 pub use desk::{CertificateFile, DeskClient, PublishEvent, Published, RaiseAlert};
 pub use error::{ClientError, REFUSAL_CODE, RETRY_AFTER_MS};
+pub use genealogy::{
+    Affected, AffectedBy, AffectedCustomer, FoundLots, OriginReport, OriginShare, Recall,
+    RecallDetail, RecallDrill, RecallHolder, Trace, TracedLot, Whereabouts,
+};
 pub use heatmark_proto::desk::v1::{
     AgreeRequest, AttestRequest, AttestResponse, CertificateFile as ReportFile, DiscloseRequest,
     Tolerance,
-};
-pub use genealogy::{
-    Affected, AffectedBy, AffectedCustomer, FoundLots, OriginReport, OriginShare, Recall, RecallDetail,
-    RecallDrill, RecallHolder, Trace, TracedLot, Whereabouts,
 };
 pub use ledger::{Accusation, LedgerClient, Proven, ReceiptOf, VerifiedHeader};
 pub use lots::{LotEvent, LotRow, LotState, MakeLotsRequest, NewLot};

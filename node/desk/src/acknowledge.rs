@@ -178,7 +178,11 @@ impl Desk {
         noted
     }
 
-    pub(crate) fn alerts_in(&self, first: Height, last: Height) -> Result<BTreeSet<Subject>, DeskError> {
+    pub(crate) fn alerts_in(
+        &self,
+        first: Height,
+        last: Height,
+    ) -> Result<BTreeSet<Subject>, DeskError> {
         let mut subjects = BTreeSet::new();
         for height in first.0..=last.0 {
             let block = self.parts.store.certified_block(Height(height))?;

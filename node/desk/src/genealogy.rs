@@ -13,7 +13,7 @@ mod origin;
 mod reading;
 mod trace;
 
-pub use affected::{Affecting, AffectedView, CustomerView, Found};
+pub use affected::{AffectedView, Affecting, CustomerView, Found};
 pub use origin::{ORIGINS, OriginReport, Share};
 pub(crate) use reading::Facts;
 pub use trace::{LotPlace, MAX_TRACED, Trace, TracedLot};
@@ -69,7 +69,8 @@ impl Desk {
         answer: impl FnOnce(&Known, &mut Walker) -> Result<T, DeskError>,
     ) -> Result<T, DeskError> {
         if self.is_stale()? {
-            let mut guard = self.shared.genealogy.known.write().unwrap_or_else(PoisonError::into_inner);
+            let mut guard =
+                self.shared.genealogy.known.write().unwrap_or_else(PoisonError::into_inner);
             let mut known = match guard.take() {
                 Some(known) => known,
                 None => self.build()?,
@@ -81,11 +82,13 @@ impl Desk {
         }
         let guard = self.shared.genealogy.known.read().unwrap_or_else(PoisonError::into_inner);
         let known = guard.as_ref().ok_or(DeskError::Stopped)?;
-        let mut walkers = self.shared.genealogy.walkers.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut walkers =
+            self.shared.genealogy.walkers.lock().unwrap_or_else(PoisonError::into_inner);
         let mut walker = walkers.pop().unwrap_or_default();
         drop(walkers);
         let answered = answer(known, &mut walker);
-        let mut walkers = self.shared.genealogy.walkers.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut walkers =
+            self.shared.genealogy.walkers.lock().unwrap_or_else(PoisonError::into_inner);
         if walkers.len() < 2 {
             walkers.push(walker);
         }

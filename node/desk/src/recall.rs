@@ -210,9 +210,9 @@ impl Desk {
         let first = records.first();
         let kind = first.and_then(|id| known.about.kind(&id.0)).map_or("record", word);
         let told = first.and_then(|id| known.about.told(&id.0));
-        let issuer = first.and_then(|id| known.facts.get(id)).map_or(self.parts.member, |facts| {
-            MemberId::from(facts.issuer)
-        });
+        let issuer = first
+            .and_then(|id| known.facts.get(id))
+            .map_or(self.parts.member, |facts| MemberId::from(facts.issuer));
         let mut names = BTreeMap::new();
         let issuer = *issuer.as_bytes();
         let issuer = (issuer, self.called(&mut names, issuer)?);
@@ -242,8 +242,7 @@ impl Desk {
             self.parts.vault.notified(&row.subject)?.into_iter().collect();
         let mut said: BTreeMap<[u8; 32], HolderTotals> = BTreeMap::new();
         for (member, file) in self.parts.vault.holders(&row.subject)? {
-            let totals =
-                HolderTotals::decode(file.as_slice()).map_err(|_| VaultError::Damaged)?;
+            let totals = HolderTotals::decode(file.as_slice()).map_err(|_| VaultError::Damaged)?;
             said.insert(member, totals);
         }
         let customers = affected.customers.iter();

@@ -6,7 +6,8 @@ pub(crate) const LEVELS: u64 = 12;
 /// Traces each way.
 pub(crate) const QUERIES: usize = 300;
 /// Of a million lots: inputs, and lots reached by all traces up and by all down.
-pub(crate) const CHECKSUMS: Checksums = Checksums { inputs: 2_292_192, up: 2_912_003, down: 2_739_811 };
+pub(crate) const CHECKSUMS: Checksums =
+    Checksums { inputs: 2_292_192, up: 2_912_003, down: 2_739_811 };
 
 const LOTS: u64 = 1_000_000;
 const WINDOW: u64 = 500;
@@ -51,8 +52,9 @@ fn start(level: u64) -> u64 {
 /// All lots in the order of their numbers.
 pub(crate) fn lots() -> impl Iterator<Item = Made> {
     let mut stream = SplitMix(42);
-    (0..LEVELS).flat_map(|level| (start(level)..start(level) + size(level)).map(move |lot| (level, lot))).map(
-        move |(level, lot)| {
+    (0..LEVELS)
+        .flat_map(|level| (start(level)..start(level) + size(level)).map(move |lot| (level, lot)))
+        .map(move |(level, lot)| {
             let mut of = Vec::with_capacity(3);
             if level > 0 {
                 let (before, size_before) = (start(level - 1), size(level - 1));
@@ -67,8 +69,7 @@ pub(crate) fn lots() -> impl Iterator<Item = Made> {
                 }
             }
             Made { lot, of, supplier: lot % SUPPLIERS }
-        },
-    )
+        })
 }
 
 /// The lots that are traced up, of the last level, and those that are traced down, of the first.

@@ -49,7 +49,8 @@ fn walks(c: &mut Criterion) {
     println!("{} bytes for {} lots", graph.bytes(), graph.lots());
     let mut walker = Walker::default();
     let (up, down) = lotgen::queries();
-    let ways = [("up", Direction::Up, up, CHECKSUMS.up), ("down", Direction::Down, down, CHECKSUMS.down)];
+    let ways =
+        [("up", Direction::Up, up, CHECKSUMS.up), ("down", Direction::Down, down, CHECKSUMS.down)];
     for (word, direction, lots, sum) in ways {
         let lots: Vec<LotId> = lots.iter().map(|lot| graph.find(place(*lot)).unwrap()).collect();
         let mut reached = 0;

@@ -149,7 +149,9 @@ impl About {
                 Bearing::Lot(leaf, output) => (*leaf, Some(*output)),
             };
             let places = graph.lots_at(leaf).zip(0_u32..);
-            places.filter(move |(_, at)| output.is_none_or(|output| output == *at)).map(|(lot, _)| lot)
+            places
+                .filter(move |(_, at)| output.is_none_or(|output| output == *at))
+                .map(|(lot, _)| lot)
         })
     }
 }

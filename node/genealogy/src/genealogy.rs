@@ -294,9 +294,7 @@ impl Genealogy {
 
     /// The lots that are made of a lot.
     pub fn children(&self, lot: LotId) -> impl Iterator<Item = LotId> {
-        self.users_of(lot.0)
-            .flat_map(move |step| self.outputs_of(step, lot.0))
-            .map(LotId)
+        self.users_of(lot.0).flat_map(move |step| self.outputs_of(step, lot.0)).map(LotId)
     }
 
     /// The lots that an event made; none where it is not known.
@@ -359,7 +357,8 @@ impl Genealogy {
     pub fn bytes(&self) -> usize {
         let words = [&self.step_of, &self.first_lot, &self.inputs_at, &self.inputs];
         let words = words.map(Vec::capacity).into_iter().fold(0, usize::saturating_add);
-        let small = self.carriers.capacity().saturating_mul(2).saturating_add(self.kinds.capacity());
+        let small =
+            self.carriers.capacity().saturating_mul(2).saturating_add(self.kinds.capacity());
         let parts = [words.saturating_mul(4), small, self.users.bytes(), self.places.bytes()];
         parts.into_iter().fold(0, usize::saturating_add)
     }
@@ -429,7 +428,8 @@ fn parted(all: Vec<u32>, event: &NewEvent<'_>) -> Option<(Vec<u32>, Vec<u32>)> {
         event.removed.iter().map(|place| all.get(usize::from(*place)).copied()).collect();
     let taken = taken.filter(|taken| taken.len().checked_add(1) == Some(width(event.outputs)))?;
     let kept = all.iter().enumerate();
-    let kept = kept.filter(|(place, _)| !event.removed.iter().any(|out| usize::from(*out) == *place));
+    let kept =
+        kept.filter(|(place, _)| !event.removed.iter().any(|out| usize::from(*out) == *place));
     let left = kept.map(|(_, lot)| *lot).collect();
     Some((taken, left))
 }

@@ -21,7 +21,11 @@ pub(crate) struct Places {
 
 impl Places {
     pub(crate) fn with_capacity(lots: usize) -> Self {
-        Self { leaves: Vec::with_capacity(lots), first: Vec::with_capacity(lots), ..Self::default() }
+        Self {
+            leaves: Vec::with_capacity(lots),
+            first: Vec::with_capacity(lots),
+            ..Self::default()
+        }
     }
 
     /// Notes an event whose lots come next.
@@ -64,6 +68,10 @@ impl Places {
 
     pub(crate) fn bytes(&self) -> usize {
         let late = self.late.len().saturating_mul(32);
-        self.leaves.capacity().saturating_mul(8).saturating_add(width(4).saturating_mul(self.first.capacity())).saturating_add(late)
+        self.leaves
+            .capacity()
+            .saturating_mul(8)
+            .saturating_add(width(4).saturating_mul(self.first.capacity()))
+            .saturating_add(late)
     }
 }

@@ -187,7 +187,11 @@ fn what_is_affected_is_summed_up_by_stock_and_customer() {
 }
 
 /// What is made of what, by the definition alone.
-fn naive(events: &[(u64, Kind, Vec<Place>, u32)], from: Place, direction: Direction) -> BTreeSet<Place> {
+fn naive(
+    events: &[(u64, Kind, Vec<Place>, u32)],
+    from: Place,
+    direction: Direction,
+) -> BTreeSet<Place> {
     let mut edges = BTreeSet::new();
     for (leaf, kind, inputs, outputs) in events {
         for output in 0..*outputs {

@@ -1,8 +1,8 @@
 //! What is affected by a lot, a heat, a certificate, a die or a supplier: own lots, customers and stock, in one walk; and what is
 //! known here under a text. Refuses what is not known here.
 
-use super::trace::TracedLot;
 use super::Known;
+use super::trace::TracedLot;
 use crate::{Desk, DeskError, blocking};
 use heatmark_genealogy::{Affected, Direction, LotId, Walker, affected};
 use heatmark_ledger::ids::MemberId;

@@ -81,12 +81,7 @@ impl Desk {
     ///
     /// # Errors
     /// [`DeskError::Vault`] with `UnknownLot` for one that is not known here; otherwise as of the disk.
-    pub async fn trace(
-        &self,
-        lot: String,
-        down: bool,
-        limit: usize,
-    ) -> Result<Trace, DeskError> {
+    pub async fn trace(&self, lot: String, down: bool, limit: usize) -> Result<Trace, DeskError> {
         let desk = self.clone();
         let direction = if down { Direction::Down } else { Direction::Up };
         blocking(move || {

@@ -58,7 +58,8 @@ impl Desk {
             desk.with_known(|known, walker| {
                 let mut drills = Vec::with_capacity(DrillKind::ALL.len());
                 for kind in DrillKind::ALL {
-                    let Some((about, from)) = known.candidate(kind, walker, desk.parts.member.as_bytes())
+                    let Some((about, from)) =
+                        known.candidate(kind, walker, desk.parts.member.as_bytes())
                     else {
                         continue;
                     };

@@ -52,7 +52,8 @@ impl Desk {
         let said = self.said(row)?;
         self.with_known(|known, walker| {
             let reached = walker.walk(&known.graph, known.struck(&row.subject), Direction::Down);
-            let received = reached.iter().filter_map(|lot| Some((known.holdings.get(*lot)?.from?, *lot)));
+            let received =
+                reached.iter().filter_map(|lot| Some((known.holdings.get(*lot)?.from?, *lot)));
             let mut from: BTreeMap<MemberIndex, Vec<LotId>> = BTreeMap::new();
             received.for_each(|(supplier, lot)| from.entry(supplier).or_default().push(lot));
             let mut files = Vec::with_capacity(from.len());
@@ -118,7 +119,11 @@ impl Desk {
     }
 
     /// Takes in what a customer says, and passes the new sum on where this company has acknowledged the alert.
-    pub(crate) async fn keep_totals(&self, bytes: Vec<u8>, from: MemberId) -> Result<(), DeskError> {
+    pub(crate) async fn keep_totals(
+        &self,
+        bytes: Vec<u8>,
+        from: MemberId,
+    ) -> Result<(), DeskError> {
         let desk = self.clone();
         let row = blocking(move || desk.take_totals(&bytes, from)).await?;
         match row {
@@ -154,12 +159,15 @@ impl Desk {
         }
         let known = self.said(&row)?;
         let same = |known: &HolderTotals| {
-            let told = |totals: &HolderTotals| (totals.mass_mg, totals.pieces, totals.holders, totals.awaited);
+            let told = |totals: &HolderTotals| {
+                (totals.mass_mg, totals.pieces, totals.holders, totals.awaited)
+            };
             told(known) == told(&totals)
         };
         // An older letter that comes late says nothing new.
         let stale = known.get(from.as_bytes()).is_some_and(|last| last.at_ms > totals.at_ms);
-        if totals.sequence != row.sequence || stale || known.get(from.as_bytes()).is_some_and(same) {
+        if totals.sequence != row.sequence || stale || known.get(from.as_bytes()).is_some_and(same)
+        {
             return Ok(None);
         }
         self.parts.vault.put_holder(&subject, from.as_bytes(), bytes)?;

@@ -108,7 +108,8 @@ fn show(command: &One) -> Result<Answer, Failure> {
     let reach = command.node.reach()?;
     let named = command.alert.clone();
     let detail = block_on(async { Ok(reach.desk().await?.recall(named).await?) })?;
-    let reached = detail.recall.as_ref().is_some_and(|recall| is_grave(recall) && recall.own_lots > 0);
+    let reached =
+        detail.recall.as_ref().is_some_and(|recall| is_grave(recall) && recall.own_lots > 0);
     Ok(Answer::holds(!reached, detail_json(&detail), detail_text(&detail)))
 }
 

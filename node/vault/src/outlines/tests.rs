@@ -26,8 +26,7 @@ fn what_came_is_marked_until_it_is_outlined_and_read() {
     let event = |leaf| UpstreamEvent { leaf, event: vec![1], proofs: vec![2], blinds: vec![] };
     let record = Hash([9; 32]);
     {
-        let shown =
-            UpstreamRecord { record, content: vec![3], onward: vec![], attests: None };
+        let shown = UpstreamRecord { record, content: vec![3], onward: vec![], attests: None };
         open(home.path()).put_upstream(&[event(300), event(5)], &[shown]).unwrap();
     }
     {

@@ -56,7 +56,9 @@ pub(crate) fn run(command: &DrillArgs) -> Result<Answer, Failure> {
         }));
     }
     if drills.is_empty() {
-        text.push_str("There is nothing to drill on: no lots of certificates that are known here.\n");
+        text.push_str(
+            "There is nothing to drill on: no lots of certificates that are known here.\n",
+        );
     }
     Ok(Answer::yes(json!({ "drill": true, "drills": all }), text))
 }

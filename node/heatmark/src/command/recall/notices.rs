@@ -52,9 +52,15 @@ pub(crate) fn run(command: &Notices) -> Result<Answer, Failure> {
     let mut written = Vec::new();
     let mut sent = Vec::new();
     for customer in &affected.customers {
-        let stem = format!("recall-{}-{}", words::short(&recall.subject).trim_end_matches('…'), hex::encode(customer.member.get(..6).unwrap_or_default()));
+        let stem = format!(
+            "recall-{}-{}",
+            words::short(&recall.subject).trim_end_matches('…'),
+            hex::encode(customer.member.get(..6).unwrap_or_default())
+        );
         let text = notice(command, recall, affected, customer);
-        for (extension, content) in [("txt", text.clone()), ("csv", rows(recall, affected, customer))] {
+        for (extension, content) in
+            [("txt", text.clone()), ("csv", rows(recall, affected, customer))]
+        {
             let path = command.out.join(format!("{stem}.{extension}"));
             files::create(&path, content.as_bytes(), 0o600)?;
             written.push(path.display().to_string());

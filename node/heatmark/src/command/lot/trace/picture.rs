@@ -66,7 +66,10 @@ pub(super) fn draw(trace: &Trace, down: bool) -> String {
 fn heading(svg: &mut String, trace: &Trace, down: bool) {
     let asked = trace.lots.first().map(name).unwrap_or_default();
     let what = if down { "and what was made of it" } else { "and what it is made of" };
-    line(svg, format_args!("<text class=\"h\" x=\"{MARGIN}\" y=\"36\">{} {what}</text>", escaped(&asked)));
+    line(
+        svg,
+        format_args!("<text class=\"h\" x=\"{MARGIN}\" y=\"36\">{} {what}</text>", escaped(&asked)),
+    );
     let shown = trace.lots.len();
     let of = if u64::try_from(shown).is_ok_and(|shown| shown < trace.reached) {
         format!("{shown} of {} lots, nearest first", trace.reached)
@@ -90,10 +93,21 @@ fn node(svg: &mut String, lot: &TracedLot, (x, y): (usize, usize), asked: bool) 
         None if lot.own => "u",
         None => "b",
     };
-    let thick = if asked { " q" } else if lot.certificate.is_empty() { "" } else { " c" };
+    let thick = if asked {
+        " q"
+    } else if lot.certificate.is_empty() {
+        ""
+    } else {
+        " c"
+    };
     let second = if lot.own {
         let product = words::on_one_line(&lot.product);
-        format!("{product}{}{}, {} pcs", if product.is_empty() { "" } else { ", " }, mass_text(lot.mass_mg), lot.pieces)
+        format!(
+            "{product}{}{}, {} pcs",
+            if product.is_empty() { "" } else { ", " },
+            mass_text(lot.mass_mg),
+            lot.pieces
+        )
     } else {
         words::on_one_line(&lot.company_name)
     };
@@ -106,7 +120,10 @@ fn node(svg: &mut String, lot: &TracedLot, (x, y): (usize, usize), asked: bool) 
         third.push(format!("{} inputs unknown", lot.missing));
     }
     third.retain(|part| !part.is_empty());
-    line(svg, format_args!("<g><title>{}  {}</title>", escaped(&name(lot)), escaped(&super::line(lot))));
+    line(
+        svg,
+        format_args!("<g><title>{}  {}</title>", escaped(&name(lot)), escaped(&super::line(lot))),
+    );
     line(
         svg,
         format_args!(
@@ -117,7 +134,13 @@ fn node(svg: &mut String, lot: &TracedLot, (x, y): (usize, usize), asked: bool) 
     let rows = [("n", 19, name(lot)), ("s", 35, second), ("s", 50, third.join(", "))];
     for (class, below, text) in rows {
         // Names are bolder, and their end tells most.
-        let fits = if class == "n" && level.is_some() { FITS - 12 } else if class == "n" { FITS - 5 } else { FITS };
+        let fits = if class == "n" && level.is_some() {
+            FITS - 12
+        } else if class == "n" {
+            FITS - 5
+        } else {
+            FITS
+        };
         let y = y.saturating_add(below);
         let text = escaped(&shortened(&text, fits));
         line(svg, format_args!("<text class=\"{class}\" x=\"{left}\" y=\"{y}\">{text}</text>"));
@@ -125,7 +148,12 @@ fn node(svg: &mut String, lot: &TracedLot, (x, y): (usize, usize), asked: bool) 
     if let Some(level) = level {
         let (right, y) = (x.saturating_add(BOX_WIDTH - 8), y.saturating_add(18));
         let level = level.to_uppercase();
-        line(svg, format_args!("<text class=\"a\" x=\"{right}\" y=\"{y}\" text-anchor=\"end\">{level}</text>"));
+        line(
+            svg,
+            format_args!(
+                "<text class=\"a\" x=\"{right}\" y=\"{y}\" text-anchor=\"end\">{level}</text>"
+            ),
+        );
     }
     svg.push_str("</g>\n");
 }
@@ -199,14 +227,17 @@ fn arrange(
     let last = order.len();
     for sweep in 0..SWEEPS {
         for step in 0..last {
-            let at = if sweep % 2 == 0 { step } else { last.saturating_sub(step.saturating_add(1)) };
+            let at =
+                if sweep % 2 == 0 { step } else { last.saturating_sub(step.saturating_add(1)) };
             let Some(column) = order.get_mut(at) else { continue };
             let mean = |lot: &usize| {
                 let near = neighbours.get(*lot).map(Vec::as_slice).unwrap_or_default();
                 let sum: usize = near.iter().filter_map(|other| heights.get(*other)).sum();
                 let own = heights.get(*lot).copied().unwrap_or(0);
                 // In thousandths, so that ties are rare.
-                sum.saturating_mul(1_000).checked_div(near.len()).unwrap_or(own.saturating_mul(1_000))
+                sum.saturating_mul(1_000)
+                    .checked_div(near.len())
+                    .unwrap_or(own.saturating_mul(1_000))
             };
             column.sort_by_key(mean);
             place(column, &mut heights);
