@@ -27,4 +27,5 @@ mod recall;
 mod scenarios;
 mod spine;
 mod town;
+mod transfer;
 mod vault;

@@ -18,6 +18,7 @@ mod disclosures;
 mod genealogy;
 mod lots;
 mod post;
+mod transfer;
 
 use crate::{
     AlertOn, CertificateFile, Desk, DeskError, DeskParts, PublishEvent, Seed, alert_signing_key,
