@@ -49,6 +49,7 @@ pub(crate) struct Known {
     pub(crate) marks: HashMap<LotId, u32>,
     /// Under which hash the vault has an own lot.
     pub(crate) hashes: HashMap<LotId, [u8; 32]>,
+    by_hash: HashMap<[u8; 32], LotId>,
     /// The number of lots when the marks were made; none when alerts changed since.
     marked_at: Option<usize>,
     /// Lots that were sent and not accepted yet, by hash.
@@ -278,6 +279,7 @@ impl Desk {
         let from = received.and_then(|parcel| known.graph.number_member(parcel.peer).ok());
         let (mass_mg, pieces) = (figures.mass_mg, figures.pieces);
         known.hashes.insert(lot, row.hash);
+        known.by_hash.insert(row.hash, lot);
         known.holdings.put(lot, Holding { name: row.name.clone(), mass_mg, pieces, at, from });
         if let Ok(description) = Opening::decode(&row.description) {
             let subject = Some(description.head().heading().alert_subject);
@@ -332,6 +334,12 @@ impl Known {
         if let Some(process) = &outline.process {
             self.about.bear(process.0, RecordKind::Process, bearing);
         }
+    }
+
+    /// The number of the gravest level that bears on an own lot; 0 for none.
+    pub(crate) fn mark_of(&self, hash: &[u8; 32]) -> u32 {
+        let level = self.by_hash.get(hash).and_then(|lot| self.marks.get(lot)).copied();
+        level.filter(|level| *level > clear()).unwrap_or(0)
     }
 
     /// Notes an alert; members' concerns bear on no lot.

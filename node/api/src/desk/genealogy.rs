@@ -244,7 +244,7 @@ fn lot(lot: TracedLot) -> pb::TracedLot {
     }
 }
 
-fn level(number: u32) -> i32 {
+pub(super) fn level(number: u32) -> i32 {
     let number = i32::try_from(number).unwrap_or(0);
     AlertLevel::try_from(number).unwrap_or(AlertLevel::Unspecified).into()
 }

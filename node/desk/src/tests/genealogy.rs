@@ -148,6 +148,8 @@ async fn an_alert_marks_what_is_made_of_the_heat_at_every_company_and_totals_com
     );
     let marked = forge.trace("RING".to_owned(), false, 99).await.unwrap();
     assert!(marked.lots.iter().all(|lot| lot.alert == recall as u32));
+    let listed = forge.lot_named("RING".to_owned()).await.unwrap();
+    assert_eq!(listed.alert, recall as u32);
     let at_mill = mill.recall("H1000".to_owned()).await.unwrap();
     assert_eq!(at_mill.affected.stock_mg, u128::from(400 * KG));
     assert!(at_mill.free.lots.is_empty());

@@ -323,7 +323,7 @@ fn show(command: &Show) -> Result<Answer, Failure> {
         lot.product,
         mass_text(lot.mass_mg),
         lot.pieces,
-        state(lot.state()),
+        stands(&lot),
         lot.made_by,
     );
     if !lot.from.is_empty() {
@@ -347,11 +347,19 @@ fn rows(lots: &[LotRow]) -> String {
                 lot.product.clone(),
                 mass_text(lot.mass_mg),
                 lot.pieces.to_string(),
-                state(lot.state()).to_owned(),
+                stands(lot),
             ]
         })
         .collect();
     table(&["LOT", "PRODUCT", "MASS", "PIECES", "STATE"], &cells)
+}
+
+/// What became of a lot, and the alert that reaches it.
+fn stands(lot: &LotRow) -> String {
+    match trace::grave(lot.alert()) {
+        Some(level) => format!("{}, {} !", state(lot.state()), level.to_uppercase()),
+        None => state(lot.state()).to_owned(),
+    }
 }
 
 const fn state(state: LotState) -> &'static str {
@@ -378,5 +386,6 @@ fn described(lot: &LotRow) -> Value {
         "certificate": hex::encode(&lot.certificate),
         "from": lot.from,
         "at_ms": lot.at_ms,
+        "alert": trace::grave(lot.alert()),
     })
 }

@@ -236,12 +236,13 @@ fn name(lot: &TracedLot) -> String {
 
 /// The level that bears on a lot, if one does.
 fn alert(lot: &TracedLot) -> Option<&'static str> {
-    let level = lot.alert();
-    matches!(
-        level,
-        AlertLevel::Superseded | AlertLevel::Hold | AlertLevel::Recall | AlertLevel::Revoke
-    )
-    .then(|| words::level(level))
+    grave(lot.alert())
+}
+
+/// A level that is more than none and clear.
+pub(super) fn grave(level: AlertLevel) -> Option<&'static str> {
+    let is_grave = !matches!(level, AlertLevel::Unspecified | AlertLevel::Clear);
+    is_grave.then(|| words::level(level))
 }
 
 fn whereabouts(lot: &TracedLot) -> String {
