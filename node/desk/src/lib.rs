@@ -61,6 +61,7 @@ use heatmark_store::Store;
 use heatmark_vault::{Actor, RecordRow, Vault};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
@@ -113,6 +114,8 @@ struct Shared {
     events_left: Notify,
     /// Lots on their way are to be looked after.
     parcels: Notify,
+    /// The height through which the log was read for alerts.
+    alerts_read: AtomicU64,
     /// What is known of where lots come from and went.
     genealogy: genealogy::Kept,
 }

@@ -24,6 +24,7 @@ use heatmark_records::RecordId;
 use heatmark_vault::{RecallRow, VaultError};
 use prost::Message as _;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 /// Blocks read at once.
@@ -110,15 +111,24 @@ impl Desk {
     /// Matches the alerts of all blocks that were not read yet.
     pub(crate) fn match_alerts(&self) -> Result<(), DeskError> {
         let newest = self.parts.store.tip().height;
-        let mut read = Height(self.parts.vault.alerts_read_through()?).min(newest);
+        let mut noted = self.parts.vault.alerts_read_through()?;
+        let through = &self.shared.alerts_read;
+        let mut read = Height(through.load(Ordering::Acquire).max(noted)).min(newest);
         while read < newest {
             let last = Height(read.0.saturating_add(BLOCKS_AT_ONCE)).min(newest);
             let subjects = self.alerts_in(read.next(), last)?;
+            let far = last.0.saturating_sub(noted) >= BLOCKS_AT_ONCE;
+            if subjects.is_empty() && !far {
+                through.fetch_max(last.0, Ordering::AcqRel);
+                read = last;
+                continue;
+            }
             self.change_known(|known| {
                 let rows = self.matched(known, &subjects)?;
-                // Without a find the height is noted now and then: reading blocks again finds the same.
-                if !rows.is_empty() || last == newest || last.0.is_multiple_of(BLOCKS_AT_ONCE) {
+                // A height that is not noted costs reading blocks again, which finds the same; a write costs more.
+                if !rows.is_empty() || far {
                     self.parts.vault.put_recalls(&rows, Some(last.0))?;
+                    noted = last.0;
                 }
                 for row in &rows {
                     known.alert(row);
@@ -131,6 +141,7 @@ impl Desk {
                 }
                 Ok(())
             })?;
+            through.fetch_max(last.0, Ordering::AcqRel);
             read = last;
         }
         Ok(())

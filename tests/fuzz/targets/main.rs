@@ -15,6 +15,7 @@ mod labels;
 mod ledger;
 mod network;
 mod reading;
+mod recalls;
 mod records;
 mod seeds;
 mod trees;

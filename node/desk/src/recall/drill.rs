@@ -143,11 +143,12 @@ impl Known {
         lots.into_iter().map(|(_, lot, name)| (name.to_owned(), vec![lot])).collect()
     }
 
-    /// The lots that others are made of and that are made of nothing themselves.
+    /// All lots of the material that lots are made of: whatever was commissioned together with their sources.
     fn sources(&self, walker: &mut Walker, from: Vec<LotId>) -> Vec<LotId> {
         let reached = walker.walk(&self.graph, from, Direction::Up);
         let raw = reached.iter().filter(|lot| self.graph.parents(**lot).next().is_none());
-        let raw: BTreeSet<LotId> = raw.copied().collect();
-        raw.into_iter().collect()
+        let leaves: BTreeSet<u64> =
+            raw.filter_map(|lot| self.graph.place(*lot)).map(|place| place.leaf).collect();
+        leaves.into_iter().flat_map(|leaf| self.graph.lots_at(leaf)).collect()
     }
 }
