@@ -18,4 +18,5 @@ mod reading;
 mod recalls;
 mod records;
 mod seeds;
+mod transfers;
 mod trees;
