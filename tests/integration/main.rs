@@ -24,6 +24,7 @@ mod lots;
 mod members;
 mod post;
 mod reading;
+mod recall;
 mod scenarios;
 mod spine;
 mod town;

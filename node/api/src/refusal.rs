@@ -116,9 +116,10 @@ pub(crate) fn of_desk(error: DeskError) -> Status {
         DeskError::Busy(error) => of_pool(error),
         DeskError::Expired => refuse(Code::Aborted, code, error.to_string()),
         DeskError::NotCommitted => pending(),
-        DeskError::UnknownRecord(_) | DeskError::UnknownMember(_) | DeskError::UnknownLetter => {
-            not_found(code, error.to_string())
-        }
+        DeskError::UnknownRecord(_)
+        | DeskError::UnknownMember(_)
+        | DeskError::NoRecall
+        | DeskError::UnknownLetter => not_found(code, error.to_string()),
         DeskError::NotAnchored(_)
         | DeskError::CommissionsNothing(_)
         | DeskError::MassHidden(_)

@@ -93,6 +93,9 @@ pub enum DeskError {
         "lot {0} is rejected: {1}; refuse it with `heatmark lot refuse`, or take it with --anyway"
     )]
     Rejected(String, String),
+    /// No alert on what is known here is meant, or more than one. The caller's fault.
+    #[error("no alert, or more than one, on what is known here begins so")]
+    NoRecall,
     /// No letter has this id. The caller's fault.
     #[error("no such letter")]
     UnknownLetter,
@@ -262,6 +265,7 @@ impl DeskError {
             Self::BadSpecification => "specification",
             Self::NoAttestation(_) => "no-attestation",
             Self::Rejected(..) => "rejected",
+            Self::NoRecall => "no-recall",
             Self::UnknownLetter => "unknown-letter",
             Self::Purpose => "purpose",
             Self::NothingDisclosed => "nothing-disclosed",

@@ -17,6 +17,7 @@ mod settling;
 mod shipping;
 
 use making::Made;
+pub(crate) use making::product_of;
 pub use making::{EventPlan, LotPlan};
 pub use receiving::{ParcelLotView, ParcelView, Receive};
 pub use shipping::Shipped;
@@ -77,6 +78,8 @@ pub struct LotView {
     pub from: Vec<String>,
     /// When it was made, in milliseconds since 1970.
     pub at_ms: u64,
+    /// The number of the gravest level of alerts that reach it; 0 for none.
+    pub alert: u32,
 }
 
 impl std::fmt::Debug for LotView {
@@ -138,7 +141,8 @@ impl Desk {
         let desk = self.clone();
         blocking(move || {
             let rows = desk.parts.vault.lots(after.as_ref(), limit)?;
-            rows.iter().map(|row| desk.view(row)).collect()
+            let views = rows.iter().map(|row| desk.view(row)).collect::<Result<Vec<_>, _>>()?;
+            desk.marked(views)
         })
         .await
     }
@@ -151,9 +155,19 @@ impl Desk {
         let desk = self.clone();
         blocking(move || {
             let row = desk.parts.vault.lot_named(&name)?.ok_or(VaultError::UnknownLot)?;
-            desk.view(&row)
+            let mut views = desk.marked(vec![desk.view(&row)?])?;
+            views.pop().ok_or(DeskError::Stopped)
         })
         .await
+    }
+
+    /// Lots with the alerts that reach them.
+    fn marked(&self, mut views: Vec<LotView>) -> Result<Vec<LotView>, DeskError> {
+        self.with_known(|known, _| {
+            views.iter_mut().for_each(|view| view.alert = known.mark_of(&view.hash));
+            Ok(())
+        })?;
+        Ok(views)
     }
 
     fn view(&self, row: &LotRow) -> Result<LotView, DeskError> {
@@ -178,6 +192,7 @@ impl Desk {
             certificate: event.origin,
             from,
             at_ms: row.at_ms,
+            alert: 0,
         })
     }
 

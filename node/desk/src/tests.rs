@@ -15,6 +15,7 @@ mod attesting;
 mod beside;
 pub(crate) mod chain;
 mod disclosures;
+mod genealogy;
 mod heads;
 mod lots;
 mod post;

@@ -17,8 +17,10 @@ mod lot;
 mod member;
 mod network;
 mod node;
+mod origin;
 mod place;
 mod post;
+mod recall;
 mod receipt;
 mod scan;
 mod store;
@@ -85,6 +87,12 @@ enum Command {
     /// Makes lots of certified material, works on them, divides them, lists them
     #[command(subcommand)]
     Lot(lot::Command),
+    /// Shows which alerts bear on lots here, writes notices, tells suppliers what is left, drills
+    #[command(subcommand)]
+    Recall(recall::Command),
+    /// Reports where stock comes from
+    #[command(subcommand)]
+    Origin(origin::Command),
     /// Fetches receipts, verifies them offline, pins trust roots
     #[command(subcommand)]
     Receipt(receipt::Command),
@@ -162,6 +170,8 @@ fn dispatch(command: Command, json: bool) -> Result<Answer, Failure> {
         Command::Store(command) => store::run(command),
         Command::Cert(command) => cert::run(command, json),
         Command::Lot(command) => lot::run(command),
+        Command::Recall(command) => recall::run(command),
+        Command::Origin(command) => origin::run(command),
         Command::Receipt(command) => receipt::run(command),
         Command::Verify(command) => verify::run(&command),
         Command::Scan(command) => scan::run(&command),

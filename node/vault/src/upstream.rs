@@ -120,7 +120,10 @@ impl Vault {
         for event in events {
             let blinds = match self.upstream_event(event.leaf)? {
                 Some(known) => together(&known.blinds, &event.blinds),
-                None => event.blinds.clone(),
+                None => {
+                    Self::stage_unoutlined(write, event.leaf);
+                    event.blinds.clone()
+                }
             };
             let (body, proofs) = (event.event.clone(), event.proofs.clone());
             let message = EventMessage { event: body, proofs, blinds };
@@ -133,6 +136,7 @@ impl Vault {
                 attests: record.attests.map(|certificate| certificate.0.to_vec()),
             };
             write.put(&key(UPSTREAM_RECORD, &record.record.0), &message.encode_to_vec());
+            Self::stage_unread(write, &record.record);
             if let Some(certificate) = &record.attests {
                 write.put(&[&key(ATTESTS, &certificate.0)[..], &record.record.0].concat(), &[]);
             }

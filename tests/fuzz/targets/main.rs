@@ -16,6 +16,7 @@ mod labels;
 mod ledger;
 mod network;
 mod reading;
+mod recalls;
 mod records;
 mod seeds;
 mod transfers;

@@ -66,5 +66,6 @@ pub(super) fn row(lot: LotView) -> pb::LotRow {
         certificate: lot.certificate.map(|record| record.0.to_vec()).unwrap_or_default(),
         from: lot.from,
         at_ms: lot.at_ms,
+        alert: super::genealogy::level(lot.alert),
     }
 }

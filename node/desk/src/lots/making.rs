@@ -283,7 +283,7 @@ fn earliest(lots: &[OpenLot]) -> u64 {
 }
 
 /// What a lot's description says it is.
-pub(super) fn product_of(description: &Opening) -> String {
+pub(crate) fn product_of(description: &Opening) -> String {
     let path = Path::new(PRODUCT).ok();
     match path.and_then(|path| description.fields().get(&path).cloned()) {
         Some(Value::Text(text)) => text,

@@ -11,9 +11,9 @@ use heatmark_vault::{LotState, VaultError};
 use std::sync::Arc;
 use std::time::Duration;
 
-const KG: u64 = 1_000_000;
+pub(super) const KG: u64 = 1_000_000;
 
-fn lot(name: &str, kg: u64, pieces: u64) -> LotPlan {
+pub(super) fn lot(name: &str, kg: u64, pieces: u64) -> LotPlan {
     LotPlan {
         name: name.to_owned(),
         product: "billet".to_owned(),
@@ -23,7 +23,7 @@ fn lot(name: &str, kg: u64, pieces: u64) -> LotPlan {
     }
 }
 
-fn plan(kind: Kind, inputs: &[&str], outputs: Vec<LotPlan>) -> EventPlan {
+pub(super) fn plan(kind: Kind, inputs: &[&str], outputs: Vec<LotPlan>) -> EventPlan {
     EventPlan {
         kind,
         inputs: inputs.iter().map(|name| (*name).to_owned()).collect(),
@@ -36,7 +36,7 @@ fn plan(kind: Kind, inputs: &[&str], outputs: Vec<LotPlan>) -> EventPlan {
     }
 }
 
-fn commission(record: RecordId, outputs: Vec<LotPlan>) -> EventPlan {
+pub(super) fn commission(record: RecordId, outputs: Vec<LotPlan>) -> EventPlan {
     EventPlan { certificate: Some(record), ..plan(Kind::Commission, &[], outputs) }
 }
 
@@ -54,7 +54,7 @@ fn heat(kg: u64) -> CertificateFile {
     }
 }
 
-async fn certified(desk: &Desk, kg: u64) -> RecordId {
+pub(super) async fn certified(desk: &Desk, kg: u64) -> RecordId {
     records_of(&publish(desk, vec![heat(kg)]).await).0[0]
 }
 
