@@ -27,4 +27,5 @@ mod reading;
 mod scenarios;
 mod spine;
 mod town;
+mod transfer;
 mod vault;

@@ -17,6 +17,7 @@ pub(crate) mod chain;
 mod disclosures;
 mod lots;
 mod post;
+mod transfer;
 
 use crate::{
     AlertOn, CertificateFile, Desk, DeskError, DeskParts, PublishEvent, Seed, alert_signing_key,
