@@ -13,7 +13,8 @@ const LIMITS: &str = "standard = 'works standard 7'\nsample = 'heat'\nrounding =
     [[limit]]\nproperty = 'chemistry/C'\nunit = '%'\nmaximum = '0.030'\n";
 const POLICY: &str = "[origin]\nmelt_country = ['DE']\n[[limits]]\nspecification = 'limits.toml'\nas = 'proved'\n\
     [[readings.within]]\nproperty = 'chemistry/Cr'\ntolerance = '0.2 %'\n";
-const ORDER: &str = r#"{"number": "4711", "line": 1, "product": "billet 120 mm", "mass": "3 t", "pieces": 10}"#;
+const ORDER: &str =
+    r#"{"number": "4711", "line": 1, "product": "billet 120 mm", "mass": "3 t", "pieces": 10}"#;
 const READINGS: &str = "property,value,unit,instrument\nchemistry/Cr,16.95,%,PMI-3\n";
 
 async fn until<T>(what: &str, mut answer: impl FnMut() -> Option<T>) -> T {
@@ -76,7 +77,8 @@ async fn a_delivery_is_inspected_asked_about_disposed_of_and_turned_by_an_alert(
         let scan = format!("(01)09506000134352(10){lot}");
         town.command(code, &[&["inspect", &scan, "--home", "forge"], &given[..], more].concat())
     };
-    let inspection = by_scan("B1", 0, &["--report", "b1.html", "--report", "b1.pdf", "--out", "b1.json"]);
+    let inspection =
+        by_scan("B1", 0, &["--report", "b1.html", "--report", "b1.pdf", "--out", "b1.json"]);
     assert_eq!(codes(&inspection), Vec::<String>::new());
     assert_eq!(inspection["lots"][0]["name"], "B1, billet 120 mm");
     let written: Value = serde_json::from_slice(&fs::read(town.path("b1.json")).unwrap()).unwrap();
@@ -106,12 +108,17 @@ async fn a_delivery_is_inspected_asked_about_disposed_of_and_turned_by_an_alert(
     let mill = town.devnet.member("mill").unwrap().to_string();
     assert_eq!(held["asked"]["to"][0], mill.as_str());
     let open = codes(&held);
-    assert!(["claim-missing", "not-proved"].iter().all(|code| open.contains(&(*code).to_owned())), "{open:?}");
+    assert!(
+        ["claim-missing", "not-proved"].iter().all(|code| open.contains(&(*code).to_owned())),
+        "{open:?}"
+    );
     let letter = until("the request never arrived", || {
         let letters = town.command(0, &["post", "list", "--home", "mill"]);
-        let request = letters["arrived"].as_array().unwrap().iter().find(|letter| {
-            letter["name"].as_str().unwrap().starts_with("request-")
-        });
+        let request = letters["arrived"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|letter| letter["name"].as_str().unwrap().starts_with("request-"));
         request.map(|letter| letter["letter"].as_str().unwrap().to_owned())
     })
     .await;
@@ -146,7 +153,8 @@ async fn a_delivery_is_inspected_asked_about_disposed_of_and_turned_by_an_alert(
     let raise = ["alert", "raise", &record, "--level", "recall", "--reason", "mixed heats"];
     town.command(0, &[&raise[..], &["--home", "mill"]].concat());
     let recalled = until("the recall never reached the dock", || {
-        let scan = ["inspect", "(01)09506000134352(10)B1", "--home", "forge", "--policy", "policy.toml"];
+        let scan =
+            ["inspect", "(01)09506000134352(10)B1", "--home", "forge", "--policy", "policy.toml"];
         let ran = town.devnet.program().run(&[&scan[..], &["--json"]].concat()).unwrap();
         let told: Value = serde_json::from_str(&ran.stdout).unwrap();
         (told["verdict"] == "reject").then_some(told)

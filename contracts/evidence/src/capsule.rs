@@ -23,9 +23,7 @@ mod wire;
 pub use acceptance::{Acceptance, Claim, Depth, Limits, Mine};
 pub use assembly::{Frame, Holdings, assemble};
 pub use inspect::inspect;
-pub use verdict::{
-    About, Check, Finding, Made, Outcome, Part, Source, Step, Told, Verdict,
-};
+pub use verdict::{About, Check, Finding, Made, Outcome, Part, Source, Step, Told, Verdict};
 pub use wire::{Capsule, CapsuleEntry, CapsuleEvent, CapsuleRecord, MAX_CAPSULE_BYTES, MAX_EVENTS};
 
 use heatmark_ledger::receipt::ReceiptError;

@@ -122,7 +122,8 @@ impl Certificate {
     /// Whether it records an inspection.
     #[must_use]
     pub fn is_inspection(&self) -> bool {
-        self.form == Form::Heatmark && origin::field(&self.fields, inspection::DISPOSITION).is_some()
+        self.form == Form::Heatmark
+            && origin::field(&self.fields, inspection::DISPOSITION).is_some()
     }
 
     /// What the certificate commissions.

@@ -51,7 +51,10 @@ fn a_file_that_proves_nothing_is_rejected_and_reported() {
     let reports = ["--report", "r.html", "--report", "r.pdf", "--out", "r.json", "--json"];
     let (out, _) = run(dir, 1, &[&INSPECT[..], &reports].concat());
     let told: Value = serde_json::from_str(&out).unwrap();
-    assert_eq!((&told["verdict"], &told["lines"][0]["code"]), (&"reject".into(), &"not-canonical".into()));
+    assert_eq!(
+        (&told["verdict"], &told["lines"][0]["code"]),
+        (&"reject".into(), &"not-canonical".into())
+    );
     assert_eq!(told["lots"][0]["proved"], Value::Null);
     let written: Value = serde_json::from_slice(&fs::read(dir.join("r.json")).unwrap()).unwrap();
     assert_eq!(written, told);
@@ -111,7 +114,8 @@ fn a_decision_against_the_evidence_needs_a_reason() {
     let (_, err) = run(dir, 2, &accept);
     assert!(err.contains("REJECT") && err.contains("give the reason"), "{err}");
     // With one it would be recorded, for which a node has to be there: nothing is written before that.
-    let reasoned = [&accept[..], &["--reason", "seen", "--report", "r.html", "--home", "mill"]].concat();
+    let reasoned =
+        [&accept[..], &["--reason", "seen", "--report", "r.html", "--home", "mill"]].concat();
     run(dir, 2, &reasoned);
     assert!(!dir.join("r.html").exists());
 }

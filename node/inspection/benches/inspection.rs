@@ -20,7 +20,9 @@ mod world;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use heatmark_evidence::capsule::{Mine, Outcome};
-use heatmark_inspection::{Delivery, Demands, Inspection, Order, Parcel, Reading, html, judge, pdf};
+use heatmark_inspection::{
+    Delivery, Demands, Inspection, Order, Parcel, Reading, html, judge, pdf,
+};
 use heatmark_ledger::ids::UnixMillis;
 use heatmark_ledger::receipt::TrustRoot;
 use heatmark_lots::Kind;

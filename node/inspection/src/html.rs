@@ -31,12 +31,16 @@ p.note{font-size:8.5pt;color:#555;margin-top:7mm}\
 /// The inspection as an HTML file.
 #[must_use]
 pub fn html(inspection: &Inspection) -> String {
-    let mut out = String::from("<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n");
+    let mut out =
+        String::from("<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n");
     // Whatever a capsule says, the page loads nothing and runs nothing.
     out.push_str("<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n");
     out.push_str("<meta name=\"viewport\" content=\"width=device-width\">\n");
     let title = format!("Incoming inspection: {}", loud(inspection.stands()));
-    out.push_str(&format!("<title>{}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n", escaped(&title)));
+    out.push_str(&format!(
+        "<title>{}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n",
+        escaped(&title)
+    ));
     for block in blocks(inspection) {
         write(&mut out, &block);
     }

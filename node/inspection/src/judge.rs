@@ -10,7 +10,7 @@ use heatmark_records::{Measured, Path, Said, Value};
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeSet;
 
-use crate::view::{self, Inspection, Input, Line, Lot, Proved, Step, Told, part_word, short};
+use crate::view::{self, Input, Inspection, Line, Lot, Proved, Step, Told, part_word, short};
 use crate::{Demands, Order, Reading, measured, ordered, quantity, words};
 
 /// One capsule of a delivery, judged.
@@ -61,8 +61,7 @@ impl Parcel {
     fn lines(&self) -> Vec<Line> {
         match &self.verdict {
             Err(error) => {
-                let outcome =
-                    if error.cannot_tell() { Outcome::Hold } else { Outcome::Reject };
+                let outcome = if error.cannot_tell() { Outcome::Hold } else { Outcome::Reject };
                 vec![self.line("anchored", outcome, ("capsule", error.code()), error.to_string())]
             }
             Ok(verdict) => {

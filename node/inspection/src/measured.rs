@@ -100,8 +100,7 @@ pub(crate) fn of_lot(parcel: &Parcel, delivery: &Delivery<'_>) -> Vec<Line> {
     for reading in delivery.readings {
         let Some(within) = tolerance(delivery, reading) else { continue };
         let about = reading.property.as_str();
-        let shown =
-            certificates.iter().filter_map(|record| result_at(record, &reading.property));
+        let shown = certificates.iter().filter_map(|record| result_at(record, &reading.property));
         let mut some = false;
         for result in shown {
             some = true;

@@ -1,8 +1,8 @@
 //! An order line as an ERP gives it, TOML or JSON: what was ordered, of which specification, in which condition and size, how much.
 //! Refuses keys that it does not know, and quantities that cannot be compared.
 
-use heatmark_records::{Decimal, Limit, Path};
 use heatmark_records::specification::Combination;
+use heatmark_records::{Decimal, Limit, Path};
 use serde::Deserialize;
 
 use crate::policy::{path, quantity as wrong};
@@ -132,10 +132,7 @@ impl Order {
     }
 }
 
-fn mass(
-    mass: Option<String>,
-    tolerance: Option<String>,
-) -> Result<Option<(u64, u64)>, InputError> {
+fn mass(mass: Option<String>, tolerance: Option<String>) -> Result<Option<(u64, u64)>, InputError> {
     let Some(mass) = mass else {
         return match tolerance {
             None => Ok(None),
@@ -171,8 +168,10 @@ fn limit(path: Path, bounds: (Option<Bound>, Option<Bound>)) -> Result<Limit, In
         (Some((_, unit)), _) | (None, Some((_, unit))) => Some(unit.clone()),
         (None, None) => None,
     };
-    let unit = unit.ok_or_else(|| wrong(&name, "", "limit: give minimum or maximum in one unit"))?;
-    let (minimum, maximum) = (bounds.0.map(|(number, _)| number), bounds.1.map(|(number, _)| number));
+    let unit =
+        unit.ok_or_else(|| wrong(&name, "", "limit: give minimum or maximum in one unit"))?;
+    let (minimum, maximum) =
+        (bounds.0.map(|(number, _)| number), bounds.1.map(|(number, _)| number));
     if let (Some(minimum), Some(maximum)) = (&minimum, &maximum)
         && minimum.cmp_quantity(maximum).is_gt()
     {

@@ -236,8 +236,8 @@ struct Specifications<'l> {
 
 impl Specifications<'_> {
     fn named(&mut self, name: &str) -> Result<Specification, InputError> {
-        let text = (self.load)(name)
-            .map_err(|why| InputError::Missing { name: name.to_owned(), why })?;
+        let text =
+            (self.load)(name).map_err(|why| InputError::Missing { name: name.to_owned(), why })?;
         Specification::parse(&text)
             .map_err(|fault| InputError::Specification { name: name.to_owned(), fault })
     }
@@ -258,7 +258,9 @@ impl Specifications<'_> {
                 return Err(InputError::TooMany(MAX_ENTRIES));
             }
             for name in names {
-                let Value::String(name) = name else { return Err(InputError::Policy(heatmark_evidence::PolicyError::Id)) };
+                let Value::String(name) = name else {
+                    return Err(InputError::Policy(heatmark_evidence::PolicyError::Id));
+                };
                 let id = match name.parse::<Hash>() {
                     Ok(id) => id,
                     Err(_) => self.named(&name)?.id(),

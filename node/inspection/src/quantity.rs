@@ -28,7 +28,8 @@ fn scaled(number: &Decimal, (numerator, denominator): (i128, i128)) -> Option<u6
 /// A number with its unit behind it; the unit may be empty.
 pub(crate) fn split(text: &str) -> (&str, &str) {
     let text = text.trim();
-    let behind = text.trim_start_matches(|c: char| c.is_ascii_digit() || matches!(c, '.' | '-' | '+'));
+    let behind =
+        text.trim_start_matches(|c: char| c.is_ascii_digit() || matches!(c, '.' | '-' | '+'));
     let at = text.len().saturating_sub(behind.len());
     text.split_at_checked(at).map_or((text, ""), |(number, unit)| (number, unit.trim()))
 }
@@ -82,8 +83,7 @@ pub fn value_text(value: &Value) -> String {
         Value::Text(text) => text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect(),
         Value::Moment(moment) => moment.as_str().to_owned(),
         Value::Document(document) => {
-            let digits: String =
-                document.sha256.iter().map(|byte| format!("{byte:02x}")).collect();
+            let digits: String = document.sha256.iter().map(|byte| format!("{byte:02x}")).collect();
             format!("document of {} bytes, SHA-256 {digits}", document.length_bytes)
         }
         Value::Measured(measured) => measured_text(measured),
@@ -157,7 +157,8 @@ mod tests {
         ] {
             assert_eq!(measured_text(&measured(text, unit).unwrap()), expected, "{text}");
         }
-        for (text, unit) in [("0,021", "%"), ("200 HBW", "HRC"), ("", "%"), ("abc", ""), ("1e", "")] {
+        for (text, unit) in [("0,021", "%"), ("200 HBW", "HRC"), ("", "%"), ("abc", ""), ("1e", "")]
+        {
             assert_eq!(measured(text, unit), None, "{text}");
         }
     }

@@ -78,7 +78,8 @@ impl Reading {
 
 /// What separates the columns of a table whose first line names them.
 fn delimiter(first: &str) -> Option<u8> {
-    let begins = |mark| first.trim_start_matches('"').starts_with("property") && first.contains(mark);
+    let begins =
+        |mark| first.trim_start_matches('"').starts_with("property") && first.contains(mark);
     [';', '\t', ','].into_iter().find(|mark| begins(*mark)).and_then(|mark| u8::try_from(mark).ok())
 }
 
@@ -92,8 +93,7 @@ fn table(text: &str, delimiter: u8) -> Result<Vec<Row>, InputError> {
         if rows.len() > MAX_READINGS {
             return Err(InputError::TooMany(MAX_READINGS));
         }
-        let line: Line =
-            row.map_err(|error: csv::Error| InputError::Text(error.to_string()))?;
+        let line: Line = row.map_err(|error: csv::Error| InputError::Text(error.to_string()))?;
         rows.push(line.into());
     }
     Ok(rows)

@@ -41,7 +41,8 @@ impl Inspection {
         if by.trim().is_empty() {
             return Err(DispositionError::Nobody);
         }
-        let fits = |text: &str| text.len() <= MAX_WORDS_BYTES && !text.chars().any(char::is_control);
+        let fits =
+            |text: &str| text.len() <= MAX_WORDS_BYTES && !text.chars().any(char::is_control);
         if !fits(by) || !fits(reason) {
             return Err(DispositionError::Words);
         }
@@ -78,8 +79,7 @@ pub fn record(inspection: &Inspection) -> Option<Vec<u8>> {
         put("order/number", json!(inspection.order));
     }
     for input in &inspection.by {
-        let document =
-            json!({ "sha256": digits(&input.sha256), "length": input.bytes });
+        let document = json!({ "sha256": digits(&input.sha256), "length": input.bytes });
         put(&format!("inspection/{}", input.what), document);
     }
     for (lot, n) in inspection.lots.iter().zip(1..) {

@@ -130,9 +130,8 @@ pub(crate) fn lots(inspection: &Inspection) -> Table {
     let row = |lot: &Lot| {
         let proved = lot.proved.as_ref();
         let certified = proved.map(|proved| thousandths(proved.certified_permille));
-        let as_of = proved.map(|proved| {
-            format!("block {} of {}", proved.height, moment::spoken(proved.time_ms))
-        });
+        let as_of = proved
+            .map(|proved| format!("block {} of {}", proved.height, moment::spoken(proved.time_ms)));
         Row {
             mark: Some(lot.outcome),
             cells: vec![
@@ -190,10 +189,8 @@ fn records(lot: &Lot, proved: &Proved) -> Vec<Block> {
         widths: vec![30, 50, 20],
         rows: proved.history.iter().map(step).collect(),
     };
-    let mut blocks = vec![
-        Block::Heading(format!("Where {} comes from", lot.title())),
-        Block::Table(history),
-    ];
+    let mut blocks =
+        vec![Block::Heading(format!("Where {} comes from", lot.title())), Block::Table(history)];
     for record in &proved.records {
         let title = format!(
             "{} of {} ({}, {})",

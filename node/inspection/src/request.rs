@@ -34,7 +34,11 @@ pub struct Request {
 
 /// Writes the letter; none where nothing is missing.
 #[must_use]
-pub fn request(inspection: &Inspection, demands: &Demands, own: Option<&[u8; 32]>) -> Option<Request> {
+pub fn request(
+    inspection: &Inspection,
+    demands: &Demands,
+    own: Option<&[u8; 32]>,
+) -> Option<Request> {
     let mut text = String::from("Request for evidence\n====================\n\n");
     let mut suppliers = BTreeSet::new();
     let mut some = false;
@@ -74,9 +78,7 @@ pub fn request(inspection: &Inspection, demands: &Demands, own: Option<&[u8; 32]
 
 fn wanted<'i>(inspection: &'i Inspection, lot: &Lot) -> Vec<&'i Line> {
     let asked = |line: &&Line| {
-        line.lot == lot.file
-            && line.outcome == Outcome::Hold
-            && !NOT_ASKED.contains(&line.code)
+        line.lot == lot.file && line.outcome == Outcome::Hold && !NOT_ASKED.contains(&line.code)
     };
     inspection.lines.iter().filter(asked).collect()
 }

@@ -2,9 +2,9 @@
 
 use heatmark_evidence::capsule::Outcome;
 
+use crate::moment;
 use crate::report::{found, is_hidden, named};
 use crate::view::{Inspection, Line, loud};
-use crate::moment;
 
 /// The inspection in plain text. Lines that are in order are one line each.
 #[must_use]

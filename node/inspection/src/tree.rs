@@ -48,7 +48,9 @@ fn value(tree: &Json) -> Option<Value> {
         Json::List(items) => Value::Array(items.iter().filter_map(value).collect()),
         Json::Object(entries) => {
             let entries = entries.iter();
-            Value::Table(entries.filter_map(|(name, of)| Some((name.clone(), value(of)?))).collect())
+            Value::Table(
+                entries.filter_map(|(name, of)| Some((name.clone(), value(of)?))).collect(),
+            )
         }
     })
 }

@@ -129,11 +129,7 @@ pub(crate) fn of(code: &str) -> Words {
 
 #[cfg(test)]
 mod tests {
-    #![allow(
-        clippy::unwrap_used,
-        clippy::arithmetic_side_effects,
-        reason = "tests fail loudly"
-    )]
+    #![allow(clippy::unwrap_used, clippy::arithmetic_side_effects, reason = "tests fail loudly")]
 
     use super::*;
 
@@ -142,9 +138,20 @@ mod tests {
         let text = include_str!("../../../proto/README.md");
         let section = text.split("\n## 12.").nth(1).unwrap();
         let rows = section.lines().filter(|line| {
-            ["| anchored |", "| sealed |", "| balanced |", "| mine |", "| origin |", "| conforming |", "| attested |", "| clear |", "| ordered |", "| measured |"]
-                .iter()
-                .any(|start| line.starts_with(start))
+            [
+                "| anchored |",
+                "| sealed |",
+                "| balanced |",
+                "| mine |",
+                "| origin |",
+                "| conforming |",
+                "| attested |",
+                "| clear |",
+                "| ordered |",
+                "| measured |",
+            ]
+            .iter()
+            .any(|start| line.starts_with(start))
         });
         let mut codes = Vec::new();
         for row in rows {

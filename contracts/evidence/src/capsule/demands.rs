@@ -1,8 +1,8 @@
 //! What the receiver demands of the lot: that it is the one received, is certified and traced as far as asked, and that nothing
 //! stands against it as of a header that is new enough.
 
-use heatmark_ledger::messages::AlertLevel;
 use heatmark_ledger::LeafIndex;
+use heatmark_ledger::messages::AlertLevel;
 use heatmark_lots::{Kind, LotError, OpenLot, SerialProof};
 
 use super::acceptance::{Acceptance, Depth, Mine};

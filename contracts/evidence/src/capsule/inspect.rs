@@ -65,7 +65,8 @@ pub fn inspect(
 fn words(check: Check, evidence: &Evidence, events: usize, sources: usize) -> String {
     match check {
         Check::Anchored => {
-            let (height, records) = (evidence.header.height, count(evidence.records.len(), "record"));
+            let (height, records) =
+                (evidence.header.height, count(evidence.records.len(), "record"));
             format!("{} and {records}, as of block {height}", count(events, "event"))
         }
         Check::Sealed => format!("every seal of {} is its lot's", count(events, "event")),

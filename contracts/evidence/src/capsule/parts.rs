@@ -77,7 +77,8 @@ impl Evidence {
             if parts.part(record).is_none() {
                 let place = (about(), "record-unreached");
                 notes.add(Check::Anchored, self.surplus(), place, String::new());
-            } else if !record.anchored && parts.named.get(&record.record) != Some(&record.issuer.member)
+            } else if !record.anchored
+                && parts.named.get(&record.record) != Some(&record.issuer.member)
             {
                 // Where an input is missing, the event that names it first may be, too.
                 let place = (about(), "not-the-issuer");

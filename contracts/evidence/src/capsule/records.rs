@@ -15,9 +15,9 @@ use super::entries::Entries;
 use super::events::{check_inclusion, read};
 use super::{CapsuleError, CapsuleRecord};
 use crate::bundle::Telling;
-use crate::{Conformity, Party};
 use crate::disclosure::context;
 use crate::grounds::read_batch;
+use crate::{Conformity, Party};
 
 /// What is wrong with which record.
 type Faults = Vec<(RecordId, &'static str)>;

@@ -113,9 +113,7 @@ impl Demands<'_> {
                 // Proofs of limits that nobody asks for do no harm: they were made for the first buyer.
                 Shortfall::Specification if !policy.takes_proofs() => continue,
                 Shortfall::Specification => (Check::Conforming, Outcome::Hold, "specification"),
-                Shortfall::Attestation { why, .. } => {
-                    (Check::Attested, Outcome::Hold, why.code())
-                }
+                Shortfall::Attestation { why, .. } => (Check::Attested, Outcome::Hold, why.code()),
                 Shortfall::Alone => (Check::Attested, Outcome::Hold, "not-attested"),
             };
             let place = (About::Record(record.record), code);

@@ -45,8 +45,7 @@ fn judged(world: &World, lot: &Held, terms: &str) -> (Outcome, Vec<&'static str>
 fn judge(world: &World, capsule: &Capsule, terms: &str) -> (Outcome, Vec<&'static str>) {
     let policy = format!("[[require]]\nproperty = 'chemistry/C'\nas = 'attested'\n{terms}");
     let policy = Some(Policy::parse(&policy).unwrap());
-    let verdict =
-        world.inspect_by(capsule, &Acceptance { policy, ..world.acceptance() }).unwrap();
+    let verdict = world.inspect_by(capsule, &Acceptance { policy, ..world.acceptance() }).unwrap();
     let attested = verdict.findings.iter().filter(|f| f.check == Check::Attested);
     assert!(attested.clone().all(|f| !f.evidence.is_empty()), "every finding tells its evidence");
     (verdict.outcome(), verdict.codes())
@@ -165,7 +164,6 @@ fn what_calls_itself_an_attestation_and_was_commissioned_is_no_certificate() {
     let mut capsule = world.capsule(&lots[0]);
     capsule.records.retain(|record| record.record == id);
     capsule.events.retain(|event| event.leaf == lots[0].at.0);
-    let verdict =
-        world.inspect_by(&capsule, &Acceptance { policy, ..world.acceptance() }).unwrap();
+    let verdict = world.inspect_by(&capsule, &Acceptance { policy, ..world.acceptance() }).unwrap();
     assert_eq!((verdict.outcome(), verdict.codes()), hold("not-attested"));
 }

@@ -1,7 +1,9 @@
 //! Limits that certificates have to keep, in capsules: by their shown values or by proof; depth, disclosers, and descriptions that
 //! only an event vouches for.
 
-use heatmark_evidence::capsule::{Acceptance, Capsule, CapsuleRecord, Depth, Limits, Outcome, Part};
+use heatmark_evidence::capsule::{
+    Acceptance, Capsule, CapsuleRecord, Depth, Limits, Outcome, Part,
+};
 use heatmark_lots::{Event, Kind, OpenLot, Terms};
 use heatmark_records::{Fields, Heading, Opening, Secret, Specification, Value};
 
@@ -17,8 +19,7 @@ type Judged = (Outcome, Vec<&'static str>);
 fn judged(world: &World, capsule: &Capsule, text: &str, shown: bool) -> Judged {
     let specification = Specification::parse(text).unwrap();
     let limits = vec![Limits { specification, shown }];
-    let verdict =
-        world.inspect_by(capsule, &Acceptance { limits, ..world.acceptance() }).unwrap();
+    let verdict = world.inspect_by(capsule, &Acceptance { limits, ..world.acceptance() }).unwrap();
     (verdict.outcome(), verdict.codes())
 }
 

@@ -13,11 +13,7 @@ use crate::{Commitment, Committed, Decimal, Limit, Measured};
 ///
 /// # Errors
 /// Why they do not, or cannot be compared.
-pub fn compare(
-    limit: &Limit,
-    rounding: Rounding,
-    results: &[&Measured],
-) -> Result<(), Unprovable> {
+pub fn compare(limit: &Limit, rounding: Rounding, results: &[&Measured]) -> Result<(), Unprovable> {
     if results.len() != limit.of.paths().count() {
         return Err(Unprovable::Absent);
     }

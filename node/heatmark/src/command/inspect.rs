@@ -221,7 +221,8 @@ impl Given {
             }
             _ => Demands::default(),
         };
-        let of = |path: &Option<PathBuf>, error| unfit(path.as_deref().unwrap_or(Path::new("")), &error);
+        let of =
+            |path: &Option<PathBuf>, error| unfit(path.as_deref().unwrap_or(Path::new("")), &error);
         let label = command.serial_proof.as_deref();
         Ok(Self {
             order: order.map_err(|error| of(&command.order, error))?,
@@ -288,7 +289,9 @@ fn draw(
 }
 
 fn unprinted(error: &ReportError) -> Failure {
-    Failure::input("the report could not be made").because(error).next("give another --font, or take .html")
+    Failure::input("the report could not be made")
+        .because(error)
+        .next("give another --font, or take .html")
 }
 
 /// The inspector's clock.

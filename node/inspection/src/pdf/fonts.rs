@@ -50,7 +50,11 @@ impl<'f> Fonts<'f> {
         let own = |bytes| Face::new(bytes).ok_or(ReportError::Pdf);
         let given = further.iter().zip(1..);
         let given = given.map(|(bytes, n)| Face::new(bytes).ok_or(ReportError::Font(n)));
-        Ok(Self { regular: own(REGULAR)?, bold: own(BOLD)?, further: given.collect::<Result<_, _>>()? })
+        Ok(Self {
+            regular: own(REGULAR)?,
+            bold: own(BOLD)?,
+            further: given.collect::<Result<_, _>>()?,
+        })
     }
 
     /// The first font that has a character.

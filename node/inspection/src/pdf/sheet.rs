@@ -153,7 +153,13 @@ impl<'f> Sheet<'f> {
         let right = WIDTH - MARGIN;
         self.page.push(Mark::Box { left: MARGIN, top, right, bottom, colour: SHADE });
         let stripe = MARGIN + 5.0;
-        self.page.push(Mark::Box { left: MARGIN, top, right: stripe, bottom, colour: style.colour });
+        self.page.push(Mark::Box {
+            left: MARGIN,
+            top,
+            right: stripe,
+            bottom,
+            colour: style.colour,
+        });
         self.y += 7.0;
         for line in lines {
             self.line(MARGIN + 16.0, line, style);
@@ -167,12 +173,14 @@ impl<'f> Sheet<'f> {
         let style = Style { colour: GREY, ..CELL };
         let names = facts.iter().map(|(name, _)| self.fonts.width(name, CELL.size, false));
         let widest = names.fold(70.0_f32, f32::max).min(190.0);
-        let columns = [(MARGIN, widest), (MARGIN + widest + 12.0, WIDTH - MARGIN * 2.0 - widest - 12.0)];
+        let columns =
+            [(MARGIN, widest), (MARGIN + widest + 12.0, WIDTH - MARGIN * 2.0 - widest - 12.0)];
         for (name, value) in facts {
             let cells = [(name, style), (value, CELL)];
-            let cells = cells.into_iter().zip(columns).map(|((text, style), (x, width))| {
-                (x, self.wrap(text, style, width), style)
-            });
+            let cells = cells
+                .into_iter()
+                .zip(columns)
+                .map(|((text, style), (x, width))| (x, self.wrap(text, style, width), style));
             let cells: Vec<Cell> = cells.collect();
             self.cells(&cells, None);
             self.y += 1.5;
@@ -193,7 +201,8 @@ impl<'f> Sheet<'f> {
     }
 
     fn row(&self, row: &Row, columns: &[(f32, f32)]) -> Vec<Cell> {
-        let mut marked = row.mark.map(|outcome| Style { bold: true, colour: colour(outcome), ..CELL });
+        let mut marked =
+            row.mark.map(|outcome| Style { bold: true, colour: colour(outcome), ..CELL });
         let cells = row.cells.iter().zip(columns);
         let cells = cells.map(|(text, (x, width))| {
             let style = marked.take().unwrap_or(CELL);

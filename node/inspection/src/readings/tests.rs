@@ -1,8 +1,4 @@
-#![allow(
-    clippy::unwrap_used,
-    clippy::arithmetic_side_effects,
-    reason = "tests fail loudly"
-)]
+#![allow(clippy::unwrap_used, clippy::arithmetic_side_effects, reason = "tests fail loudly")]
 
 use super::*;
 
@@ -22,7 +18,8 @@ fn readings_are_the_same_in_every_form() {
                 [[reading]]\nproperty = 'mechanical/HBW'\nvalue = '195 HBW'\n";
     let json = r#"{"reading": [{"property": "chemistry/Cr", "value": 16.9, "unit": "%", "instrument": "PMI-3"},
                   {"property": "mechanical/HBW", "value": 195, "unit": "HBW"}]}"#;
-    let csv = "property;value;unit;instrument\nchemistry/Cr;16.9;%;PMI-3\nmechanical/HBW;195;HBW;\n";
+    let csv =
+        "property;value;unit;instrument\nchemistry/Cr;16.9;%;PMI-3\nmechanical/HBW;195;HBW;\n";
     let commas = "\u{feff}property,value,unit,instrument\nchemistry/Cr,16.9,%,PMI-3\nmechanical/HBW,195 HBW,,\n";
     for text in [toml, json, csv, commas] {
         assert_eq!(told(text), expected, "{text}");

@@ -43,14 +43,8 @@ fn what_is_as_ordered_certified_and_measured_is_accepted_line_by_line() {
         let lines = inspection.lines.iter().filter(|line| line.check == "ordered");
         lines.map(|line| line.about.as_str()).collect()
     };
-    let expected = [
-        "product",
-        "condition",
-        "specification",
-        "product/shape/Diameter",
-        "mass",
-        "pieces",
-    ];
+    let expected =
+        ["product", "condition", "specification", "product/shape/Diameter", "mass", "pieces"];
     assert_eq!(ordered, expected);
     assert!(inspection.lines.iter().all(|line| !line.words.is_empty() && line.next.is_empty()));
     assert!(inspection.lines.iter().filter(|line| line.check == "measured").count() > 1);
@@ -80,7 +74,8 @@ fn what_differs_from_the_order_is_refused() {
 #[test]
 fn what_the_capsule_does_not_show_holds() {
     let mut dock = Dock::billets();
-    let hidden = ["product/name", "product/condition", "product/standard", "product/shape/Diameter"];
+    let hidden =
+        ["product/name", "product/condition", "product/standard", "product/shape/Diameter"];
     dock.leave_out(&hidden);
     let inspection = dock.inspect(ORDER, "", "");
     let codes: Vec<&str> = inspection.open().map(|line| line.code).collect();

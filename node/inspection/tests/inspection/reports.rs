@@ -24,7 +24,16 @@ fn the_erp_is_told_everything_under_names_that_stay() {
         value.as_object().unwrap().keys().cloned().collect()
     };
     let expected = [
-        "schema", "verdict", "stands", "at", "order", "by", "lots", "lines", "readings", "disposition",
+        "schema",
+        "verdict",
+        "stands",
+        "at",
+        "order",
+        "by",
+        "lots",
+        "lines",
+        "readings",
+        "disposition",
     ];
     assert_eq!(names(&told), expected);
     assert_eq!(told["schema"], "heatmark/inspection/1");

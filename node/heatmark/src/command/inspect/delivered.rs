@@ -30,8 +30,11 @@ impl Delivered {
     /// Reads files, and looks up what was scanned.
     pub(super) fn find(command: &Inspected, demands: &Demands) -> Result<Self, Failure> {
         if command.delivered.len() > MAX_CAPSULES {
-            return Err(Failure::input(format!("{} are inspected at once", command.delivered.len()))
-                .because(format!("at most {MAX_CAPSULES} capsules are one delivery")));
+            return Err(Failure::input(format!(
+                "{} are inspected at once",
+                command.delivered.len()
+            ))
+            .because(format!("at most {MAX_CAPSULES} capsules are one delivery")));
         }
         let trust = match &command.trust {
             Some(path) => trust_root(path)?.1,
@@ -99,8 +102,9 @@ impl Delivered {
             }
         })?;
         let capsule = found.ok_or_else(|| {
-            Failure::no(format!("no one lot of this node is called {}", names.join(" or ")))
-                .next("`heatmark lot list` shows them; name the capsule's file for goods on their way")
+            Failure::no(format!("no one lot of this node is called {}", names.join(" or "))).next(
+                "`heatmark lot list` shows them; name the capsule's file for goods on their way",
+            )
         })?;
         let (name, bytes) = capsule;
         self.add(&name, bytes);
@@ -122,7 +126,9 @@ impl Delivered {
             None => Ok(()),
             Some(hash) => Err(Failure::no("the label names another capsule than these files")
                 .because(format!("none of them has the hash {}", digits(hash)))
-                .next("keep the goods apart; ask the supplier for the capsule that the label names")),
+                .next(
+                    "keep the goods apart; ask the supplier for the capsule that the label names",
+                )),
         }
     }
 }
