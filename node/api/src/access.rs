@@ -33,6 +33,8 @@ const METHODS: &[(&str, Need)] = &[
     ("/heatmark.desk.v1.DeskService/Disclose", Need::Role(Role::Inspect)),
     ("/heatmark.desk.v1.DeskService/MakeLots", Need::Role(Role::Publish)),
     ("/heatmark.desk.v1.DeskService/ListLots", Need::Any),
+    ("/heatmark.desk.v1.DeskService/KeepSerials", Need::Role(Role::Publish)),
+    ("/heatmark.desk.v1.DeskService/ProveSerial", Need::Role(Role::Inspect)),
     ("/heatmark.desk.v1.DeskService/SendLetter", Need::Role(Role::Inspect)),
     ("/heatmark.desk.v1.DeskService/ListLetters", Need::Role(Role::Inspect)),
     ("/heatmark.desk.v1.DeskService/GetLetter", Need::Role(Role::Inspect)),

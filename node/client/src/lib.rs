@@ -32,7 +32,9 @@ pub use heatmark_proto::desk::v1::{
     Tolerance,
 };
 pub use ledger::{Accusation, LedgerClient, Proven, ReceiptOf, VerifiedHeader};
-pub use lots::{LotEvent, LotRow, LotState, MakeLotsRequest, NewLot};
+pub use lots::{
+    LotEvent, LotQuantity, LotRow, LotState, MakeLotsRequest, NewLot, ProcessField,
+};
 pub use post::LetterRow;
 pub use vault::{BackupEnd, Entry, Log, Operator, OperatorRole};
 

@@ -37,7 +37,10 @@ pub use disclosing::{Disclose, Limits, batch_proof};
 pub use error::DeskError;
 pub use keeping::BackupPiece;
 pub use keys::{Seed, alert_signing_key};
-pub use lots::{EventPlan, LotEventMade, LotPlan, LotView};
+pub use lots::{
+    EventPlan, LotEventMade, LotPlan, LotView, NewSerials, Quantity, SerialsView,
+    WEIGHING_PERMILLE, process_fields,
+};
 pub use post::{Carrier, MAX_LETTER_FILE_BYTES, MAX_LETTER_NAME_BYTES};
 pub use publish::{CertificateFile, MAX_FILE_NAME_BYTES, PublishEvent, RECORDS_PER_ANCHOR};
 pub use submission::Committed;

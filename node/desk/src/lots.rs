@@ -8,10 +8,15 @@
 //!                    resume: again after a crash ◀─────────────────┴─▶ window over: lots are free again
 //! ```
 
+mod becoming;
 mod making;
+mod plan;
+mod serials;
 
 use making::Made;
-pub use making::{EventPlan, LotPlan};
+pub use making::process_fields;
+pub use plan::{EventPlan, LotPlan, NewSerials, Quantity, WEIGHING_PERMILLE};
+pub use serials::SerialsView;
 
 use crate::submission::{Committed, Signed};
 use crate::{Desk, DeskError, blocking};
@@ -68,6 +73,14 @@ pub struct LotView {
     pub from: Vec<String>,
     /// When it was made, in milliseconds since 1970.
     pub at_ms: u64,
+    /// What it became, by name: the lot that it is now under another name or seal, else the lots that were made of it.
+    pub became: Vec<String>,
+    /// The kind of event that used it.
+    pub used_by: Option<&'static str>,
+    /// The process record of the event that made it: fields by name.
+    pub process: Vec<(String, String)>,
+    /// Its serials, where it was asked for by name.
+    pub serials: Option<SerialsView>,
 }
 
 impl std::fmt::Debug for LotView {
@@ -133,7 +146,8 @@ impl Desk {
         let desk = self.clone();
         blocking(move || {
             let row = desk.parts.vault.lot_named(&name)?.ok_or(VaultError::UnknownLot)?;
-            desk.view(&row)
+            let view = desk.view(&row)?;
+            Ok(LotView { serials: desk.serials_view(&row)?, ..view })
         })
         .await
     }
@@ -147,6 +161,8 @@ impl Desk {
         for input in &event.inputs {
             from.extend(self.parts.vault.lot(input)?.map(|lot| lot.name));
         }
+        let (used_by, became) = self.became(row)?;
+        let process = self.parts.vault.process(&row.event)?;
         Ok(LotView {
             hash: row.hash,
             name: row.name.clone(),
@@ -160,6 +176,10 @@ impl Desk {
             certificate: event.origin,
             from,
             at_ms: row.at_ms,
+            became,
+            used_by,
+            process: process.as_ref().map(process_fields).unwrap_or_default(),
+            serials: None,
         })
     }
 

@@ -16,6 +16,7 @@ mod beside;
 pub(crate) mod chain;
 mod disclosures;
 mod lots;
+mod lots_kinds;
 mod post;
 
 use crate::{

@@ -34,7 +34,10 @@ mod writing;
 pub use backup::BackupSummary;
 pub use deeds::{Actor, Deed, LogEntry, LogHead, MAX_NAME_CHARS};
 pub use errors::{RestoreError, VaultError};
-pub use lots::{LotEventRow, LotRow, LotState, MAX_LOT_NAME_BYTES, NewLot};
+pub use lots::{
+    Beside, Captured, LotEventRow, LotRow, LotState, MAX_LOT_NAME_BYTES, NewLot, NewSerialTree,
+    Part, Parts, SerialTreeRow,
+};
 pub use operators::{Admitted, MAX_OPERATORS, Operator, Role};
 pub use post::{Arrival, ArrivedLetter, LetterRow, MAX_WAITING_BYTES, MAX_WAITING_LETTERS};
 pub use restore::{Restored, check_backup, restore};

@@ -10,11 +10,19 @@
 //! | `e` event digest | an event, its proofs, its envelope and its place on the log | master |
 //! | `b` event digest | nothing; there while the event's place on the log is not known | master |
 //! | `h` record id | digest of the event that commissioned the certificate's material | master |
+//! | `B`, `P`, `S`, `N`, `I` | what is kept with an event, serials: see `beside`, `serials` | master |
 //!
 //! Lots and events are opaque here: `heatmark-lots` makes and reads them.
 
+pub(crate) mod beside;
+mod names;
+pub(crate) mod serials;
 #[cfg(test)]
 mod tests;
+
+pub use beside::{Beside, Captured, Part, Parts};
+pub use names::MAX_LOT_NAME_BYTES;
+pub use serials::{NewSerialTree, SerialTreeRow};
 
 use heatmark_records::RecordId;
 use prost::Message;
@@ -22,8 +30,9 @@ use zeroize::Zeroizing;
 
 use crate::rows::hash32;
 use crate::vault::key;
-use crate::writing::{Writing, now_ms};
-use crate::{Actor, Deed, FileDigest, Vault, VaultError};
+use crate::writing::now_ms;
+use names::Naming;
+use crate::{Actor, Deed, Vault, VaultError};
 
 const SEAL_INDEX: &[u8] = b".seal";
 pub(crate) const LOT: u8 = b't';
@@ -31,9 +40,6 @@ pub(crate) const NAME: u8 = b'g';
 pub(crate) const EVENT: u8 = b'e';
 pub(crate) const WAITING: u8 = b'b';
 pub(crate) const COMMISSIONED: u8 = b'h';
-
-/// Longest name of a lot, in bytes.
-pub const MAX_LOT_NAME_BYTES: usize = 128;
 
 /// What became of a lot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,7 +92,7 @@ impl std::fmt::Debug for LotRow {
 pub struct NewLot {
     /// Its hash.
     pub hash: [u8; 32],
-    /// What people call it: 1 to 128 bytes, of no other lot here.
+    /// What people call it: 1 to 128 bytes, of no other lot here but one that the event uses or takes out.
     pub name: String,
     /// Its opening, encoded.
     pub open: Zeroizing<Vec<u8>>,
@@ -155,6 +161,9 @@ struct LotMessage {
     used: bool,
     #[prost(uint64, tag = "10")]
     at_ms: u64,
+    /// The lot that bore its name before.
+    #[prost(bytes = "vec", optional, tag = "30")]
+    bore_name: Option<Vec<u8>>,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -226,6 +235,20 @@ impl Vault {
         event: &LotEventRow,
         lots: &[NewLot],
     ) -> Result<(), VaultError> {
+        self.put_event_with(by, event, lots, &Beside::default())
+    }
+
+    /// As [`Vault::put_event`], with what is kept beside the event.
+    ///
+    /// # Errors
+    /// As [`Vault::put_event`].
+    pub fn put_event_with(
+        &self,
+        by: &Actor,
+        event: &LotEventRow,
+        lots: &[NewLot],
+        beside: &Beside,
+    ) -> Result<(), VaultError> {
         let mut write = self.begin()?;
         if let Some(record) = &event.origin {
             let place = key(COMMISSIONED, &record.0);
@@ -245,13 +268,10 @@ impl Vault {
             let used = LotMessage { used_by: Some(event.digest.to_vec()), ..lot };
             write.put(&key(LOT, hash), &used.encode_to_vec());
         }
-        let mut names = std::collections::BTreeSet::new();
+        let givers = [event.inputs.as_slice(), beside.heirs.as_slice()];
+        let mut naming = Naming::new(&givers);
         for lot in lots {
-            let place = self.name_place(&lot.name)?;
-            if !names.insert(lot.name.as_str()) || self.get(&place)?.is_some() {
-                return Err(VaultError::LotNameTaken(lot.name.clone()));
-            }
-            write.put(&place, &lot.hash);
+            let before = self.give_name(&mut write, &mut naming, (&lot.name, &lot.hash))?;
             let message = LotMessage {
                 name: lot.name.clone(),
                 open: lot.open.to_vec(),
@@ -261,11 +281,13 @@ impl Vault {
                 output: lot.output,
                 at_ms: now_ms(),
                 ..LotMessage::default()
-            };
+            }
+            .named_after(before);
             write.put(&key(LOT, &lot.hash), &Zeroizing::new(message.encode_to_vec()));
         }
         write.put(&key(EVENT, &event.digest), &message_of(event).encode_to_vec());
         write.put(&key(WAITING, &event.digest), &[]);
+        self.put_beside(&mut write, &event.digest, beside)?;
         write.note(by, Deed::LotEvent, Some(event.digest), u64::from(event.kind));
         write.commit()
     }
@@ -330,17 +352,10 @@ impl Vault {
         if let Some(record) = &event.origin {
             write.delete(&key(COMMISSIONED, &record.0));
         }
+        self.forget_beside(&mut write, digest)?;
         write.delete(&key(EVENT, digest));
         write.delete(&key(WAITING, digest));
         write.commit()
-    }
-
-    fn forget_lot(&self, write: &mut Writing<'_>, hash: &[u8; 32]) -> Result<(), VaultError> {
-        if let Some(lot) = self.lot_message(hash)? {
-            write.delete(&self.name_place(&lot.name)?);
-            write.delete(&key(LOT, hash));
-        }
-        Ok(())
     }
 
     /// An event by its digest.
@@ -393,18 +408,6 @@ impl Vault {
         let lot = self.get(&key(LOT, hash))?;
         lot.map(|lot| LotMessage::decode(lot.as_slice()).map_err(|_| VaultError::Damaged))
             .transpose()
-    }
-
-    fn name_place(&self, name: &str) -> Result<Vec<u8>, VaultError> {
-        let plain = !name.is_empty()
-            && name.len() <= MAX_LOT_NAME_BYTES
-            && name.trim() == name
-            && !name.chars().any(char::is_control);
-        if !plain {
-            return Err(VaultError::LotName);
-        }
-        let what = heatmark_merkle::tag::preimage("lot-name", &[name.as_bytes()]);
-        Ok(key(NAME, &self.master.file_index(&FileDigest::of(&what))))
     }
 }
 

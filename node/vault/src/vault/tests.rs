@@ -513,9 +513,11 @@ fn no_two_kinds_of_values_share_a_place() {
     use crate::{lots, post};
     let records = [OPENING, CROWN, ROW, PRIVATE, PENDING, DUE, SUBMISSION, REASON, LOG, OPERATOR];
     let more = [DATA_KEY, FILE, AGREED, SUPERSEDED];
+    let serials = [lots::serials::TREE, lots::serials::BRANCH, lots::serials::PLACE];
+    let besides = [lots::beside::BESIDE, lots::beside::PARTS];
     let lots = [lots::LOT, lots::NAME, lots::EVENT, lots::WAITING, lots::COMMISSIONED];
     let letters = [post::SENT, post::SENT_CONTENT, post::ARRIVED, post::ARRIVED_CONTENT];
-    let mut all = [&records[..], &more, &lots, &letters].concat();
+    let mut all = [&records[..], &more, &lots, &besides, &serials, &letters].concat();
     let count = all.len();
     all.sort_unstable();
     all.dedup();
