@@ -8,6 +8,7 @@
 //! ```
 
 mod acceptance;
+mod assembly;
 mod demands;
 mod entries;
 mod events;
@@ -18,6 +19,7 @@ mod verdict;
 mod wire;
 
 pub use acceptance::{Acceptance, Claim, Mine};
+pub use assembly::{Frame, Holdings, assemble};
 pub use inspect::inspect;
 pub use verdict::{About, Check, Finding, Outcome, Source, Step, Verdict};
 pub use wire::{Capsule, CapsuleEntry, CapsuleEvent, CapsuleRecord, MAX_CAPSULE_BYTES, MAX_EVENTS};

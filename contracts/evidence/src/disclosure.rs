@@ -4,6 +4,8 @@
 use ed25519_dalek::SigningKey;
 use heatmark_ledger::ids::{KeyId, MemberId, NetworkId, UnixMillis};
 use heatmark_ledger::keys::{PublicKey, sign};
+use heatmark_ledger::messages as pb;
+use heatmark_ledger::wire::{MAX_RECEIPT_BYTES, decode as wire_of};
 use heatmark_merkle::{Hash, tag};
 use heatmark_records::conformance::{ProveError, Prover};
 use heatmark_records::{
@@ -13,6 +15,7 @@ use prost::Message as _;
 use rand_core::CryptoRng;
 use std::collections::BTreeMap;
 
+use crate::capsule::CapsuleRecord;
 use crate::grounds::preimage;
 use crate::{DisclosureError, wire};
 
@@ -132,6 +135,41 @@ impl<'a> Draft<'a> {
         Ok(())
     }
 
+    /// Tells of a path what can be told without its numbers, unless it is shown already; nothing where it cannot be shown that
+    /// the record says nothing of it.
+    ///
+    /// # Errors
+    /// What is wrong with the record.
+    pub fn commit_to(&mut self, path: &Path) -> Result<(), RecordError> {
+        if self.fields.contains_key(path) {
+            return Ok(());
+        }
+        match self.tree.show_committed(path) {
+            Ok(proof) => drop(self.fields.insert(path.clone(), proof)),
+            Err(RecordError::SlotTaken) => {}
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    /// The same as a part of a capsule, from the record's anchor: without signature, since the log and the capsule say whose it is.
+    #[must_use]
+    pub fn for_capsule(self, signer: &KeyId, anchor: CapsuleRecord) -> CapsuleRecord {
+        let proved = self.specification.is_some();
+        let some = |bytes: Vec<u8>| if proved { bytes } else { Vec::new() };
+        CapsuleRecord {
+            record: self.tree.id().0.to_vec(),
+            head: self.opening.head().encode(),
+            fields: self.fields.values().map(FieldProof::encode).collect(),
+            receiver: some(self.receiver.to_vec()),
+            discloser: some(signer.to_vec()),
+            purpose: if proved { self.purpose } else { String::new() },
+            specification: self.specification.map(|s| s.text().to_owned()).unwrap_or_default(),
+            proofs: self.proofs,
+            ..anchor
+        }
+    }
+
     /// Whether nothing is shown or proved yet.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -222,6 +260,32 @@ impl Disclosure {
             signature,
             signed,
         })
+    }
+
+    /// What it discloses as a part of a capsule. The record's own limits stay behind: they cannot be passed on.
+    #[must_use]
+    pub fn for_capsule(&self, signer: &KeyId) -> Option<CapsuleRecord> {
+        let receipt: pb::Receipt = wire_of(&self.chain.receipt, MAX_RECEIPT_BYTES).ok()?;
+        let text = self.specification.as_ref();
+        let passes = |text: &&String| Specification::parse(text).is_ok_and(|s| !s.own_limits);
+        let specification = text.filter(passes).cloned().unwrap_or_default();
+        let mut record = CapsuleRecord {
+            record: self.record.0.to_vec(),
+            head: self.head.encode(),
+            batch: self.chain.batch.clone(),
+            transaction: receipt.transaction,
+            leaf: receipt.leaf_index,
+            fields: self.fields.iter().map(FieldProof::encode).collect(),
+            ..CapsuleRecord::default()
+        };
+        if !specification.is_empty() {
+            record.specification = specification;
+            record.proofs.clone_from(&self.proofs);
+            record.receiver = self.receiver.to_vec();
+            record.purpose.clone_from(&self.purpose);
+            record.discloser = signer.to_vec();
+        }
+        Some(record)
     }
 
     pub(crate) fn context(&self, signer: &KeyId) -> Vec<u8> {

@@ -22,6 +22,7 @@ mod error;
 mod grounds;
 mod policy;
 mod selection;
+pub mod transfer;
 mod verify;
 mod wire;
 

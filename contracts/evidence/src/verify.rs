@@ -48,6 +48,8 @@ pub struct Verified {
     pub anchored: receipt::Verified,
     /// Whether the issuer's key was sound.
     pub signing: Signing,
+    /// The key that the discloser signed with.
+    pub signer: KeyId,
     /// Height of the header that this is as of, and its time.
     pub as_of: (Height, UnixMillis),
     /// What the record says, ascending by path.
@@ -86,6 +88,7 @@ pub fn verify(
         issuer,
         roles,
         discloser,
+        signer,
         receiver: disclosure.receiver,
         purpose: disclosure.purpose,
         made: disclosure.made,

@@ -258,13 +258,21 @@ pub fn signer(
     if allowed { Ok((member, key)) } else { Err(Refusal::MemberNotActive.into()) }
 }
 
+/// Longest window of an event of lots, in milliseconds: goods that a seal has signed away may be at sea for weeks. A seal
+/// breaks once, so that nothing is gained by a shorter one.
+pub const MAX_LOT_WINDOW_MS: u64 = 60 * 86_400_000;
+
 /// Whether a body's window is of acceptable length and open at `time`.
 ///
 /// # Errors
 /// [`Refusal::Window`], [`Refusal::TooEarly`] or [`Refusal::Expired`].
 pub fn check_window(body: &pb::Body, time: UnixMillis, max_window_ms: u64) -> Result<(), Refusal> {
     let length = body.not_after_ms.checked_sub(body.not_before_ms).ok_or(Refusal::Window)?;
-    if length == 0 || length > max_window_ms {
+    let longest = match body.payload {
+        Some(Payload::LotEvent(_)) => max_window_ms.max(MAX_LOT_WINDOW_MS),
+        _ => max_window_ms,
+    };
+    if length == 0 || length > longest {
         return Err(Refusal::Window);
     }
     if time.0 < body.not_before_ms {

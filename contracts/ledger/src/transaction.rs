@@ -131,10 +131,7 @@ impl Transaction {
         let message = signed_preimage("sign/member", network, &self.signer, &self.envelope.body);
         key.verify(&message, &self.envelope.signature)?;
         for cosignature in &self.envelope.cosignatures {
-            let purpose = cosigner_tag(cosignature.purpose()).ok_or(Refusal::Cosignatures)?;
-            let cosigner = PublicKey::from_bytes(&cosignature.public_key)?;
-            let message = signed_preimage(purpose, network, &cosigner.id(), &self.envelope.body);
-            cosigner.verify(&message, &cosignature.signature)?;
+            verify_cosignature(network, cosignature, &self.envelope.body)?;
         }
         // A second thread may have verified the same bytes meanwhile; both found the same.
         let _ = self.verified_with.set(key.to_bytes());
@@ -178,6 +175,21 @@ pub fn cosign(
         public_key: public.to_bytes().to_vec(),
         signature: keys::sign(key, &message),
     })
+}
+
+/// Verifies a co-signature over encoded body bytes with the key that it names.
+///
+/// # Errors
+/// [`Refusal::Key`], or [`Refusal::Cosignatures`] for a purpose that names nothing.
+pub fn verify_cosignature(
+    network: &NetworkId,
+    cosignature: &pb::CoSignature,
+    body: &[u8],
+) -> Result<(), Refusal> {
+    let purpose = cosigner_tag(cosignature.purpose()).ok_or(Refusal::Cosignatures)?;
+    let cosigner = PublicKey::from_bytes(&cosignature.public_key)?;
+    let message = signed_preimage(purpose, network, &cosigner.id(), body);
+    Ok(cosigner.verify(&message, &cosignature.signature)?)
 }
 
 /// Signs a body and returns the envelope's bytes. The body's encoding here is what the

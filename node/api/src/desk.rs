@@ -4,6 +4,7 @@
 mod attesting;
 mod keeping;
 mod lots;
+mod parcels;
 mod post;
 mod publish;
 mod serials;
@@ -175,13 +176,7 @@ impl DeskService for DeskApi {
         let desk = self.desk_for(&request)?;
         let plan = lots::plan(request.into_inner())?;
         let made = self.in_time(desk.lot_event(plan)).await?;
-        let Committed { id, receipt, .. } = made.committed;
-        Ok(Response::new(pb::MakeLotsResponse {
-            digest: made.digest.to_vec(),
-            transaction_id: id.to_vec(),
-            receipt: Some(receipt),
-            lots: made.lots.into_iter().map(lots::row).collect(),
-        }))
+        Ok(Response::new(lots::made(made)))
     }
 
     async fn list_lots(
@@ -217,6 +212,93 @@ impl DeskService for DeskApi {
     ) -> Result<Response<pb::ProveSerialResponse>, Status> {
         let desk = self.desk_for(&request)?;
         serials::prove(&desk, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn offer_seals(
+        &self,
+        request: Request<pb::OfferSealsRequest>,
+    ) -> Result<Response<pb::OfferSealsResponse>, Status> {
+        let desk = self.desk_for(&request)?;
+        parcels::offer_seals(&desk, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn take_offer(
+        &self,
+        request: Request<pb::TakeOfferRequest>,
+    ) -> Result<Response<pb::TakeOfferResponse>, Status> {
+        let desk = self.desk_for(&request)?;
+        parcels::take_offer(&desk, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn ship_lots(
+        &self,
+        request: Request<pb::ShipLotsRequest>,
+    ) -> Result<Response<pb::ShipLotsResponse>, Status> {
+        let desk = self.desk_for(&request)?;
+        parcels::ship_lots(&desk, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn read_parcel(
+        &self,
+        request: Request<pb::ReadParcelRequest>,
+    ) -> Result<Response<pb::ReadParcelResponse>, Status> {
+        let desk = self.desk_for(&request)?;
+        parcels::read_parcel(&desk, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn refuse_lots(
+        &self,
+        request: Request<pb::RefuseLotsRequest>,
+    ) -> Result<Response<pb::RefuseLotsResponse>, Status> {
+        let desk = self.desk_for(&request)?;
+        parcels::refuse_lots(&desk, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn drop_shipment(
+        &self,
+        request: Request<pb::DropShipmentRequest>,
+    ) -> Result<Response<pb::DropShipmentResponse>, Status> {
+        let desk = self.desk_for(&request)?;
+        parcels::drop_shipment(&desk, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn build_capsule(
+        &self,
+        request: Request<pb::BuildCapsuleRequest>,
+    ) -> Result<Response<pb::BuildCapsuleResponse>, Status> {
+        let desk = self.desk_for(&request)?;
+        parcels::build_capsule(&desk, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn list_parcels(
+        &self,
+        request: Request<pb::ListParcelsRequest>,
+    ) -> Result<Response<pb::ListParcelsResponse>, Status> {
+        let desk = self.desk_for(&request)?;
+        parcels::list_parcels(&desk).await.map(Response::new)
+    }
+
+    async fn receive_lots(
+        &self,
+        request: Request<pb::ReceiveLotsRequest>,
+    ) -> Result<Response<pb::MakeLotsResponse>, Status> {
+        let desk = self.desk_for(&request)?;
+        let (plan, letter) = parcels::receive(&desk, request.into_inner()).await?;
+        let made = self.in_time(desk.receive(plan)).await?;
+        if let Some(letter) = letter {
+            desk.drop_letter(letter).await.map_err(of_desk)?;
+        }
+        Ok(Response::new(lots::made(made)))
+    }
+
+    async fn cancel_parcel(
+        &self,
+        request: Request<pb::CancelParcelRequest>,
+    ) -> Result<Response<pb::MakeLotsResponse>, Status> {
+        let desk = self.desk_for(&request)?;
+        let transfer = parcels::id(&request.into_inner().transfer)?;
+        let made = self.in_time(desk.cancel_parcel(transfer)).await?;
+        Ok(Response::new(lots::made(made)))
     }
 
     async fn send_letter(

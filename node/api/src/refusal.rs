@@ -134,6 +134,10 @@ pub(crate) fn of_desk(error: DeskError) -> Status {
         | DeskError::AgreedOtherwise(_)
         | DeskError::OtherTolerance(_)
         | DeskError::AgreedWithOthers(_)
+        | DeskError::NoSeals(_)
+        | DeskError::ParcelTooLong
+        | DeskError::CapsuleTooLong
+        | DeskError::Rejected(..)
         | DeskError::OwnRecord(_) => refuse(Code::FailedPrecondition, code, error.to_string()),
         DeskError::AlertUnderway => refuse(Code::Aborted, code, error.to_string()),
         DeskError::NoLevel
@@ -159,6 +163,13 @@ pub(crate) fn of_desk(error: DeskError) -> Status {
         | DeskError::TooManyDisclosures
         | DeskError::Evidence(_)
         | DeskError::Faults(_)
+        | DeskError::Transfer(_)
+        | DeskError::Capsule(_)
+        | DeskError::NotForUs
+        | DeskError::SealCount
+        | DeskError::Window
+        | DeskError::BadSpecification
+        | DeskError::NoAttestation(_)
         | DeskError::IncompleteBody => refuse(Code::InvalidArgument, code, error.to_string()),
         DeskError::RegisteredKey | DeskError::NoKey => {
             refuse(Code::InvalidArgument, code, error.to_string())

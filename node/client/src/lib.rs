@@ -19,6 +19,7 @@ mod desk;
 mod error;
 mod ledger;
 mod lots;
+mod parcels;
 mod post;
 pub mod tls;
 mod vault;
@@ -34,6 +35,10 @@ pub use heatmark_proto::desk::v1::{
 pub use ledger::{Accusation, LedgerClient, Proven, ReceiptOf, VerifiedHeader};
 pub use lots::{
     LotEvent, LotQuantity, LotRow, LotState, MakeLotsRequest, NewLot, ProcessField,
+};
+pub use parcels::{
+    CountedLot, DespatchNote, ListParcelsResponse, ParcelAt, ParcelLot, ParcelRow, ParcelState,
+    ReadParcelResponse, ReceiveLotsRequest, ShipLotsRequest, ShipLotsResponse, ShipmentRow,
 };
 pub use post::LetterRow;
 pub use vault::{BackupEnd, Entry, Log, Operator, OperatorRole};

@@ -25,7 +25,13 @@ impl DeskClient {
     /// See [`ClientError`].
     pub async fn make_lots(&self, request: MakeLotsRequest) -> Result<LotEvent, ClientError> {
         let answer = self.service.clone().make_lots(timed(request, COMMIT_TIMEOUT)).await?;
-        let answer = answer.into_inner();
+        self.lot_event(answer.into_inner())
+    }
+
+    pub(crate) fn lot_event(
+        &self,
+        answer: desk::MakeLotsResponse,
+    ) -> Result<LotEvent, ClientError> {
         let proven = self.prove(answer.receipt, &answer.transaction_id)?;
         Ok(LotEvent { digest: answer.digest, proven, lots: whole(answer.lots)? })
     }

@@ -95,6 +95,43 @@ pub enum DeskError {
     /// The plan of an event does not keep the rules of its kind, or its quantities do not add up.
     #[error("{0}")]
     Lots(#[from] heatmark_lots::MakeError),
+    /// A file of a transfer is not sound; see the reason.
+    #[error("{0}")]
+    Transfer(#[from] heatmark_evidence::transfer::TransferError),
+    /// A capsule proves nothing at all; see the reason.
+    #[error("a capsule in it: {0}")]
+    Capsule(heatmark_evidence::capsule::CapsuleError),
+    /// A file of a transfer is for another member, or came from another than it names.
+    #[error("it is for another company, or comes from another one than it names")]
+    NotForUs,
+    /// An offer or a parcel has no lots, or too many. The caller's fault.
+    #[error("a parcel and an offer have 1 to 64 lots")]
+    SealCount,
+    /// The receiver has offered no seals for this: take in its offer first.
+    #[error(
+        "there are not enough seals of {0}; ask it for an offer, and give that with --offer, or send the lots as a letter"
+    )]
+    NoSeals(MemberId),
+    /// The parcel is longer than what a node takes: send its lots in several.
+    #[error("the parcel is longer than 4 MiB; send its lots in several parcels")]
+    ParcelTooLong,
+    /// The lot's history does not fit into a capsule.
+    #[error("the lot's history is longer than a capsule may be")]
+    CapsuleTooLong,
+    /// The receiver would have longer than the log allows. The caller's fault.
+    #[error("a receiver has at most 59 days")]
+    Window,
+    /// The specification cannot be read, or takes limits from the certificate, which cannot be passed on.
+    #[error("the specification cannot be read, or takes its limits from the certificate")]
+    BadSpecification,
+    /// A disclosure that is to go along attests nothing.
+    #[error("record {0} attests no certificate")]
+    NoAttestation(RecordId),
+    /// What came with a lot does not hold: refuse the parcel, or take it for what it is.
+    #[error(
+        "lot {0} is rejected: {1}; refuse it with `heatmark lot refuse`, or take it with --anyway"
+    )]
+    Rejected(String, String),
     /// No letter has this id. The caller's fault.
     #[error("no such letter")]
     UnknownLetter,
@@ -265,6 +302,16 @@ impl DeskError {
             Self::NoSerials => "no-serials",
             Self::UnknownSerial(_) => "unknown-serial",
             Self::Lots(error) => lots_code(*error),
+            Self::Transfer(error) => error.code(),
+            Self::Capsule(error) => error.code(),
+            Self::NotForUs => "not-for-us",
+            Self::SealCount => "seal-count",
+            Self::NoSeals(_) => "no-seals",
+            Self::ParcelTooLong | Self::CapsuleTooLong => "too-long",
+            Self::Window => "window",
+            Self::BadSpecification => "specification",
+            Self::NoAttestation(_) => "no-attestation",
+            Self::Rejected(..) => "rejected",
             Self::UnknownLetter => "unknown-letter",
             Self::Purpose => "purpose",
             Self::NothingDisclosed => "nothing-disclosed",
@@ -324,6 +371,8 @@ fn vault_code(error: &VaultError) -> &'static str {
         VaultError::SerialTaken(_) => "serial-taken",
         VaultError::SerialsUnknown => "serials-unknown",
         VaultError::Commissioned(_) => "commissioned",
+        VaultError::SealUsed => "seal-used",
+        VaultError::NotUnderway => "not-underway",
         VaultError::ReasonTooLong => "too-long",
         VaultError::UnknownOperator => "unknown-operator",
         VaultError::TooManyOperators => "too-many-operators",

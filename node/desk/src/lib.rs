@@ -38,8 +38,8 @@ pub use error::DeskError;
 pub use keeping::BackupPiece;
 pub use keys::{Seed, alert_signing_key};
 pub use lots::{
-    EventPlan, LotEventMade, LotPlan, LotView, NewSerials, Quantity, SerialsView,
-    WEIGHING_PERMILLE, process_fields,
+    EventPlan, LotEventMade, LotPlan, LotView, NewSerials, ParcelLotView, ParcelView, Quantity,
+    Receive, SerialsView, Shipped, WEIGHING_PERMILLE, process_fields,
 };
 pub use post::{Carrier, MAX_LETTER_FILE_BYTES, MAX_LETTER_NAME_BYTES};
 pub use publish::{CertificateFile, MAX_FILE_NAME_BYTES, PublishEvent, RECORDS_PER_ANCHOR};
@@ -105,6 +105,8 @@ struct Shared {
     posting: Mutex<BTreeSet<[u8; 32]>>,
     /// An event of lots was left for resuming.
     events_left: Notify,
+    /// Lots on their way are to be looked after.
+    parcels: Notify,
 }
 
 impl Desk {
@@ -129,8 +131,9 @@ impl Desk {
         let (resume, acknowledge, destroy) = (self.clone(), self.clone(), self.clone());
         let (stop_resume, stop_acknowledge) = (stop.clone(), stop.clone());
         let (stop_destroy, stop_events) = (stop.clone(), stop.clone());
-        let events = self.clone();
+        let (events, parcels, stop_parcels) = (self.clone(), self.clone(), stop.clone());
         vec![
+            tokio::spawn(async move { until(stop_parcels, parcels.settle_parcels()).await }),
             tokio::spawn(async move { until(stop_events, events.resume_events()).await }),
             tokio::spawn(async move { until(stop_destroy, destroy.destroy_due()).await }),
             tokio::spawn(async move { until(stop_resume, resume.resume()).await }),

@@ -9,14 +9,21 @@
 //! ```
 
 mod becoming;
+mod capsule;
 mod making;
+mod offers;
 mod plan;
+mod receiving;
 mod serials;
+mod settling;
+mod shipping;
 
 use making::Made;
 pub use making::process_fields;
 pub use plan::{EventPlan, LotPlan, NewSerials, Quantity, WEIGHING_PERMILLE};
+pub use receiving::{ParcelLotView, ParcelView, Receive};
 pub use serials::SerialsView;
+pub use shipping::Shipped;
 
 use crate::submission::{Committed, Signed};
 use crate::{Desk, DeskError, blocking};
@@ -98,12 +105,21 @@ impl Desk {
     pub async fn lot_event(&self, plan: EventPlan) -> Result<LotEventMade, DeskError> {
         let desk = self.clone();
         let made = blocking(move || desk.make_event(&plan)).await?;
+        let desk = self.clone();
+        self.keep_and_post(made, move |made| desk.keep_event(made)).await
+    }
+
+    /// Keeps an event that was made, posts it and waits until it stands.
+    async fn keep_and_post<L: Send + 'static>(
+        &self,
+        made: Made<L>,
+        keep: impl FnOnce(Made<L>) -> Result<Made, DeskError> + Send + 'static,
+    ) -> Result<LotEventMade, DeskError> {
         let digest = made.row.digest;
         // Before it is on disk, so that resuming leaves it to us.
         let mut claim = EventClaim::take(self, digest).ok_or(DeskError::Stopped)?;
         claim.resumes = true;
-        let desk = self.clone();
-        let Made { signed, row, .. } = blocking(move || desk.keep_event(made)).await?;
+        let Made { signed, row, .. } = blocking(move || keep(made)).await?;
         if let Err(DeskError::Refused(refusal)) = self.submit_again(&signed).await {
             self.lapse(digest).await?;
             claim.resumes = false;
@@ -207,7 +223,12 @@ impl Desk {
     /// Forgets an event that never left the node, or no longer can stand.
     async fn lapse(&self, digest: [u8; 32]) -> Result<(), DeskError> {
         let vault = Arc::clone(&self.parts.vault);
-        blocking(move || Ok(vault.event_lapsed(&digest)?)).await
+        blocking(move || match vault.event_lapsed(&digest) {
+            // The receiver of what it was to take back was first, and it is forgotten already.
+            Ok(()) | Err(VaultError::UnknownLot) => Ok(()),
+            Err(error) => Err(error.into()),
+        })
+        .await
     }
 
     /// Posts the events that an earlier run left, and those that had to wait.

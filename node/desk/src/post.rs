@@ -234,6 +234,18 @@ impl Desk {
             return Answer::Refused;
         };
         let Ok(id) = <[u8; 32]>::try_from(id) else { return Answer::Refused };
+        match self.consider(from, &name, &content).await {
+            Some(Ok(())) => return Answer::Taken,
+            Some(Err(DeskError::Vault(_) | DeskError::Store(_) | DeskError::Stopped)) => {
+                tracing::warn!(member = %from, "a letter about lots cannot be seen to yet");
+                return Answer::Later;
+            }
+            Some(Err(error)) => {
+                tracing::warn!(member = %from, code = error.code(), "a letter about lots is refused");
+                return Answer::Refused;
+            }
+            None => {}
+        }
         let vault = Arc::clone(&self.parts.vault);
         let keep = move || Ok(vault.letter_arrived((&id, from.as_bytes()), &name, &content)?);
         match blocking(keep).await {

@@ -17,6 +17,7 @@ pub(crate) mod chain;
 mod disclosures;
 mod lots;
 mod lots_kinds;
+mod serials;
 mod post;
 
 use crate::{

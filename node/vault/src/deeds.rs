@@ -71,10 +71,16 @@ pub enum Deed {
     Send,
     /// Lots came to be, changed or went; about the event, with the number of its kind.
     LotEvent,
+    /// Lots were sent to another member; about the transfer, with their number.
+    Ship,
+    /// Lots were received from another member; about the transfer, with their number.
+    Receive,
+    /// Seals were offered to another member; about the member, with their number.
+    Offer,
 }
 
 /// Deeds with their number in an entry and their name.
-const DEEDS: [(Deed, u32, &str); 17] = [
+const DEEDS: [(Deed, u32, &str); 20] = [
     (Deed::Publish, 1, "publish"),
     (Deed::Show, 2, "show"),
     (Deed::Prove, 3, "prove"),
@@ -92,6 +98,9 @@ const DEEDS: [(Deed, u32, &str); 17] = [
     (Deed::Rekey, 15, "rekey"),
     (Deed::Send, 16, "send"),
     (Deed::LotEvent, 17, "lot-event"),
+    (Deed::Ship, 18, "ship"),
+    (Deed::Receive, 19, "receive"),
+    (Deed::Offer, 20, "offer"),
 ];
 
 impl Deed {

@@ -93,6 +93,12 @@ pub enum VaultError {
     /// Another lot bears this name: give another one.
     #[error("there is a lot {0} already")]
     LotNameTaken(String),
+    /// The seal was not offered, or something was sent under it already: ask for another offer.
+    #[error("the receiver's seal was not offered, or is used already")]
+    SealUsed,
+    /// The parcel's fate is known, or it is being taken back already.
+    #[error("this parcel is not on its way any more, or is being taken back already")]
+    NotUnderway,
     /// What this certificate certifies was made into lots already: split those.
     #[error("the material of certificate {0:?} was commissioned already")]
     Commissioned(RecordId),

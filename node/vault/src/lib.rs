@@ -23,11 +23,13 @@ mod deeds;
 mod errors;
 mod lots;
 mod operators;
+mod parcels;
 mod post;
 mod restore;
 mod retention;
 mod rows;
 mod sealed;
+mod upstream;
 mod vault;
 mod writing;
 
@@ -35,10 +37,13 @@ pub use backup::BackupSummary;
 pub use deeds::{Actor, Deed, LogEntry, LogHead, MAX_NAME_CHARS};
 pub use errors::{RestoreError, VaultError};
 pub use lots::{
-    Beside, Captured, LotEventRow, LotRow, LotState, MAX_LOT_NAME_BYTES, NewLot, NewSerialTree,
-    Part, Parts, SerialTreeRow,
+    Beside, Captured, CapturedPoint, LotEventRow, LotRow, LotState, MAX_LOT_NAME_BYTES, NewLot, NewSerialTree,
+    Part, Parts, SerialTreeRow, Waiver,
 };
 pub use operators::{Admitted, MAX_OPERATORS, Operator, Role};
+pub use parcels::{
+    NewParcel, OfferedSeal, ParcelRow, ParcelState, Received, ShipmentRow, StrangerSeal,
+};
 pub use post::{Arrival, ArrivedLetter, LetterRow, MAX_WAITING_BYTES, MAX_WAITING_LETTERS};
 pub use restore::{Restored, check_backup, restore};
 pub use retention::{Erasure, MAX_HOLD_REASON_BYTES};
@@ -47,4 +52,5 @@ pub use rows::{
     Submission,
 };
 pub use sealed::{FileDigest, VaultKey};
+pub use upstream::{UpstreamEvent, UpstreamRecord};
 pub use vault::{Alerted, Stored, Superseded, Vault};

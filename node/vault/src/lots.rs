@@ -10,19 +10,22 @@
 //! | `e` event digest | an event, its proofs, its envelope and its place on the log | master |
 //! | `b` event digest | nothing; there while the event's place on the log is not known | master |
 //! | `h` record id | digest of the event that commissioned the certificate's material | master |
-//! | `B`, `P`, `S`, `N`, `I` | what is kept with an event, serials: see `beside`, `serials` | master |
+//! | `1` to `6` | what is kept with an event, serials, waivers: see `beside`, `serials`, `waivers` | master |
+//! | `L` leaf | digest of the event that stands there | master |
 //!
 //! Lots and events are opaque here: `heatmark-lots` makes and reads them.
 
 pub(crate) mod beside;
 mod names;
 pub(crate) mod serials;
+pub(crate) mod waivers;
 #[cfg(test)]
 mod tests;
 
-pub use beside::{Beside, Captured, Part, Parts};
+pub use beside::{Beside, Captured, CapturedPoint, Part, Parts};
 pub use names::MAX_LOT_NAME_BYTES;
 pub use serials::{NewSerialTree, SerialTreeRow};
+pub use waivers::Waiver;
 
 use heatmark_records::RecordId;
 use prost::Message;
@@ -30,9 +33,9 @@ use zeroize::Zeroizing;
 
 use crate::rows::hash32;
 use crate::vault::key;
-use crate::writing::now_ms;
+use crate::writing::{Writing, now_ms};
+use crate::{Actor, Deed, ParcelState, Vault, VaultError};
 use names::Naming;
-use crate::{Actor, Deed, Vault, VaultError};
 
 const SEAL_INDEX: &[u8] = b".seal";
 pub(crate) const LOT: u8 = b't';
@@ -40,6 +43,7 @@ pub(crate) const NAME: u8 = b'g';
 pub(crate) const EVENT: u8 = b'e';
 pub(crate) const WAITING: u8 = b'b';
 pub(crate) const COMMISSIONED: u8 = b'h';
+pub(crate) const AT_LEAF: u8 = b'L';
 
 /// What became of a lot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -140,7 +144,7 @@ impl std::fmt::Debug for LotEventRow {
 }
 
 #[derive(Clone, PartialEq, Message)]
-struct LotMessage {
+pub(crate) struct LotMessage {
     #[prost(string, tag = "1")]
     name: String,
     #[prost(bytes = "vec", tag = "2")]
@@ -156,7 +160,7 @@ struct LotMessage {
     #[prost(uint64, optional, tag = "7")]
     leaf_index: Option<u64>,
     #[prost(bytes = "vec", optional, tag = "8")]
-    used_by: Option<Vec<u8>>,
+    pub(crate) used_by: Option<Vec<u8>>,
     #[prost(bool, tag = "9")]
     used: bool,
     #[prost(uint64, tag = "10")]
@@ -190,6 +194,9 @@ struct EventMessage {
     leaf_index: Option<u64>,
     #[prost(uint64, tag = "11")]
     at_ms: u64,
+    /// The transfer that this event takes back.
+    #[prost(bytes = "vec", optional, tag = "12")]
+    cancels: Option<Vec<u8>>,
 }
 
 impl Vault {
@@ -250,6 +257,22 @@ impl Vault {
         beside: &Beside,
     ) -> Result<(), VaultError> {
         let mut write = self.begin()?;
+        self.stage_event(&mut write, (event, lots), None, &beside.heirs)?;
+        self.put_beside(&mut write, &event.digest, beside)?;
+        write.put(&key(WAITING, &event.digest), &[]);
+        write.note(by, Deed::LotEvent, Some(event.digest), u64::from(event.kind));
+        write.commit()
+    }
+
+    /// Puts an event, the lots that it makes and the mark on those that it uses into a write. An event that cancels a
+    /// transfer uses what that one uses. Its lots may bear the names of those that it uses, and of `heirs`.
+    pub(crate) fn stage_event(
+        &self,
+        write: &mut Writing<'_>,
+        (event, lots): (&LotEventRow, &[NewLot]),
+        cancels: Option<&[u8; 32]>,
+        heirs: &[[u8; 32]],
+    ) -> Result<(), VaultError> {
         if let Some(record) = &event.origin {
             let place = key(COMMISSIONED, &record.0);
             if self.get(&place)?.is_some() {
@@ -259,7 +282,7 @@ impl Vault {
         }
         for hash in &event.inputs {
             let lot = self.lot_message(hash)?.ok_or(VaultError::UnknownLot)?;
-            if lot.used_by.is_some() {
+            if lot.used_by.as_deref() != cancels.map(|transfer| &transfer[..]) {
                 return Err(VaultError::LotUsed(lot.name));
             }
             if lot.leaf_index.is_none() {
@@ -268,10 +291,10 @@ impl Vault {
             let used = LotMessage { used_by: Some(event.digest.to_vec()), ..lot };
             write.put(&key(LOT, hash), &used.encode_to_vec());
         }
-        let givers = [event.inputs.as_slice(), beside.heirs.as_slice()];
+        let givers = [event.inputs.as_slice(), heirs];
         let mut naming = Naming::new(&givers);
         for lot in lots {
-            let before = self.give_name(&mut write, &mut naming, (&lot.name, &lot.hash))?;
+            let before = self.give_name(write, &mut naming, (&lot.name, &lot.hash))?;
             let message = LotMessage {
                 name: lot.name.clone(),
                 open: lot.open.to_vec(),
@@ -285,11 +308,10 @@ impl Vault {
             .named_after(before);
             write.put(&key(LOT, &lot.hash), &Zeroizing::new(message.encode_to_vec()));
         }
-        write.put(&key(EVENT, &event.digest), &message_of(event).encode_to_vec());
-        write.put(&key(WAITING, &event.digest), &[]);
-        self.put_beside(&mut write, &event.digest, beside)?;
-        write.note(by, Deed::LotEvent, Some(event.digest), u64::from(event.kind));
-        write.commit()
+        let cancels = cancels.map(|transfer| transfer.to_vec());
+        let message = EventMessage { cancels, ..message_of(event) };
+        write.put(&key(EVENT, &event.digest), &message.encode_to_vec());
+        Ok(())
     }
 
     /// Events whose place on the log is not known yet: submit them again, byte for byte.
@@ -312,10 +334,27 @@ impl Vault {
     /// `UnknownLot`, `Damaged` or `Database`.
     pub fn event_stands(&self, digest: &[u8; 32], leaf_index: u64) -> Result<(), VaultError> {
         let mut write = self.begin()?;
+        self.stage_standing(&mut write, digest, leaf_index)?;
+        write.commit()
+    }
+
+    pub(crate) fn stage_standing(
+        &self,
+        write: &mut Writing<'_>,
+        digest: &[u8; 32],
+        leaf_index: u64,
+    ) -> Result<(), VaultError> {
         let place = key(EVENT, digest);
         let event = self.get(&place)?.ok_or(VaultError::UnknownLot)?;
-        let event = EventMessage { leaf_index: Some(leaf_index), ..decode(&event)? };
+        // The log has the transaction from here on.
+        let (leaf, envelope) = (Some(leaf_index), Vec::new());
+        let event = EventMessage { leaf_index: leaf, envelope, ..decode(&event)? };
         write.put(&place, &event.encode_to_vec());
+        write.put(&leaf_key(leaf_index), digest);
+        if let Some(transfer) = &event.cancels {
+            self.stage_cancelled(write, &hash32(transfer)?)?;
+        }
+        self.stage_settled(write, digest, ParcelState::Accepted)?;
         for hash in &event.outputs {
             // Of a transfer, the lot is another's.
             if let Some(lot) = self.lot_message(&hash32(hash)?)? {
@@ -325,29 +364,42 @@ impl Vault {
         }
         for hash in &event.inputs {
             if let Some(lot) = self.lot_message(&hash32(hash)?)? {
-                let lot = LotMessage { used: true, ..lot };
+                let lot = LotMessage { used: true, used_by: Some(digest.to_vec()), ..lot };
                 write.put(&key(LOT, &hash32(hash)?), &Zeroizing::new(lot.encode_to_vec()));
             }
         }
         write.delete(&key(WAITING, digest));
-        write.commit()
+        Ok(())
     }
 
-    /// Forgets an event that can no longer stand on the log: what it was to use is free again.
+    /// Forgets an event that can no longer stand on the log: what it was to use is free again, or on the way that the event
+    /// was to take back.
     ///
     /// # Errors
     /// `UnknownLot`, `Damaged` or `Database`.
     pub fn event_lapsed(&self, digest: &[u8; 32]) -> Result<(), VaultError> {
         let mut write = self.begin()?;
-        let event = self.lot_event(digest)?.ok_or(VaultError::UnknownLot)?;
+        let message = self.get(&key(EVENT, digest))?.ok_or(VaultError::UnknownLot)?;
+        let message = decode(&message)?;
+        let transfer = message.cancels.as_deref().map(hash32).transpose()?;
+        let event = event_row(*digest, message)?;
+        for hash in &event.outputs {
+            self.forget_lot(&mut write, hash)?;
+        }
+        self.stage_settled(&mut write, digest, ParcelState::Lapsed)?;
+        let still = transfer.filter(|transfer| matches!(self.is_underway(transfer), Ok(true)));
         for hash in &event.inputs {
             if let Some(lot) = self.lot_message(hash)? {
-                let lot = LotMessage { used_by: None, ..lot };
+                if transfer.is_some() {
+                    write.put(&self.name_place(&lot.name)?, hash);
+                }
+                let used_by = still.map(|transfer| transfer.to_vec());
+                let lot = LotMessage { used_by, ..lot };
                 write.put(&key(LOT, hash), &Zeroizing::new(lot.encode_to_vec()));
             }
         }
-        for hash in &event.outputs {
-            self.forget_lot(&mut write, hash)?;
+        if let Some(transfer) = &still {
+            self.stage_going_on(&mut write, transfer)?;
         }
         if let Some(record) = &event.origin {
             write.delete(&key(COMMISSIONED, &record.0));
@@ -356,6 +408,22 @@ impl Vault {
         write.delete(&key(EVENT, digest));
         write.delete(&key(WAITING, digest));
         write.commit()
+    }
+
+    pub(crate) fn forget_event(write: &mut Writing<'_>, digest: &[u8; 32]) {
+        write.delete(&key(EVENT, digest));
+        write.delete(&key(WAITING, digest));
+    }
+
+    /// The event that stands at a leaf, where it is one of those kept here.
+    ///
+    /// # Errors
+    /// `Damaged` or `Database`.
+    pub fn lot_event_at(&self, leaf: u64) -> Result<Option<LotEventRow>, VaultError> {
+        match self.get(&leaf_key(leaf))? {
+            Some(digest) => self.lot_event(&hash32(&digest)?),
+            None => Ok(None),
+        }
     }
 
     /// An event by its digest.
@@ -404,11 +472,15 @@ impl Vault {
         Ok(rows)
     }
 
-    fn lot_message(&self, hash: &[u8; 32]) -> Result<Option<LotMessage>, VaultError> {
+    pub(crate) fn lot_message(&self, hash: &[u8; 32]) -> Result<Option<LotMessage>, VaultError> {
         let lot = self.get(&key(LOT, hash))?;
         lot.map(|lot| LotMessage::decode(lot.as_slice()).map_err(|_| VaultError::Damaged))
             .transpose()
     }
+}
+
+fn leaf_key(leaf: u64) -> Vec<u8> {
+    [&[AT_LEAF][..], &leaf.to_be_bytes()].concat()
 }
 
 fn decode(bytes: &[u8]) -> Result<EventMessage, VaultError> {
@@ -429,6 +501,7 @@ fn message_of(event: &LotEventRow) -> EventMessage {
         origin: event.origin.map(|record| record.0.to_vec()),
         leaf_index: event.leaf_index,
         at_ms: event.at_ms,
+        cancels: None,
     }
 }
 

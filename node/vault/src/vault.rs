@@ -19,7 +19,7 @@
 //! | `u` Ed25519 key | an operator's name and roles | master |
 //! | `k` record id, erasable | the record's data key | master |
 //! | `f` keyed file digest, erasable | record id | master |
-//! | `t`, `g`, `e`, `b`, `h`, `B`, `P`, `S`, `N`, `I` | lots and their events: see `lots` | master |
+//! | `t`, `g`, `e`, `b`, `h`, `1` to `6` | lots and their events: see `lots` | master |
 //! | `v`, `w`, `i`, `j` | letters: see `post` | master |
 //! | `q` keyed hash of record, receiver and path | the specification by which this is proved to them; or the tolerance, and the other records | master |
 

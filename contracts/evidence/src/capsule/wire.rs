@@ -2,7 +2,9 @@
 
 use heatmark_ledger::messages as pb;
 use heatmark_ledger::wire::shape::{self, Shape, part};
+use heatmark_records::{FieldProof, Path, Said, Specification};
 use prost::Message;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::CapsuleError;
 
@@ -151,6 +153,52 @@ pub struct CapsuleEntry {
     /// The map proof.
     #[prost(bytes = "vec", tag = "4")]
     pub proof: Vec<u8>,
+}
+
+impl CapsuleRecord {
+    /// What may go on to others: the fields named, of all others that a proof is about the commitments, and the proofs.
+    #[must_use]
+    pub fn passed_on(&self, onward: &BTreeSet<Path>) -> Self {
+        let specification = Specification::parse(&self.specification).ok();
+        let proved = specification.map(|specification| specification.paths()).unwrap_or_default();
+        let kept = |field: &Vec<u8>| {
+            let mut field = FieldProof::decode(field).ok()?;
+            if !onward.contains(&field.path) {
+                field.said = field.said.hidden();
+                let shown = matches!(field.said, Said::Shown { .. });
+                // What the proofs speak of, everybody who is given them sees.
+                if shown && !proved.contains(&field.path) {
+                    return None;
+                }
+            }
+            Some(field.encode())
+        };
+        Self { fields: self.fields.iter().filter_map(kept).collect(), ..self.clone() }
+    }
+
+    /// Takes over what another delivery of the same record tells more of: fields that are shown there, and its proofs where
+    /// this one has none.
+    pub fn learn(&mut self, other: &Self) {
+        let mut fields: BTreeMap<Path, FieldProof> = BTreeMap::new();
+        let read = |fields: &[Vec<u8>]| -> Vec<FieldProof> {
+            fields.iter().filter_map(|field| FieldProof::decode(field).ok()).collect()
+        };
+        for field in read(&self.fields).into_iter().chain(read(&other.fields)) {
+            let known = fields.get(&field.path);
+            let tells = known.is_none_or(|known| matches!(known.said, Said::Committed(_)));
+            if tells {
+                fields.insert(field.path.clone(), field);
+            }
+        }
+        self.fields = fields.values().map(FieldProof::encode).collect();
+        if self.specification.is_empty() {
+            self.specification.clone_from(&other.specification);
+            self.proofs.clone_from(&other.proofs);
+            self.receiver.clone_from(&other.receiver);
+            self.purpose.clone_from(&other.purpose);
+            self.discloser.clone_from(&other.discloser);
+        }
+    }
 }
 
 impl Capsule {

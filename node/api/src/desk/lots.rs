@@ -1,7 +1,9 @@
 //! Lots over gRPC. Refuses ids of wrong length and kinds that are not known; the rules are the desk's.
 
 use crate::refusal::field;
-use heatmark_desk::{EventPlan, LotPlan, LotView, NewSerials, Quantity};
+use heatmark_desk::{
+    Committed, EventPlan, LotEventMade, LotPlan, LotView, NewSerials, Quantity,
+};
 use heatmark_lots::Kind;
 use heatmark_merkle::Hash;
 use heatmark_proto::desk::v1 as pb;
@@ -51,6 +53,16 @@ pub(super) fn plan(request: pb::MakeLotsRequest) -> Result<EventPlan, Status> {
         reason: request.reason,
         time_ms: (request.from_ms, request.until_ms),
     })
+}
+
+pub(super) fn made(made: LotEventMade) -> pb::MakeLotsResponse {
+    let Committed { id, receipt, .. } = made.committed;
+    pb::MakeLotsResponse {
+        digest: made.digest.to_vec(),
+        transaction_id: id.to_vec(),
+        receipt: Some(receipt),
+        lots: made.lots.into_iter().map(row).collect(),
+    }
 }
 
 pub(super) fn row(lot: LotView) -> pb::LotRow {

@@ -23,11 +23,11 @@ use heatmark_lots::{
     THEORETICAL_MASS_PATH, Terms, Witness, mass_committed_to,
 };
 use heatmark_records::{Decimal, FieldProof, Opening, Path, RecordId, RecordTree, Said};
-use heatmark_vault::{Beside, LotEventRow, NewLot, NewSerialTree, VaultError};
+use heatmark_vault::{Beside, LotEventRow, LotRow, NewLot, NewSerialTree, VaultError};
 use prost::Message as _;
 
 /// What a commission is of.
-struct Certified {
+pub(super) struct Certified {
     mass: CertifiedMass,
     number: i128,
     blinding: heatmark_records::Blinding,
@@ -35,7 +35,7 @@ struct Certified {
 }
 
 /// What breaks a seal.
-struct Seal {
+pub(super) struct Seal {
     key: SigningKey,
     blind: [u8; 32],
 }
@@ -51,25 +51,26 @@ pub(crate) struct Kept {
 pub(crate) struct Made<L = ()> {
     pub(crate) signed: Signed,
     pub(crate) row: LotEventRow,
-    kept: L,
+    pub(super) lots: L,
 }
 
 impl Desk {
     /// Keeps an event and the lots that it makes, and reserves those that it uses.
     pub(crate) fn keep_event(&self, made: Made<Kept>) -> Result<Made, DeskError> {
-        let Kept { lots, beside, tree } = &made.kept;
+        let Kept { lots, beside, tree } = &made.lots;
         if let Some(tree) = tree {
             self.parts.vault.put_serials(tree)?;
         }
         self.parts.vault.put_event_with(&self.actor, &made.row, lots, beside)?;
-        Ok(Made { signed: made.signed, row: made.row, kept: () })
+        Ok(Made { signed: made.signed, row: made.row, lots: () })
     }
 
     /// Makes an event with the transaction that is to carry it.
     pub(crate) fn make_event(&self, plan: &EventPlan) -> Result<Made<Kept>, DeskError> {
         let certified = plan.certificate.map(|record| self.certified(record)).transpose()?;
         let inputs = self.used(plan)?;
-        let mut event = Event::new(plan.kind, rand::random(), places(&inputs)?, Vec::new());
+        let rows: Vec<LotRow> = inputs.iter().map(|input| input.row.clone()).collect();
+        let mut event = Event::new(plan.kind, rand::random(), places(&rows)?, Vec::new());
         event.origin = plan.certificate;
         event.reason.clone_from(&plan.reason);
         (event.from_ms, event.until_ms) = plan.time_ms;
@@ -98,9 +99,9 @@ impl Desk {
             certified: certified.as_ref().map(|certified| &certified.mass),
         };
         let proofs = making.prove(&mut rand::rng())?;
-        let seals = self.seals(certified.as_ref(), &inputs);
-        let (signed, row) = self.row(&event, &proofs, &seals, &inputs)?;
-        Ok(Made { signed, row, kept: Kept { lots, beside, tree } })
+        let seals = self.seals(certified.as_ref(), &rows);
+        let (signed, row) = self.row(&event, &proofs, &seals, &rows)?;
+        Ok(Made { signed, row, lots: Kept { lots, beside, tree } })
     }
 
     /// The lots that go in, of which none is there to be used in vain.
@@ -109,8 +110,8 @@ impl Desk {
             return Err(DeskError::LotKind);
         }
         let mut inputs = Vec::with_capacity(plan.inputs.len());
-        for name in &plan.inputs {
-            inputs.push(Used::read(self.lot_of_name(name)?)?);
+        for row in lots_named(self, &plan.inputs)? {
+            inputs.push(Used::read(row)?);
         }
         let now = self.now().0;
         let expired = |input: &&Used| (1..=now).contains(&input.open.lot().content.expires_ms);
@@ -156,7 +157,7 @@ impl Desk {
         event: &Event,
         proofs: &Proofs,
         seals: &[Seal],
-        inputs: &[Used],
+        inputs: &[LotRow],
     ) -> Result<(Signed, LotEventRow), DeskError> {
         let network = self.parts.intake.network();
         let (signed, body) = self.carry(event, seals)?;
@@ -168,7 +169,7 @@ impl Desk {
             blinds: seals.iter().map(|seal| seal.blind).collect(),
             transaction_id: *signed.id.as_bytes(),
             envelope: signed.envelope.to_vec(),
-            inputs: inputs.iter().map(|lot| lot.row.hash).collect(),
+            inputs: inputs.iter().map(|lot| lot.hash).collect(),
             outputs: event.output_hashes(network.as_bytes()).iter().map(|hash| hash.0).collect(),
             origin: event.origin,
             leaf_index: None,
@@ -207,18 +208,22 @@ impl Desk {
         }
     }
 
-    fn seals(&self, certified: Option<&Certified>, inputs: &[Used]) -> Vec<Seal> {
+    pub(super) fn seals(&self, certified: Option<&Certified>, inputs: &[LotRow]) -> Vec<Seal> {
         let seal = |what, index| {
             let seals = self.parts.seed.seals(what);
             Seal { key: seals.key(index), blind: seals.blind(index) }
         };
         let origin = certified.map(|certified| seal(ORIGIN_SEALS, certified.seal_index));
-        let lots = inputs.iter().map(|lot| seal(LOT_SEALS, lot.row.seal_index));
+        let lots = inputs.iter().map(|lot| seal(LOT_SEALS, lot.seal_index));
         origin.into_iter().chain(lots).collect()
     }
 
     /// The transaction that carries an event.
-    fn carry(&self, event: &Event, seals: &[Seal]) -> Result<(Signed, pb::Body), DeskError> {
+    pub(super) fn carry(
+        &self,
+        event: &Event,
+        seals: &[Seal],
+    ) -> Result<(Signed, pb::Body), DeskError> {
         let network = self.parts.intake.network();
         let outputs = event.output_hashes(network.as_bytes());
         let payload = pb::LotEvent {
@@ -246,11 +251,20 @@ fn show(tree: &RecordTree<'_>, path: &str) -> Result<Option<FieldProof>, DeskErr
     }
 }
 
-fn places(inputs: &[Used]) -> Result<Vec<Input>, DeskError> {
+/// The lots of these names.
+pub(super) fn lots_named(desk: &Desk, names: &[String]) -> Result<Vec<LotRow>, DeskError> {
+    let mut lots = Vec::with_capacity(names.len());
+    for name in names {
+        lots.push(desk.lot_of_name(name)?);
+    }
+    Ok(lots)
+}
+
+pub(super) fn places(inputs: &[LotRow]) -> Result<Vec<Input>, DeskError> {
     let mut places = Vec::with_capacity(inputs.len());
-    for Used { row, .. } in inputs {
-        let leaf = row.leaf_index.ok_or_else(|| VaultError::LotNotThere(row.name.clone()))?;
-        places.push(Input { leaf: LeafIndex(leaf), output: row.output });
+    for input in inputs {
+        let leaf = input.leaf_index.ok_or_else(|| VaultError::LotNotThere(input.name.clone()))?;
+        places.push(Input { leaf: LeafIndex(leaf), output: input.output });
     }
     Ok(places)
 }

@@ -7,15 +7,15 @@ use heatmark_lots::{Event, Kind, LotError, MakeError};
 use heatmark_vault::{LotState, Vault, VaultError};
 use std::sync::Arc;
 
-struct Shop {
+pub(super) struct Shop {
     /// Keeps the chain's directory.
-    chain: TestChain,
-    vault: Arc<Vault>,
-    desk: Desk,
+    pub(super) chain: Arc<TestChain>,
+    pub(super) vault: Arc<Vault>,
+    pub(super) desk: Desk,
 }
 
 impl Shop {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let chain = TestChain::new(1);
         chain.keep_producing();
         let vault = vault_of(&chain, "vault");
@@ -24,22 +24,22 @@ impl Shop {
     }
 
     /// Lots of one kilogram and piece each, of a certificate of their own.
-    async fn stock(&self, names: &[&str]) {
+    pub(super) async fn stock(&self, names: &[&str]) {
         let kg = 1_000 + self.vault.records(&[], 99).unwrap().len() as u64;
         let record = certified(&self.desk, kg).await;
         let lots = names.iter().map(|name| lot(name, 1, 1)).collect();
         self.desk.lot_event(commission(record, lots)).await.unwrap();
     }
 
-    async fn make(&self, plan: EventPlan) -> Vec<LotView> {
+    pub(super) async fn make(&self, plan: EventPlan) -> Vec<LotView> {
         self.desk.lot_event(plan).await.unwrap().lots
     }
 
-    async fn refused(&self, plan: EventPlan) -> DeskError {
+    pub(super) async fn refused(&self, plan: EventPlan) -> DeskError {
         self.desk.lot_event(plan).await.unwrap_err()
     }
 
-    async fn named(&self, name: &str) -> LotView {
+    pub(super) async fn named(&self, name: &str) -> LotView {
         self.desk.lot_named(name.to_owned()).await.unwrap()
     }
 
@@ -57,11 +57,11 @@ impl Shop {
     }
 }
 
-fn named(name: &str) -> LotPlan {
+pub(super) fn named(name: &str) -> LotPlan {
     LotPlan { name: name.to_owned(), ..LotPlan::default() }
 }
 
-fn rule(error: &DeskError) -> Option<LotError> {
+pub(super) fn rule(error: &DeskError) -> Option<LotError> {
     match error {
         DeskError::Lots(MakeError::Rule(rule)) => Some(*rule),
         _ => None,

@@ -1,9 +1,13 @@
 //! `heatmark lot`: makes lots of what a certificate certifies, works on them, divides them, and tells what there is.
 
+mod capsule;
 mod how;
 mod kinds;
 mod quantity;
+mod receive;
 mod serials;
+mod ship;
+mod underway;
 
 use super::alert::own_record;
 use super::answer::{Answer, table};
@@ -58,6 +62,44 @@ pub(crate) enum Command {
         after_help = "Example:\n  heatmark lot scrap RING-9-2 --reason 'cracked in quenching' --home forge"
     )]
     Scrap(Scrap),
+    /// Offers fresh seals to a company that is to send lots; its node asks for them by itself
+    #[command(
+        after_help = "Example:\n  heatmark lot offer --to 'Forge GmbH' --seals 4 --reference PO-4711 --out po-4711.offer --home assembler\nWithout --out it goes to that company's node."
+    )]
+    Offer(ship::Offer),
+    /// Sends lots to a company, with their evidence and a despatch advice
+    #[command(
+        after_help = "Example:\n  heatmark lot ship RING-9 --to 'Bearings AG' --order PO-4711 --despatch DA-12 --show chemistry --onward melt/country --home forge\n  heatmark lot ship RING-9 --to 'Bearings AG' --offer po-4711.offer --out ring-9.parcel --home forge\nThe receiver's node is asked for seals where it has offered none. The lots are the receiver's once\nit has posted the parcel; until then they can be taken back: heatmark lot cancel."
+    )]
+    Ship(ship::Ship),
+    /// Takes back lots that their receiver has not posted
+    #[command(
+        after_help = "Example:\n  heatmark lot cancel RING-9 --home forge\nWhichever the log takes first stands: this, or the receiver's posting."
+    )]
+    Cancel(ship::Cancel),
+    /// Lists lots on their way: sent and not posted, arrived and not received, waiting for seals
+    #[command(
+        after_help = "Example:\n  heatmark lot underway --home forge\n  heatmark lot underway --all --home forge"
+    )]
+    Underway(underway::Underway),
+    /// Lists what has been on its way for too long
+    #[command(after_help = "Example:\n  heatmark lot overdue --days 3 --home forge")]
+    Overdue(underway::Overdue),
+    /// Receives a parcel: from then on its lots are yours
+    #[command(
+        after_help = "Example:\n  heatmark lot receive 4c7e --look --home bearings\n  heatmark lot receive 4c7e --home bearings\n  heatmark lot receive ring-9.parcel --counted 'RING-9=2300 kg,199' --discrepancy 'one ring missing' --home bearings\nNames a letter by 4 digits of its id or more, or a file."
+    )]
+    Receive(receive::Receive),
+    /// Tells the sender that a parcel is not taken
+    #[command(
+        after_help = "Example:\n  heatmark lot refuse 4c7e --reason 'crate broken' --home bearings"
+    )]
+    Refuse(receive::Refuse),
+    /// Writes a lot's capsule: all that proves where it comes from, in one file
+    #[command(
+        after_help = "Example:\n  heatmark lot capsule RING-9 --out ring-9.capsule --home bearings\n  heatmark inspect ring-9.capsule --home bearings"
+    )]
+    Capsule(capsule::Write),
     /// Lists the lots that are there
     #[command(
         after_help = "Example:\n  heatmark lot list --home forge\n  heatmark lot list --all --home forge"
@@ -179,6 +221,14 @@ pub(crate) fn run(command: Command) -> Result<Answer, Failure> {
             };
             make(&command.node, request)
         }
+        Command::Offer(command) => ship::offer(&command),
+        Command::Ship(command) => ship::run(&command),
+        Command::Cancel(command) => ship::cancel(&command),
+        Command::Underway(command) => underway::run(&command),
+        Command::Overdue(command) => underway::overdue(&command),
+        Command::Receive(command) => receive::run(&command),
+        Command::Refuse(command) => receive::refuse(&command),
+        Command::Capsule(command) => capsule::run(&command),
         Command::List(command) => list(&command),
         Command::Label(command) => serials::label(&command),
         Command::Show(command) => show(&command),

@@ -152,7 +152,7 @@ fn throw_away(command: &One) -> Result<Answer, Failure> {
 }
 
 /// The one letter whose id begins so.
-fn find(rows: &[LetterRow], prefix: &str) -> Result<LetterRow, Failure> {
+pub(super) fn find(rows: &[LetterRow], prefix: &str) -> Result<LetterRow, Failure> {
     let mut found =
         rows.iter().filter(|row| prefix.len() >= 4 && hex::encode(&row.id).starts_with(prefix));
     match (found.next(), found.next()) {
@@ -164,7 +164,7 @@ fn find(rows: &[LetterRow], prefix: &str) -> Result<LetterRow, Failure> {
     }
 }
 
-fn id_of(row: &LetterRow) -> [u8; 32] {
+pub(super) fn id_of(row: &LetterRow) -> [u8; 32] {
     row.id.as_slice().try_into().unwrap_or_default()
 }
 

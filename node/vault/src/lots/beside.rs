@@ -4,20 +4,22 @@
 //!
 //! | database key | value |
 //! |---|---|
-//! | `B` event digest | the process record's opening, the class that was put together, inputs scanned, points |
-//! | `P` class | the components of a container or product, with their quantities |
+//! | `1` event digest | the process record's opening, the class that was put together, inputs scanned, points |
+//! | `2` class | the components of a container or product, with their quantities |
 
 use heatmark_records::Opening;
 use prost::Message;
 use zeroize::Zeroizing;
 
+use super::Waiver;
+use super::waivers::CapturedMessage;
 use crate::rows::hash32;
 use crate::vault::key;
 use crate::writing::Writing;
 use crate::{Vault, VaultError};
 
-pub(crate) const BESIDE: u8 = b'B';
-pub(crate) const PARTS: u8 = b'P';
+pub(crate) const BESIDE: u8 = b'1';
+pub(crate) const PARTS: u8 = b'2';
 
 /// What is kept with an event.
 #[derive(Clone, Default)]
@@ -32,6 +34,8 @@ pub struct Beside {
     pub trees: Vec<[u8; 32]>,
     /// What was recorded of it, as the capture plan asks.
     pub captured: Captured,
+    /// Waivers that were given for it; the event's digest is put in.
+    pub waivers: Vec<Waiver>,
 }
 
 impl std::fmt::Debug for Beside {
@@ -41,16 +45,43 @@ impl std::fmt::Debug for Beside {
 }
 
 /// What was recorded of an event.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Captured {
-    /// How many of its inputs were scanned.
+    /// How many lots it used.
+    pub inputs: u32,
+    /// Of these, how many were scanned.
     pub scanned: u32,
-    /// The points that the plan demanded of it, by name.
-    pub demanded: Vec<String>,
-    /// Those of them that were skipped under a waiver.
-    pub waived: Vec<String>,
+    /// The points that the plan demanded of it.
+    pub points: Vec<CapturedPoint>,
     /// When it happened, by whoever recorded it, in milliseconds since 1970; 0 where they did not tell.
     pub happened_ms: u64,
+    /// When it was recorded, by the node's clock.
+    pub recorded_ms: u64,
+    /// What it was about: the products of the lots that it made, or else of those that it used, each once.
+    pub products: Vec<String>,
+}
+
+impl std::fmt::Debug for Captured {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Captured").field("points", &self.points.len()).finish_non_exhaustive()
+    }
+}
+
+/// A point that the capture plan demanded.
+#[derive(Clone, PartialEq, Eq)]
+pub struct CapturedPoint {
+    /// At which product.
+    pub product: String,
+    /// Its name.
+    pub point: String,
+    /// Whether it was skipped under a waiver.
+    pub waived: bool,
+}
+
+impl std::fmt::Debug for CapturedPoint {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CapturedPoint").field("waived", &self.waived).finish_non_exhaustive()
+    }
 }
 
 /// What a container or a product consists of.
@@ -97,14 +128,8 @@ struct BesideMessage {
     process: Option<Vec<u8>>,
     #[prost(bytes = "vec", optional, tag = "2")]
     class: Option<Vec<u8>>,
-    #[prost(uint32, tag = "3")]
-    scanned: u32,
-    #[prost(string, repeated, tag = "4")]
-    demanded: Vec<String>,
-    #[prost(string, repeated, tag = "5")]
-    waived: Vec<String>,
-    #[prost(uint64, tag = "6")]
-    happened_ms: u64,
+    #[prost(message, optional, tag = "3")]
+    captured: Option<CapturedMessage>,
     #[prost(bytes = "vec", repeated, tag = "7")]
     trees: Vec<Vec<u8>>,
 }
@@ -147,12 +172,23 @@ impl Vault {
     /// # Errors
     /// `Damaged` or `Database`.
     pub fn captured(&self, event: &[u8; 32]) -> Result<Option<Captured>, VaultError> {
-        Ok(self.beside_message(event)?.map(|beside| Captured {
-            scanned: beside.scanned,
-            demanded: beside.demanded,
-            waived: beside.waived,
-            happened_ms: beside.happened_ms,
-        }))
+        let beside = self.beside_message(event)?;
+        Ok(beside.and_then(|beside| beside.captured).map(Captured::from))
+    }
+
+    /// Visits what was recorded of every event made here, in the order of their digests, until told to stop.
+    ///
+    /// # Errors
+    /// `Damaged`, `Database`, or what the visitor fails with.
+    pub fn each_captured(
+        &self,
+        mut visit: impl FnMut([u8; 32], Captured) -> Result<bool, VaultError>,
+    ) -> Result<(), VaultError> {
+        self.scan(&[BESIDE], |digest, value| {
+            let beside = BesideMessage::decode(value).map_err(|_| VaultError::Damaged)?;
+            let Some(captured) = beside.captured else { return Ok(true) };
+            visit(hash32(digest)?, captured.into())
+        })
     }
 
     /// What lots of a class consist of; none for a class that is of no container or product, or of one whose components
@@ -199,15 +235,15 @@ impl Vault {
         let message = BesideMessage {
             process: beside.process.as_ref().map(|process| process.to_vec()),
             class: beside.parts.as_ref().map(|parts| parts.class.to_vec()),
-            scanned: beside.captured.scanned,
-            demanded: beside.captured.demanded.clone(),
-            waived: beside.captured.waived.clone(),
-            happened_ms: beside.captured.happened_ms,
+            captured: Some(CapturedMessage::from(&beside.captured)),
             trees: beside.trees.iter().map(|root| root.to_vec()).collect(),
         };
         write.put(&key(BESIDE, event), &Zeroizing::new(message.encode_to_vec()));
         if let Some(parts) = &beside.parts {
             parts.put(write);
+        }
+        for (number, waiver) in (0_u8..).zip(&beside.waivers) {
+            Waiver { event: *event, ..waiver.clone() }.put(write, number);
         }
         Ok(())
     }

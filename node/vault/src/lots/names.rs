@@ -46,7 +46,7 @@ impl Vault {
     }
 
     /// Forgets a lot that will never stand.
-    pub(super) fn forget_lot(
+    pub(crate) fn forget_lot(
         &self,
         write: &mut Writing<'_>,
         hash: &[u8; 32],
@@ -61,7 +61,7 @@ impl Vault {
         Ok(())
     }
 
-    pub(super) fn name_place(&self, name: &str) -> Result<Vec<u8>, VaultError> {
+    pub(crate) fn name_place(&self, name: &str) -> Result<Vec<u8>, VaultError> {
         let plain = !name.is_empty()
             && name.len() <= MAX_LOT_NAME_BYTES
             && name.trim() == name

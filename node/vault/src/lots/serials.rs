@@ -4,9 +4,9 @@
 //!
 //! | database key | value |
 //! |---|---|
-//! | `S` root | secret, count, hashes of the branches, the event in which the tree begins |
-//! | `N` root, branch u32 | the branch's serials, a line each |
-//! | `I` keyed hash of a serial, 16 bytes | first 8 bytes of the root, place u32 |
+//! | `3` root | secret, count, hashes of the branches, the event in which the tree begins |
+//! | `4` root, branch u32 | the branch's serials, a line each |
+//! | `5` keyed hash of a serial, 16 bytes | first 8 bytes of the root, place u32 |
 //!
 //! Refuses a serial that stands in a tree that an event has. An entry of a tree that is gone counts as none.
 
@@ -22,9 +22,9 @@ use crate::vault::key;
 use crate::writing::{Writing, now_ms};
 use crate::{FileDigest, Vault, VaultError};
 
-pub(crate) const TREE: u8 = b'S';
-pub(crate) const BRANCH: u8 = b'N';
-pub(crate) const PLACE: u8 = b'I';
+pub(crate) const TREE: u8 = b'3';
+pub(crate) const BRANCH: u8 = b'4';
+pub(crate) const PLACE: u8 = b'5';
 
 const ROOT_PREFIX: usize = 8;
 const KEYED_HASH: usize = 16;

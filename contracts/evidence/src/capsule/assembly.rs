@@ -1,0 +1,182 @@
+//! Puts a capsule together: follows a lot back through whatever its holder has, and takes along the events, the certificates
+//! with the records beside them, and the entries of the state that a verifier will ask for. What the holder does not have is
+//! left out, and the verifier says so.
+
+use heatmark_ledger::ids::{AlertSubject, KeyId, MemberId};
+use heatmark_ledger::messages as pb;
+use heatmark_ledger::{state, wire};
+use heatmark_lots::{Event, Kind};
+use heatmark_records::{Head, RecordId};
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::graph::inputs_of;
+use super::wire::VERSION;
+use super::{Capsule, CapsuleEntry, CapsuleEvent, CapsuleRecord, MAX_EVENTS};
+
+/// What whoever makes a capsule has, everything against one header.
+pub trait Holdings {
+    /// Why something that is there cannot be had.
+    type Error;
+
+    /// The event at a leaf.
+    ///
+    /// # Errors
+    /// Of the holder's own.
+    fn event(&self, leaf: u64) -> Result<Option<CapsuleEvent>, Self::Error>;
+
+    /// What may be shown of a record.
+    ///
+    /// # Errors
+    /// Of the holder's own.
+    fn record(&self, record: &RecordId) -> Result<Option<CapsuleRecord>, Self::Error>;
+
+    /// The records that attest a certificate.
+    ///
+    /// # Errors
+    /// Of the holder's own.
+    fn beside(&self, certificate: &RecordId) -> Result<Vec<RecordId>, Self::Error>;
+
+    /// An entry of the state, or its absence.
+    ///
+    /// # Errors
+    /// Of the holder's own.
+    fn entry(&self, key: Vec<u8>) -> Result<CapsuleEntry, Self::Error>;
+}
+
+/// The one header of a capsule, with what certifies it.
+#[derive(Debug, Clone, Default)]
+pub struct Frame {
+    /// The header.
+    pub header: Option<pb::Header>,
+    /// Its certificate.
+    pub certificate: Option<pb::CommitCertificate>,
+    /// As in a receipt.
+    pub set_changes: Vec<pb::SetChange>,
+}
+
+/// Puts together what leads to the lot at a leaf and a place among its outputs. Concerns of these members are told beside the
+/// issuers' own alerts.
+///
+/// # Errors
+/// Those of the holdings.
+pub fn assemble<H: Holdings>(
+    lot: (u64, u32),
+    frame: Frame,
+    holdings: &H,
+    concerns: &[MemberId],
+) -> Result<Capsule, H::Error> {
+    let events = follow(lot, holdings)?;
+    let mut records: BTreeMap<RecordId, CapsuleRecord> = BTreeMap::new();
+    for (_, event, _) in events.values() {
+        let Some(origin) = event.origin.filter(|_| event.kind == Kind::Commission) else {
+            continue;
+        };
+        for id in std::iter::once(origin).chain(holdings.beside(&origin)?) {
+            if records.len() < MAX_EVENTS
+                && !records.contains_key(&id)
+                && let Some(record) = holdings.record(&id)?
+            {
+                records.insert(id, record);
+            }
+        }
+    }
+    let mut entries: BTreeMap<Vec<u8>, CapsuleEntry> = BTreeMap::new();
+    for key in records.values().flat_map(|record| keys_of(record, concerns)) {
+        if !entries.contains_key(&key) {
+            entries.insert(key.clone(), holdings.entry(key)?);
+        }
+    }
+    Ok(Capsule {
+        version: VERSION,
+        header: frame.header,
+        certificate: frame.certificate,
+        set_changes: frame.set_changes,
+        events: events
+            .into_values()
+            .map(|(logged, event, outputs)| {
+                let blinds = blinds_for(&logged, &event, &outputs);
+                CapsuleEvent { blinds, ..logged }
+            })
+            .collect(),
+        records: records.into_values().collect(),
+        entries: entries.into_values().collect(),
+        leaf: lot.0,
+        output: lot.1,
+        opening: Vec::new(),
+        seal_key: Vec::new(),
+        seal_blind: Vec::new(),
+    })
+}
+
+impl Capsule {
+    /// Shows that the lot's seal is whole, by its key and blind.
+    ///
+    /// # Errors
+    /// Those of the holdings.
+    pub fn show_seal<H: Holdings>(
+        &mut self,
+        (key, blind): (&[u8; 32], &[u8; 32]),
+        holdings: &H,
+    ) -> Result<(), H::Error> {
+        let id = heatmark_lots::seal_key_hash(key);
+        let place = state::seal_key(&id.0.into());
+        let found = self.entries.binary_search_by(|entry| entry.key.cmp(&place));
+        if let Err(at) = found {
+            self.entries.insert(at, holdings.entry(place)?);
+        }
+        (self.seal_key, self.seal_blind) = (key.to_vec(), blind.to_vec());
+        Ok(())
+    }
+}
+
+type Followed = BTreeMap<u64, (CapsuleEvent, Event, BTreeSet<u32>)>;
+
+/// The events that lead to a lot, with those of their outputs that are asked about. One that cannot be read is left out.
+fn follow<H: Holdings>(lot: (u64, u32), holdings: &H) -> Result<Followed, H::Error> {
+    let mut events = Followed::new();
+    let mut open = vec![lot];
+    while let Some((leaf, output)) = open.pop() {
+        if !events.contains_key(&leaf) {
+            if events.len() >= MAX_EVENTS {
+                continue;
+            }
+            let Some(logged) = holdings.event(leaf)? else { continue };
+            let Ok(event) = Event::decode(&logged.event) else { continue };
+            events.insert(leaf, (logged, event, BTreeSet::new()));
+        }
+        let Some((_, event, outputs)) = events.get_mut(&leaf) else { continue };
+        if outputs.insert(output) {
+            let asked = inputs_of(event, &BTreeSet::from([output]));
+            let inputs = asked.into_iter().filter_map(|place| event.inputs.get(place));
+            // Made later than what is made of it: nothing leads there.
+            let earlier = inputs.filter(|input| input.leaf.0 < leaf);
+            open.extend(earlier.map(|input| (input.leaf.0, input.output)));
+        }
+    }
+    Ok(events)
+}
+
+/// The blinds of the seals of those inputs that the capsule follows; zeros for the others.
+fn blinds_for(logged: &CapsuleEvent, event: &Event, outputs: &BTreeSet<u32>) -> Vec<u8> {
+    if event.origin.is_some() {
+        return logged.blinds.clone();
+    }
+    let asked = inputs_of(event, outputs);
+    let blinds = logged.blinds.as_chunks::<32>().0.iter().enumerate();
+    blinds
+        .flat_map(|(place, blind)| if asked.contains(&place) { *blind } else { [0; 32] })
+        .collect()
+}
+
+/// The entries that a verifier asks for about a record.
+fn keys_of(record: &CapsuleRecord, concerns: &[MemberId]) -> Vec<Vec<u8>> {
+    let Ok(head) = Head::decode(&record.head) else { return Vec::new() };
+    let subject = AlertSubject::from(head.heading().alert_subject);
+    let issuer = MemberId::from(head.heading().issuer);
+    let mut keys = vec![state::alert_key(&subject), state::member_key(&issuer)];
+    keys.extend(concerns.iter().map(|member| state::concern_key(&subject, member)));
+    let signer = wire::decode_envelope(&record.transaction).ok();
+    let signer = signer.and_then(|envelope| KeyId::try_from(envelope.signer.as_slice()).ok());
+    keys.extend(signer.map(|signer| state::key_key(&signer)));
+    keys
+}

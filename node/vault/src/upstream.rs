@@ -1,0 +1,217 @@
+//! What this organisation was shown of others' lots: events and certificates that came with capsules, each stored once
+//! however many capsules name it. Transactions, headers and paths are not here, since the node's own log has them.
+//!
+//! | database key | value | sealed under |
+//! |---|---|---|
+//! | `U` leaf | an event: its body, its proofs, the blinds that were shown | master |
+//! | `R` record id | what was shown of a record, and what of that may go on | master |
+//! | `A` certificate, record id | nothing; there where the record attests the certificate | master |
+//!
+//! What is in them is opaque here: `heatmark-lots` and `heatmark-evidence` make and read it.
+
+use heatmark_records::RecordId;
+use prost::Message;
+
+use crate::rows::{hash32, record_id};
+use crate::vault::key;
+use crate::writing::Writing;
+use crate::{Vault, VaultError};
+
+pub(crate) const UPSTREAM_EVENT: u8 = b'U';
+pub(crate) const UPSTREAM_RECORD: u8 = b'R';
+pub(crate) const ATTESTS: u8 = b'A';
+
+/// Another company's event, as a capsule shows it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct UpstreamEvent {
+    /// Where it stands.
+    pub leaf: u64,
+    /// Its body, encoded.
+    pub event: Vec<u8>,
+    /// Its proofs, encoded.
+    pub proofs: Vec<u8>,
+    /// What opens the seals that it breaks, 32 bytes each; zeros for those that were not shown.
+    pub blinds: Vec<u8>,
+}
+
+impl UpstreamEvent {
+    /// Adds the blinds that another capsule showed; what is known already stays.
+    pub fn show(&mut self, blinds: &[u8]) {
+        self.blinds = together(&self.blinds, blinds);
+    }
+}
+
+/// What was shown of a record.
+#[derive(Clone, PartialEq, Eq)]
+pub struct UpstreamRecord {
+    /// The record.
+    pub record: RecordId,
+    /// Its part of a capsule, without path and transaction, encoded.
+    pub content: Vec<u8>,
+    /// Paths of the fields that may go on to others, ascending.
+    pub onward: Vec<String>,
+    /// The certificate that it attests, if it does.
+    pub attests: Option<RecordId>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct EventMessage {
+    #[prost(bytes = "vec", tag = "1")]
+    event: Vec<u8>,
+    #[prost(bytes = "vec", tag = "2")]
+    proofs: Vec<u8>,
+    #[prost(bytes = "vec", tag = "3")]
+    blinds: Vec<u8>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct RecordMessage {
+    #[prost(bytes = "vec", tag = "1")]
+    content: Vec<u8>,
+    #[prost(string, repeated, tag = "2")]
+    onward: Vec<String>,
+    #[prost(bytes = "vec", optional, tag = "3")]
+    attests: Option<Vec<u8>>,
+}
+
+impl Vault {
+    /// Keeps events and records that capsules showed, in one synced write; of an event that is here already, blinds that were
+    /// not shown before are added. What is known of a record the caller has put into it.
+    ///
+    /// # Errors
+    /// `Damaged` or `Database`.
+    pub fn put_upstream(
+        &self,
+        events: &[UpstreamEvent],
+        records: &[UpstreamRecord],
+    ) -> Result<(), VaultError> {
+        let mut write = self.begin()?;
+        self.stage_upstream(&mut write, events, records)?;
+        write.commit()
+    }
+
+    pub(crate) fn stage_upstream(
+        &self,
+        write: &mut Writing<'_>,
+        events: &[UpstreamEvent],
+        records: &[UpstreamRecord],
+    ) -> Result<(), VaultError> {
+        for event in events {
+            let blinds = match self.upstream_event(event.leaf)? {
+                Some(known) => together(&known.blinds, &event.blinds),
+                None => event.blinds.clone(),
+            };
+            let (body, proofs) = (event.event.clone(), event.proofs.clone());
+            let message = EventMessage { event: body, proofs, blinds };
+            write.put(&leaf_key(event.leaf), &message.encode_to_vec());
+        }
+        for record in records {
+            let message = RecordMessage {
+                content: record.content.clone(),
+                onward: record.onward.clone(),
+                attests: record.attests.map(|certificate| certificate.0.to_vec()),
+            };
+            write.put(&key(UPSTREAM_RECORD, &record.record.0), &message.encode_to_vec());
+            if let Some(certificate) = &record.attests {
+                write.put(&[&key(ATTESTS, &certificate.0)[..], &record.record.0].concat(), &[]);
+            }
+        }
+        Ok(())
+    }
+
+    /// The event that was shown at a leaf.
+    ///
+    /// # Errors
+    /// `Damaged` or `Database`.
+    pub fn upstream_event(&self, leaf: u64) -> Result<Option<UpstreamEvent>, VaultError> {
+        self.get(&leaf_key(leaf))?.map(|value| event(leaf, &value)).transpose()
+    }
+
+    /// Events that were shown, from a leaf on, at most `limit`.
+    ///
+    /// # Errors
+    /// `Damaged` or `Database`.
+    pub fn upstream_events(
+        &self,
+        from: u64,
+        limit: usize,
+    ) -> Result<Vec<UpstreamEvent>, VaultError> {
+        let mut events = Vec::new();
+        self.scan_from(&[UPSTREAM_EVENT], &from.to_be_bytes(), |leaf, value| {
+            let leaf = leaf.try_into().map_err(|_| VaultError::Damaged)?;
+            if events.len() < limit {
+                events.push(event(u64::from_be_bytes(leaf), value)?);
+            }
+            Ok(events.len() < limit)
+        })?;
+        Ok(events)
+    }
+
+    /// What was shown of a record.
+    ///
+    /// # Errors
+    /// `Damaged` or `Database`.
+    pub fn upstream_record(&self, id: &RecordId) -> Result<Option<UpstreamRecord>, VaultError> {
+        let value = self.get(&key(UPSTREAM_RECORD, &id.0))?;
+        value.map(|value| record(*id, &value)).transpose()
+    }
+
+    /// Records that were shown, after one, at most `limit`.
+    ///
+    /// # Errors
+    /// `Damaged` or `Database`.
+    pub fn upstream_records(
+        &self,
+        after: Option<&RecordId>,
+        limit: usize,
+    ) -> Result<Vec<UpstreamRecord>, VaultError> {
+        let mut records = Vec::new();
+        let from = after.map_or(&[][..], |id| &id.0);
+        self.scan_from(&[UPSTREAM_RECORD], from, |id, value| {
+            let id = record_id(id)?;
+            if Some(&id) != after && records.len() < limit {
+                records.push(record(id, value)?);
+            }
+            Ok(records.len() < limit)
+        })?;
+        Ok(records)
+    }
+
+    /// The records that were shown and attest a certificate.
+    ///
+    /// # Errors
+    /// `Damaged` or `Database`.
+    pub fn attesting(&self, certificate: &RecordId) -> Result<Vec<RecordId>, VaultError> {
+        let mut records = Vec::new();
+        self.scan(&key(ATTESTS, &certificate.0), |id, _| {
+            records.push(record_id(id)?);
+            Ok(true)
+        })?;
+        Ok(records)
+    }
+}
+
+/// Blinds of one event as two capsules showed them; what the first shows stays.
+fn together(known: &[u8], shown: &[u8]) -> Vec<u8> {
+    if known.len() != shown.len() {
+        return known.to_vec();
+    }
+    let pairs = known.as_chunks::<32>().0.iter().zip(shown.as_chunks::<32>().0);
+    pairs.flat_map(|(known, shown)| if *known == [0; 32] { *shown } else { *known }).collect()
+}
+
+fn leaf_key(leaf: u64) -> Vec<u8> {
+    [&[UPSTREAM_EVENT][..], &leaf.to_be_bytes()].concat()
+}
+
+fn event(leaf: u64, value: &[u8]) -> Result<UpstreamEvent, VaultError> {
+    let message = EventMessage::decode(value).map_err(|_| VaultError::Damaged)?;
+    let EventMessage { event, proofs, blinds } = message;
+    Ok(UpstreamEvent { leaf, event, proofs, blinds })
+}
+
+fn record(record: RecordId, value: &[u8]) -> Result<UpstreamRecord, VaultError> {
+    let message = RecordMessage::decode(value).map_err(|_| VaultError::Damaged)?;
+    let attests = message.attests.as_deref().map(hash32).transpose()?.map(RecordId::from);
+    Ok(UpstreamRecord { record, content: message.content, onward: message.onward, attests })
+}
