@@ -24,6 +24,7 @@ mod members;
 mod post;
 mod reading;
 mod scenarios;
+mod shopfloor;
 mod spine;
 mod town;
 mod vault;

@@ -35,6 +35,7 @@ const METHODS: &[(&str, Need)] = &[
     ("/heatmark.desk.v1.DeskService/ListLots", Need::Any),
     ("/heatmark.desk.v1.DeskService/KeepSerials", Need::Role(Role::Publish)),
     ("/heatmark.desk.v1.DeskService/ProveSerial", Need::Role(Role::Inspect)),
+    ("/heatmark.desk.v1.DeskService/ReportCapture", Need::Role(Role::Inspect)),
     ("/heatmark.desk.v1.DeskService/OfferSeals", Need::Role(Role::Publish)),
     ("/heatmark.desk.v1.DeskService/TakeOffer", Need::Role(Role::Publish)),
     ("/heatmark.desk.v1.DeskService/ShipLots", Need::Role(Role::Publish)),

@@ -2,6 +2,7 @@
 //! other members' keys, however valid.
 
 mod attesting;
+mod capture;
 mod keeping;
 mod lots;
 mod parcels;
@@ -204,6 +205,14 @@ impl DeskService for DeskApi {
     ) -> Result<Response<pb::KeepSerialsResponse>, Status> {
         let desk = self.desk_for(&request)?;
         serials::keep(&desk, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn report_capture(
+        &self,
+        request: Request<pb::ReportCaptureRequest>,
+    ) -> Result<Response<pb::ReportCaptureResponse>, Status> {
+        let desk = self.desk_for(&request)?;
+        capture::report(&desk, request.into_inner()).await.map(Response::new)
     }
 
     async fn prove_serial(

@@ -119,15 +119,15 @@ pub(crate) fn of_desk(error: DeskError) -> Status {
         DeskError::UnknownRecord(_)
         | DeskError::UnknownMember(_)
         | DeskError::UnknownSerial(_)
-        | DeskError::UnknownLetter => {
-            not_found(code, error.to_string())
-        }
+        | DeskError::UnknownLetter => not_found(code, error.to_string()),
         DeskError::NotAnchored(_)
         | DeskError::CommissionsNothing(_)
         | DeskError::Lots(_)
         | DeskError::LotExpired(_)
         | DeskError::NotAssembled(_)
         | DeskError::BeyondTolerance(_)
+        | DeskError::PointSkipped { .. }
+        | DeskError::ScannedOther(_)
         | DeskError::Unproved(_)
         | DeskError::NoOwnLimits
         | DeskError::SpecificationNotFor(_)
@@ -149,6 +149,8 @@ pub(crate) fn of_desk(error: DeskError) -> Status {
         | DeskError::LotKept
         | DeskError::NotInside(_)
         | DeskError::ProcessField
+        | DeskError::NothingToWaive(_)
+        | DeskError::Waiver
         | DeskError::SerialPattern
         | DeskError::SerialCount { .. }
         | DeskError::SerialsLeft(_)

@@ -34,7 +34,8 @@ pub use heatmark_proto::desk::v1::{
 };
 pub use ledger::{Accusation, LedgerClient, Proven, ReceiptOf, VerifiedHeader};
 pub use lots::{
-    LotEvent, LotQuantity, LotRow, LotState, MakeLotsRequest, NewLot, ProcessField,
+    CapturePoint, CaptureProduct, LotEvent, LotQuantity, LotRow, LotState, MakeLotsRequest, NewLot,
+    ProcessField, ReportCaptureRequest, ReportCaptureResponse, WaivePoints,
 };
 pub use parcels::{
     CountedLot, DespatchNote, ListParcelsResponse, ParcelAt, ParcelLot, ParcelRow, ParcelState,

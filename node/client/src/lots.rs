@@ -4,6 +4,9 @@ use crate::DeskClient;
 use crate::desk::{CALL_TIMEOUT, COMMIT_TIMEOUT};
 use crate::error::ClientError;
 use crate::ledger::{Proven, timed};
+pub use desk::{
+    CapturePoint, CaptureProduct, ReportCaptureRequest, ReportCaptureResponse, WaivePoints,
+};
 pub use desk::{LotQuantity, LotRow, LotState, MakeLotsRequest, NewLot, ProcessField};
 use heatmark_proto::desk::v1 as desk;
 
@@ -75,6 +78,18 @@ impl DeskClient {
         let request = timed(tokio_stream::iter(messages), COMMIT_TIMEOUT);
         let answer = self.service.clone().keep_serials(request).await?;
         Ok(answer.into_inner().root)
+    }
+
+    /// What a period's events tell of recording.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn report_capture(
+        &self,
+        request: ReportCaptureRequest,
+    ) -> Result<ReportCaptureResponse, ClientError> {
+        let answer = self.service.clone().report_capture(timed(request, COMMIT_TIMEOUT)).await?;
+        Ok(answer.into_inner())
     }
 
     /// What a label of a lot shows of one serial: a proof, encoded.

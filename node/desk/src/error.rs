@@ -61,13 +61,42 @@ pub enum DeskError {
     #[error("the product has no component {0}")]
     NotInside(String),
     /// A weighing exceeds the last one by more than its tolerance: declare the rest as uncertified, or state a tolerance.
-    #[error("the weighing exceeds the last one by more than {0} in a thousand; declare the rest as uncertified")]
+    #[error(
+        "the weighing exceeds the last one by more than {0} in a thousand; declare the rest as uncertified"
+    )]
     BeyondTolerance(u32),
+    /// The event skips a point of the capture plan: record what is missing, or waive the point.
+    #[error(
+        "point {point} of {product:?} is skipped: {missing} is missing; record it, or waive the point: --waive {point:?}, why, and until when"
+    )]
+    PointSkipped {
+        /// The point.
+        point: String,
+        /// The product at which the plan demands it.
+        product: String,
+        /// What is missing.
+        missing: String,
+    },
+    /// The caller waives what is not skipped.
+    #[error("nothing is skipped at point {0}, so that there is nothing to waive")]
+    NothingToWaive(String),
+    /// The caller's waiver says nothing of why, or does not end within a year.
+    #[error("a waiver names points, says why in 1 to 512 bytes, and ends within a year from now")]
+    Waiver,
+    /// What was scanned is none of the lots that the event uses: look at the label again.
+    #[error(
+        "what was scanned is lot {0}, which is not among the lots that are used; nothing was recorded"
+    )]
+    ScannedOther(String),
     /// The caller's serials or their pattern: 1 to 1,000,000 of 1 to 64 printable characters, or `K-{0001}`.
-    #[error("serials are 1 to 1,000,000, each of 1 to 64 printable ASCII characters; a pattern counts as K-{{0001}} does")]
+    #[error(
+        "serials are 1 to 1,000,000, each of 1 to 64 printable ASCII characters; a pattern counts as K-{{0001}} does"
+    )]
     SerialPattern,
     /// Serials and pieces differ in number: every piece of a lot with serials has one. Name those that are lost.
-    #[error("{serials} serials do not fit {pieces} pieces; every piece has one, and those that are lost are named")]
+    #[error(
+        "{serials} serials do not fit {pieces} pieces; every piece has one, and those that are lost are named"
+    )]
     SerialCount {
         /// How many serials there are.
         serials: u64,
@@ -90,7 +119,9 @@ pub enum DeskError {
     #[error("no piece of the lot has the serial {0}, as far as this node gave it")]
     UnknownSerial(String),
     /// A process field has no plain name or no printable text, or stands twice. The caller's fault.
-    #[error("a process record has up to 64 fields, each once: a name of a-z, 0-9 and -, and up to 512 bytes of text")]
+    #[error(
+        "a process record has up to 64 fields, each once: a name of a-z, 0-9 and -, and up to 512 bytes of text"
+    )]
     ProcessField,
     /// The plan of an event does not keep the rules of its kind, or its quantities do not add up.
     #[error("{0}")]
@@ -295,6 +326,10 @@ impl DeskError {
             Self::NotInside(_) => "not-inside",
             Self::BeyondTolerance(_) => "beyond-tolerance",
             Self::ProcessField => "process-field",
+            Self::PointSkipped { .. } => "point-skipped",
+            Self::NothingToWaive(_) => "nothing-to-waive",
+            Self::Waiver => "waiver",
+            Self::ScannedOther(_) => "scanned-other",
             Self::SerialPattern => "serial-pattern",
             Self::SerialCount { .. } | Self::SerialsLeft(_) => "serial-count",
             Self::SerialTrees => "serial-trees",

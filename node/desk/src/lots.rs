@@ -20,6 +20,7 @@ mod shipping;
 
 use making::Made;
 pub use making::process_fields;
+pub(crate) use making::product_of;
 pub use plan::{EventPlan, LotPlan, NewSerials, Quantity, WEIGHING_PERMILLE};
 pub use receiving::{ParcelLotView, ParcelView, Receive};
 pub use serials::SerialsView;

@@ -13,12 +13,13 @@
 
 mod attesting;
 mod beside;
+mod capture;
 pub(crate) mod chain;
 mod disclosures;
 mod lots;
 mod lots_kinds;
-mod serials;
 mod post;
+mod serials;
 
 use crate::{
     AlertOn, CertificateFile, Desk, DeskError, DeskParts, PublishEvent, Seed, alert_signing_key,

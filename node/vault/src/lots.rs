@@ -18,9 +18,9 @@
 pub(crate) mod beside;
 mod names;
 pub(crate) mod serials;
-pub(crate) mod waivers;
 #[cfg(test)]
 mod tests;
+pub(crate) mod waivers;
 
 pub use beside::{Beside, Captured, CapturedPoint, Part, Parts};
 pub use names::MAX_LOT_NAME_BYTES;

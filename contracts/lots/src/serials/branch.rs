@@ -27,11 +27,7 @@ impl SerialBranch {
     /// # Errors
     /// `NotCanonical` for a serial that is not 1 to 64 printable ASCII characters without a space, `Serials` when there are
     /// none, too many, or the branch lies beyond the largest tree. That none stands twice in the whole tree is the caller's to see.
-    pub fn new(
-        number: u32,
-        serials: Vec<String>,
-        secret: &SerialSecret,
-    ) -> Result<Self, LotError> {
+    pub fn new(number: u32, serials: Vec<String>, secret: &SerialSecret) -> Result<Self, LotError> {
         serials.iter().try_for_each(|serial| check_serial(serial))?;
         let places = u32::try_from(BRANCH_SERIALS).map_err(|_| LotError::Serials)?;
         let first = number.checked_mul(places).ok_or(LotError::Serials)?;

@@ -2,7 +2,7 @@
 
 use crate::refusal::field;
 use heatmark_desk::{
-    Committed, EventPlan, LotEventMade, LotPlan, LotView, NewSerials, Quantity,
+    Committed, EventPlan, LotEventMade, LotPlan, LotView, NewSerials, Quantity, WaiverPlan,
 };
 use heatmark_lots::Kind;
 use heatmark_merkle::Hash;
@@ -49,6 +49,12 @@ pub(super) fn plan(request: pb::MakeLotsRequest) -> Result<EventPlan, Status> {
         process: request.process.into_iter().map(|field| (field.name, field.text)).collect(),
         serials,
         lost_serials: request.lost_serials,
+        scanned: request.scanned,
+        waiver: request.waive.map(|waive| WaiverPlan {
+            points: waive.points,
+            reason: waive.reason,
+            until_ms: waive.until_ms,
+        }),
         certificate,
         reason: request.reason,
         time_ms: (request.from_ms, request.until_ms),

@@ -56,8 +56,8 @@ impl Desk {
     /// The lot that one is after an event that keeps each for itself, where it stayed here.
     fn continued(&self, row: &LotRow, event: &LotEventRow) -> Result<Option<LotRow>, DeskError> {
         let kind = Kind::from_code(event.kind).map_err(|_| VaultError::Damaged)?;
-        let keeps = kind.is_pairwise()
-            || matches!(kind, Kind::Repair | Kind::Adjust | Kind::Correct);
+        let keeps =
+            kind.is_pairwise() || matches!(kind, Kind::Repair | Kind::Adjust | Kind::Correct);
         let place = event.inputs.iter().position(|input| *input == row.hash);
         let next = place.filter(|_| keeps).and_then(|place| event.outputs.get(place));
         Ok(next.map(|next| self.parts.vault.lot(next)).transpose()?.flatten())

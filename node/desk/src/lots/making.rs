@@ -7,11 +7,12 @@ mod numbering;
 mod quantities;
 
 pub use describing::process_fields;
-pub(super) use describing::product_of;
+pub(crate) use describing::product_of;
 use drafts::{Draft, Used, Work};
 pub(super) use numbering::grow;
 
 use super::plan::EventPlan;
+use crate::capture::{Happening, Seen};
 use crate::keys::{LOT_SEALS, ORIGIN_SEALS};
 use crate::submission::Signed;
 use crate::{Desk, DeskError};
@@ -82,13 +83,18 @@ impl Desk {
         let mut drafts = self.drafts(&mut work)?;
         let tree = self.number(&mut work, &mut drafts)?;
         let process = work.describer.process(&plan.process)?;
+        let (captured, waivers) = self.captured(&happening(&work, &drafts))?;
         let Work { mut event, mut beside, .. } = work;
         event.process = process.as_ref().map(Opening::check).transpose()?;
         beside.process = process.as_ref().map(Opening::encode);
+        (beside.captured, beside.waivers) = (captured, waivers);
         let mut witness = Witness::default();
         witness.inputs = inputs.iter().map(|input| input.open.clone()).collect();
         let lots = self.sealed(drafts, &mut witness)?;
-        quantities::fill(plan, &mut witness)?;
+        let product = inputs.first().map(|input| product_of(&input.description));
+        let permille =
+            self.weighing_permille(&product.unwrap_or_default(), plan.tolerance_permille);
+        quantities::fill(plan, permille, &mut witness)?;
         witness.certified =
             certified.as_ref().map(|certified| (certified.number, certified.blinding.clone()));
         witness.describe(&mut event);
@@ -240,6 +246,28 @@ impl Desk {
         }
         Ok((self.sign(&body, cosignatures), body))
     }
+}
+
+/// The event as the capture plan looks at it.
+fn happening<'p>(work: &Work<'p>, drafts: &[Draft]) -> Happening<'p> {
+    let typed = work.inputs.iter().zip(&work.plan.inputs);
+    let inputs = typed.map(|(input, typed)| (input.row.name.clone(), typed.clone())).collect();
+    let seen = |description: &Opening, expires_ms: u64, numbered: bool| Seen {
+        product: product_of(description),
+        has_expiry: expires_ms != 0,
+        has_serials: numbered,
+    };
+    let made = drafts.iter().map(|draft| {
+        let numbered = draft.serials.is_some() || draft.pieces.number == 0;
+        seen(&draft.description, draft.expires_ms, numbered)
+    });
+    let used = work.inputs.iter().map(|input| {
+        let content = &input.open.lot().content;
+        seen(&input.description, content.expires_ms, content.serials.is_some())
+    });
+    let makes = !drafts.is_empty();
+    let lots = if makes { made.collect() } else { used.collect() };
+    Happening { plan: work.plan, inputs, lots, makes }
 }
 
 fn show(tree: &RecordTree<'_>, path: &str) -> Result<Option<FieldProof>, DeskError> {

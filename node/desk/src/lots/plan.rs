@@ -1,5 +1,6 @@
 //! What people want to happen to lots, in their own words: names, quantities, reasons.
 
+use crate::WaiverPlan;
 use heatmark_lots::Kind;
 use heatmark_records::RecordId;
 
@@ -51,7 +52,8 @@ pub struct EventPlan {
     pub scrap: Quantity,
     /// What goes in without a certificate.
     pub uncertified: Option<Quantity>,
-    /// By how many thousandths a new weighing may exceed the last one; 0 for [`WEIGHING_PERMILLE`].
+    /// By how many thousandths a new weighing may exceed the last one; 0 for what the
+    /// capture plan says, or else [`WEIGHING_PERMILLE`].
     pub tolerance_permille: u32,
     /// The components that are removed from a product, by name.
     pub removed: Vec<String>,
@@ -61,6 +63,10 @@ pub struct EventPlan {
     pub reason: String,
     /// When it began and ended, in milliseconds since 1970; 0 where it is not told.
     pub time_ms: (u64, u64),
+    /// Names of the lots that were scanned, of those that are used.
+    pub scanned: Vec<String>,
+    /// Which points of the capture plan are skipped, why, and until when.
+    pub waiver: Option<WaiverPlan>,
     /// What was done: fields of the process record, by name.
     pub process: Vec<(String, String)>,
     /// Serials of what comes to be; none where it goes on with those of its inputs, or has none.
@@ -87,6 +93,8 @@ impl EventPlan {
             certificate: None,
             reason: String::new(),
             time_ms: (0, 0),
+            scanned: Vec::new(),
+            waiver: None,
             process: Vec::new(),
             serials: None,
             lost_serials: Vec::new(),

@@ -71,11 +71,13 @@ impl Desk {
 
     fn prove_place(&self, root: &[u8; 32], place: u32) -> Result<SerialProof, DeskError> {
         let tree = self.parts.vault.serial_tree(root)?.ok_or(VaultError::SerialsUnknown)?;
-        let number = u32::try_from(BRANCH_SERIALS).ok().and_then(|branch| place.checked_div(branch));
+        let number =
+            u32::try_from(BRANCH_SERIALS).ok().and_then(|branch| place.checked_div(branch));
         let number = number.ok_or(VaultError::Damaged)?;
         let serials = self.parts.vault.serial_branch(root, number)?;
         let secret = SerialSecret::new(*tree.secret);
-        let branch = SerialBranch::new(number, serials, &secret).map_err(|_| VaultError::Damaged)?;
+        let branch =
+            SerialBranch::new(number, serials, &secret).map_err(|_| VaultError::Damaged)?;
         let branches: Vec<Hash> = tree.branches.iter().copied().map(Hash).collect();
         Ok(branch.prove(place, &branches).ok_or(VaultError::Damaged)?)
     }

@@ -77,7 +77,8 @@ async fn a_blend_declares_what_has_no_certificate() {
     let error = shop.refused(silent).await;
     assert!(matches!(error, DeskError::Lots(MakeError::Unbalanced)), "{error}");
     let added = Some(Quantity { mass_mg: KG, pieces: 0 });
-    let told = EventPlan { uncertified: added, ..plan(Kind::Blend, &["A", "B"], vec![lot("M", 3, 1)]) };
+    let told =
+        EventPlan { uncertified: added, ..plan(Kind::Blend, &["A", "B"], vec![lot("M", 3, 1)]) };
     shop.make(told).await;
     assert_eq!(shop.event_of("M").uncertified.unwrap().permille, 334);
     // Two certificates go into one in no other way, and nothing else declares.
@@ -207,7 +208,10 @@ async fn an_old_name_leads_to_what_the_lot_is_now() {
     shop.make(plan(Kind::Relabel, &["OLD"], vec![named("MID")])).await;
     shop.make(plan(Kind::Relabel, &["MID"], vec![named("NEW")])).await;
     let old = shop.named("OLD").await;
-    assert_eq!((old.state, old.used_by, old.became), (LotState::Used, Some("relabel"), vec!["NEW".to_owned()]));
+    assert_eq!(
+        (old.state, old.used_by, old.became),
+        (LotState::Used, Some("relabel"), vec!["NEW".to_owned()])
+    );
     // What is typed from the old label works on the lot that it is now.
     shop.make(plan(Kind::Transform, &["OLD"], vec![lot("RING", 1, 9)])).await;
     assert_eq!(shop.named("RING").await.from, ["NEW"]);
@@ -272,11 +276,11 @@ async fn what_was_done_stands_in_the_event_and_opens_in_the_vault() {
     let told = [("die", "D-77"), ("load", "HT-9"), ("operator", "op-3")];
     let told: Vec<(String, String)> =
         told.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
-    let forge = |process| EventPlan {
-        process,
-        ..plan(Kind::Transform, &["A"], vec![lot("R", 1, 10)])
-    };
-    for (name, text) in [("Die", "x"), ("", "x"), ("a/b", "x"), ("die", ""), ("die", "a\nb"), ("die", " ")] {
+    let forge =
+        |process| EventPlan { process, ..plan(Kind::Transform, &["A"], vec![lot("R", 1, 10)]) };
+    for (name, text) in
+        [("Die", "x"), ("", "x"), ("a/b", "x"), ("die", ""), ("die", "a\nb"), ("die", " ")]
+    {
         let error = shop.refused(forge(vec![(name.to_owned(), text.to_owned())])).await;
         assert!(matches!(error, DeskError::ProcessField), "{name}={text}: {error}");
     }
@@ -288,6 +292,13 @@ async fn what_was_done_stands_in_the_event_and_opens_in_the_vault() {
     let process = shop.vault.process(&row.event).unwrap().unwrap();
     assert_eq!(process_fields(&process), told);
     assert_eq!(shop.event_of("R").process, Some(process.check().unwrap()));
+    let mut found = Vec::new();
+    let each = shop.vault.each_process(|event, process| {
+        found.push((event, process_fields(&process)));
+        Ok(true)
+    });
+    each.unwrap();
+    assert_eq!(found, [(row.event, told)]);
     // Nothing was told of what was commissioned.
     let billet = shop.vault.lot_named("A").unwrap().unwrap();
     assert!(shop.vault.process(&billet.event).unwrap().is_none());
@@ -298,7 +309,8 @@ async fn what_was_done_stands_in_the_event_and_opens_in_the_vault() {
 async fn a_return_within_the_house_keeps_everything_and_a_disposal_nothing() {
     let shop = Shop::new();
     shop.stock(&["A", "B"]).await;
-    let back = EventPlan { reason: "wrong shop".to_owned(), ..plan(Kind::Return, &["A", "B"], vec![]) };
+    let back =
+        EventPlan { reason: "wrong shop".to_owned(), ..plan(Kind::Return, &["A", "B"], vec![]) };
     shop.make(back).await;
     assert_eq!(shop.standing().await, ["A", "B"]);
     let other = plan(Kind::Return, &["A"], vec![LotPlan { expires_ms: 5, ..named("") }]);

@@ -65,7 +65,9 @@ async fn no_serial_is_given_twice() {
     let again = shop.refused(numbered(more(vec![lot("X", 1, 1)]), "R-{10}")).await;
     assert!(matches!(again, DeskError::Vault(VaultError::SerialTaken(serial)) if serial == "R-10"));
     let listed = shop.desk.keep_serials(texts(&["Q", "R-01"])).await.unwrap_err();
-    assert!(matches!(listed, DeskError::Vault(VaultError::SerialTaken(serial)) if serial == "R-01"));
+    assert!(
+        matches!(listed, DeskError::Vault(VaultError::SerialTaken(serial)) if serial == "R-01")
+    );
     let twice = shop.desk.keep_serials(texts(&["Q", "Q"])).await.unwrap_err();
     assert!(matches!(twice, DeskError::Vault(VaultError::SerialTaken(_))));
     for wrong in [texts(&[]), texts(&["a b"]), texts(&[""]), vec!["x".repeat(65)]] {

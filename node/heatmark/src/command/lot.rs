@@ -18,8 +18,8 @@ use clap::{Args, Subcommand};
 use heatmark_client::{LotEvent, LotRow, LotState, MakeLotsRequest};
 use how::How;
 use quantity::{Lot, mass_text};
-use serials::Numbering;
 use serde_json::{Value, json};
+use serials::Numbering;
 
 /// What to do with lots.
 #[derive(Debug, Subcommand)]
@@ -395,8 +395,7 @@ fn rows(lots: &[LotRow]) -> String {
 fn expired(lot: &LotRow) -> bool {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     let now = since.ok().and_then(|since| u64::try_from(since.as_millis()).ok());
-    lot.state() == LotState::Standing
-        && now.is_some_and(|now| (1..=now).contains(&lot.expires_ms))
+    lot.state() == LotState::Standing && now.is_some_and(|now| (1..=now).contains(&lot.expires_ms))
 }
 
 fn capitalised(name: &str) -> String {

@@ -167,6 +167,21 @@ impl Vault {
         Ok(process.map(|process| Opening::decode(&process)).transpose()?)
     }
 
+    /// Visits the process records of all events made here, opened, in the order of the events' digests, until told to stop.
+    ///
+    /// # Errors
+    /// `Opening`, `Damaged`, `Database`, or what the visitor fails with.
+    pub fn each_process(
+        &self,
+        mut visit: impl FnMut([u8; 32], Opening) -> Result<bool, VaultError>,
+    ) -> Result<(), VaultError> {
+        self.scan(&[BESIDE], |digest, value| {
+            let beside = BesideMessage::decode(value).map_err(|_| VaultError::Damaged)?;
+            let Some(process) = beside.process.map(Zeroizing::new) else { return Ok(true) };
+            visit(hash32(digest)?, Opening::decode(&process)?)
+        })
+    }
+
     /// What was recorded of an event; none for one that was not made here.
     ///
     /// # Errors
@@ -264,8 +279,7 @@ impl Vault {
 
     fn beside_message(&self, event: &[u8; 32]) -> Result<Option<BesideMessage>, VaultError> {
         let beside = self.get(&key(BESIDE, event))?;
-        let decode =
-            |beside: Zeroizing<Vec<u8>>| BesideMessage::decode(beside.as_slice());
+        let decode = |beside: Zeroizing<Vec<u8>>| BesideMessage::decode(beside.as_slice());
         beside.map(decode).transpose().map_err(|_| VaultError::Damaged)
     }
 }

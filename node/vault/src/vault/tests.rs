@@ -520,7 +520,8 @@ fn no_two_kinds_of_values_share_a_place() {
     let upstream = [upstream::UPSTREAM_EVENT, upstream::UPSTREAM_RECORD, upstream::ATTESTS];
     let lots = [lots::LOT, lots::NAME, lots::EVENT, lots::WAITING, lots::COMMISSIONED];
     let letters = [post::SENT, post::SENT_CONTENT, post::ARRIVED, post::ARRIVED_CONTENT];
-    let mut all = [&records[..], &more, &lots, &besides, &serials, &parcels, &upstream, &letters].concat();
+    let mut all =
+        [&records[..], &more, &lots, &besides, &serials, &parcels, &upstream, &letters].concat();
     let count = all.len();
     all.sort_unstable();
     all.dedup();

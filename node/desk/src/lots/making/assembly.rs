@@ -35,11 +35,8 @@ pub(super) fn put_together(work: &mut Work<'_>) -> Result<Draft, DeskError> {
     if kept.iter().any(|(told, sum)| ![0, *sum].contains(told)) {
         return Err(DeskError::LotKept);
     }
-    let description = if product {
-        host.description.clone()
-    } else {
-        work.describer.describe(lot, None)?
-    };
+    let description =
+        if product { host.description.clone() } else { work.describer.describe(lot, None)? };
     let components = work.inputs.iter().map(part).collect();
     work.beside.parts = Some(Parts { class: whole.class.0, product, salt, components });
     Ok(whole.described(description))
@@ -158,8 +155,7 @@ fn whole(
     salt: &[u8; 32],
     opens: &[&OpenLot],
 ) -> Result<Whole, DeskError> {
-    let contents: Vec<Hash> =
-        opens.iter().map(|open| open.lot().content.hash(network)).collect();
+    let contents: Vec<Hash> = opens.iter().map(|open| open.lot().content.hash(network)).collect();
     let total = |amounts: Vec<&OpenAmount>| {
         OpenAmount::total(amounts.into_iter()).ok_or(MakeError::TooMuch)
     };

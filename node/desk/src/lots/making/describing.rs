@@ -65,7 +65,8 @@ impl<'d> Describer<'d> {
         }
         let mut fields = Fields::new();
         for (name, text) in told {
-            let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+            let plain =
+                |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
             let named = (1..=MAX_PROCESS_NAME).contains(&name.len()) && name.bytes().all(plain);
             let said = (1..=MAX_PROCESS_TEXT).contains(&text.len())
                 && !text.trim().is_empty()
@@ -103,7 +104,7 @@ impl<'d> Describer<'d> {
 }
 
 /// What a lot's description says it is.
-pub(in crate::lots) fn product_of(description: &Opening) -> String {
+pub(crate) fn product_of(description: &Opening) -> String {
     let path = Path::new(PRODUCT).ok();
     match path.and_then(|path| description.fields().get(&path).cloned()) {
         Some(Value::Text(text)) => text,

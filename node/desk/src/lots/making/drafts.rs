@@ -71,7 +71,9 @@ impl Desk {
         match work.plan.kind {
             Kind::Return | Kind::Service | Kind::Relabel => pairs(work),
             Kind::Repair => repaired(work).map(|draft| vec![draft]),
-            Kind::Aggregate | Kind::Install => assembly::put_together(work).map(|whole| vec![whole]),
+            Kind::Aggregate | Kind::Install => {
+                assembly::put_together(work).map(|whole| vec![whole])
+            }
             Kind::Disaggregate | Kind::Remove => self.taken_apart(work),
             _ => fresh(work),
         }

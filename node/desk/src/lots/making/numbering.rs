@@ -26,9 +26,8 @@ impl Desk {
         work: &mut Work<'_>,
         drafts: &mut [Draft],
     ) -> Result<Option<NewSerialTree>, DeskError> {
-        let pieces = drafts.iter().fold(0, |sum: u64, draft| {
-            sum.saturating_add(draft.pieces.number)
-        });
+        let pieces =
+            drafts.iter().fold(0, |sum: u64, draft| sum.saturating_add(draft.pieces.number));
         match &work.plan.serials {
             Some(NewSerials::Kept(root)) => {
                 let row = self.parts.vault.serial_tree(root)?;
@@ -56,7 +55,9 @@ impl Desk {
             matches!(kind, Kind::Rework | Kind::Split | Kind::Merge | Kind::Adjust | Kind::Correct);
         let mut pools = pools(work);
         if !hands_on || pools.is_empty() {
-            return if work.plan.lost_serials.is_empty() { Ok(()) } else { Err(DeskError::NoSerials) };
+            let picked = work.plan.outputs.iter().any(|lot| !lot.serials.is_empty());
+            let named = picked || !work.plan.lost_serials.is_empty();
+            return if named { Err(DeskError::NoSerials) } else { Ok(()) };
         }
         for serial in &work.plan.lost_serials {
             self.cut(&mut pools, serial)?;
@@ -211,7 +212,8 @@ fn counted(pattern: &str, count: u64) -> Result<Vec<String>, DeskError> {
     let within = usize::try_from(count).is_ok_and(|count| (1..=MAX_SERIALS).contains(&count));
     let (before, rest) = pattern.split_once('{').ok_or(DeskError::SerialPattern)?;
     let (digits, after) = rest.split_once('}').ok_or(DeskError::SerialPattern)?;
-    let plain = (1..=18).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit());
+    let plain =
+        (1..=18).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit());
     if !within || !plain {
         return Err(DeskError::SerialPattern);
     }

@@ -2,19 +2,20 @@
 //! everything above that is not certified and has to be declared.
 
 use crate::DeskError;
-use crate::lots::plan::{EventPlan, Quantity, WEIGHING_PERMILLE};
+use crate::lots::plan::{EventPlan, Quantity};
 use heatmark_lots::{Kind, MakeError, OpenAmount, OpenLot, Witness};
 
 /// Puts everything but lots into the witness.
-pub(super) fn fill(plan: &EventPlan, witness: &mut Witness) -> Result<(), DeskError> {
+pub(super) fn fill(
+    plan: &EventPlan,
+    permille: u32,
+    witness: &mut Witness,
+) -> Result<(), DeskError> {
     match plan.kind {
-        Kind::Adjust => adjusted(plan, witness)?,
+        Kind::Adjust => adjusted(plan, permille, witness)?,
         Kind::Correct => {
-            let scrap = if plan.scrap == Quantity::default() {
-                lowered(witness)?
-            } else {
-                plan.scrap
-            };
+            let scrap =
+                if plan.scrap == Quantity::default() { lowered(witness)? } else { plan.scrap };
             witness.scrap = Some(amounts(plan.kind, scrap));
         }
         kind => {
@@ -28,7 +29,7 @@ pub(super) fn fill(plan: &EventPlan, witness: &mut Witness) -> Result<(), DeskEr
 }
 
 /// A new weighing and count: more mass is a gain, less of either is lost, more pieces have to be declared.
-fn adjusted(plan: &EventPlan, witness: &mut Witness) -> Result<(), DeskError> {
+fn adjusted(plan: &EventPlan, permille: u32, witness: &mut Witness) -> Result<(), DeskError> {
     let (before, after) = totals(witness)?;
     let added = plan.uncertified.unwrap_or_default();
     let expected = Quantity {
@@ -39,10 +40,6 @@ fn adjusted(plan: &EventPlan, witness: &mut Witness) -> Result<(), DeskError> {
     let lost = Quantity {
         mass_mg: expected.mass_mg.saturating_sub(after.mass_mg),
         pieces: expected.pieces.checked_sub(after.pieces).ok_or(MakeError::Unbalanced)?,
-    };
-    let permille = match plan.tolerance_permille {
-        0 => WEIGHING_PERMILLE,
-        permille => permille,
     };
     let found = u128::from(gain).saturating_mul(1_000);
     if found > u128::from(before.mass_mg).saturating_mul(permille.into()) {

@@ -3,9 +3,10 @@
 
 use super::super::day;
 use super::super::failure::Failure;
+use super::super::scan::this_year;
 use crate::files;
 use clap::Args;
-use heatmark_client::{MakeLotsRequest, ProcessField};
+use heatmark_client::{MakeLotsRequest, ProcessField, WaivePoints};
 use std::path::{Path, PathBuf};
 
 /// Largest file of process fields in bytes.
@@ -42,6 +43,56 @@ pub(crate) struct How {
     /// When it ended
     #[arg(long, value_name = "TIME", value_parser = time)]
     ended: Option<u64>,
+    #[command(flatten)]
+    capture: Capture,
+}
+
+/// What the capture plan asks for.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Scans, and points of the capture plan that are skipped")]
+pub(crate) struct Capture {
+    /// What a scanner typed from the label of a lot that is used; one that is not used is refused
+    #[arg(long = "scan", value_name = "TEXT")]
+    scans: Vec<String>,
+    /// Skips a point of the capture plan
+    #[arg(long = "waive", value_name = "POINT", requires = "until")]
+    points: Vec<String>,
+    /// The last day on which it may be skipped
+    #[arg(long, value_name = "DATE", requires = "points")]
+    until: Option<String>,
+    /// Why it is skipped; stays in the vault [default: the event's reason]
+    #[arg(long, value_name = "TEXT", requires = "points")]
+    waive_reason: Option<String>,
+}
+
+impl Capture {
+    fn tell(&self, request: &mut MakeLotsRequest) -> Result<(), Failure> {
+        for scan in &self.scans {
+            let names = lots_on(scan);
+            let used = names.iter().find(|name| request.inputs.contains(name));
+            let name = used.or(names.first()).ok_or_else(|| {
+                Failure::input("a scan names no lot")
+                    .because(format!("{scan:?}"))
+                    .next("read the label with: heatmark scan TEXT")
+            })?;
+            request.scanned.push(name.clone());
+        }
+        let Some(until) = &self.until else { return Ok(()) };
+        let reason = self.waive_reason.clone().unwrap_or_else(|| request.reason.clone());
+        let until_ms = super::quantity::end_of_day(until)?;
+        request.waive = Some(WaivePoints { points: self.points.clone(), reason, until_ms });
+        Ok(())
+    }
+}
+
+/// The lots that a scan may name, best first: as a label says, or the very text.
+fn lots_on(scan: &str) -> Vec<String> {
+    let read = heatmark_labels::scan(scan.as_bytes(), this_year());
+    let readings = read.into_iter().flat_map(|scan| scan.readings);
+    let mut names: Vec<String> = readings.filter_map(|reading| reading.lot).collect();
+    names.push(scan.trim().to_owned());
+    names.retain(|name| !name.is_empty());
+    names
 }
 
 impl How {
@@ -65,7 +116,7 @@ impl How {
             request.process.retain(|field| field.name != name);
             request.process.push(ProcessField { name: name.to_owned(), text: text.clone() });
         }
-        Ok(())
+        self.capture.tell(request)
     }
 }
 

@@ -291,8 +291,7 @@ fn blend(command: Blend) -> Result<Asked, Failure> {
 }
 
 fn aggregate(command: Aggregate) -> Asked {
-    let container =
-        NewLot { name: command.into, product: command.product, ..NewLot::default() };
+    let container = NewLot { name: command.into, product: command.product, ..NewLot::default() };
     let request =
         MakeLotsRequest { outputs: vec![container], ..request("aggregate", command.inputs) };
     Asked::new(command.told, request)
@@ -300,8 +299,7 @@ fn aggregate(command: Aggregate) -> Asked {
 
 fn disaggregate(command: Disaggregate) -> Asked {
     let outputs = command.names.into_iter().map(named).collect();
-    let request =
-        MakeLotsRequest { outputs, ..request("disaggregate", vec![command.container]) };
+    let request = MakeLotsRequest { outputs, ..request("disaggregate", vec![command.container]) };
     Asked::new(command.told, request)
 }
 

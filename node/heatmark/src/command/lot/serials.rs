@@ -36,7 +36,10 @@ pub(crate) struct Numbering {
 
 impl Numbering {
     /// The list that has to be kept before, if there is one; everything else goes into the request.
-    pub(super) fn tell(&self, request: &mut MakeLotsRequest) -> Result<Option<Vec<String>>, Failure> {
+    pub(super) fn tell(
+        &self,
+        request: &mut MakeLotsRequest,
+    ) -> Result<Option<Vec<String>>, Failure> {
         request.lost_serials.clone_from(&self.lost_serials);
         if let Some(file) = &self.lost_serials_from {
             request.lost_serials = lines(file)?;
@@ -68,8 +71,9 @@ fn lines(file: &Path) -> Result<Vec<String>, Failure> {
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
     let serials: Vec<String> = lines.map(str::to_owned).collect();
     if serials.is_empty() {
-        return Err(Failure::input(format!("{} holds no serial", file.display()))
-            .next("write one a line"));
+        return Err(
+            Failure::input(format!("{} holds no serial", file.display())).next("write one a line")
+        );
     }
     Ok(serials)
 }

@@ -1,9 +1,5 @@
 //! Serials in the vault: given once, bound to an event, free again when it lapses, across restarts.
-#![allow(
-    clippy::unwrap_used,
-    clippy::cast_possible_truncation,
-    reason = "tests fail loudly"
-)]
+#![allow(clippy::unwrap_used, clippy::cast_possible_truncation, reason = "tests fail loudly")]
 
 use super::*;
 use crate::vault::tests::open;
