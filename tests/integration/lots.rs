@@ -54,7 +54,7 @@ async fn a_mill_makes_lots_of_its_heat_and_no_more_than_it_certified() {
 }
 
 /// No file below holds a lot's name or what it is.
-fn search(directory: &std::path::Path) {
+pub(crate) fn search(directory: &std::path::Path) {
     for entry in fs::read_dir(directory).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {

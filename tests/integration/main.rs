@@ -27,4 +27,5 @@ mod scenarios;
 mod shopfloor;
 mod spine;
 mod town;
+mod transfer;
 mod vault;

@@ -39,6 +39,7 @@ use prost::bytes::Bytes;
 use std::collections::BTreeSet;
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
+use tokio::task::JoinSet;
 
 /// How often events that were left are looked for.
 const RESUME_INTERVAL: Duration = Duration::from_secs(30);
@@ -245,19 +246,32 @@ impl Desk {
         }
     }
 
-    /// One that cannot be posted keeps no other from it; the last error is told.
+    /// One that waits or cannot be posted keeps no other from it; the last error is told.
     pub(crate) async fn resume_events_once(&self) -> Result<(), DeskError> {
         let vault = Arc::clone(&self.parts.vault);
-        let mut outcome = Ok(());
+        let mut posting = JoinSet::new();
         for row in blocking(move || Ok(vault.waiting_events()?)).await? {
-            let Some(_claim) = EventClaim::take(self, row.digest) else { continue };
-            let signed = signed_of(&row)?;
-            match self.post_event(&signed, row.digest).await {
-                Ok(_) | Err(DeskError::Expired) => {}
-                Err(error) => outcome = Err(error),
+            let desk = self.clone();
+            posting.spawn(async move { desk.resume_event(row.digest).await });
+        }
+        let mut outcome = Ok(());
+        while let Some(posted) = posting.join_next().await {
+            match posted {
+                Ok(Ok(()) | Err(DeskError::Expired)) => {}
+                Ok(Err(error)) => outcome = Err(error),
+                Err(_) => outcome = Err(DeskError::Stopped),
             }
         }
         outcome
+    }
+
+    async fn resume_event(&self, digest: [u8; 32]) -> Result<(), DeskError> {
+        let Some(_claim) = EventClaim::take(self, digest) else { return Ok(()) };
+        // Read under the claim: whoever had it before may have settled the event.
+        let vault = Arc::clone(&self.parts.vault);
+        let row = blocking(move || Ok(vault.lot_event(&digest)?)).await?;
+        let Some(row) = row.filter(|row| row.leaf_index.is_none()) else { return Ok(()) };
+        self.post_event(&signed_of(&row)?, digest).await.map(drop)
     }
 
     fn posting(&self) -> MutexGuard<'_, BTreeSet<[u8; 32]>> {

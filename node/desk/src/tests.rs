@@ -20,6 +20,7 @@ mod lots;
 mod lots_kinds;
 mod post;
 mod serials;
+mod transfer;
 
 use crate::{
     AlertOn, CertificateFile, Desk, DeskError, DeskParts, PublishEvent, Seed, alert_signing_key,

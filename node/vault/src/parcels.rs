@@ -367,11 +367,15 @@ impl Vault {
     /// Keeps lots that are received, synced, with the transaction that posts them.
     ///
     /// # Errors
-    /// As [`Vault::put_event`]; `SealUsed` for a seal that was not offered to this sender, or under which lots were received
-    /// already. Nothing was written then.
+    /// As [`Vault::put_event`]; `NotUnderway` for a parcel that was received or refused before; `SealUsed` for a seal that was
+    /// not offered to this sender, or under which lots were received already. Nothing was written then.
     pub fn put_received(&self, by: &Actor, received: &Received<'_>) -> Result<(), VaultError> {
         let mut write = self.begin()?;
         let event = received.event;
+        let known = self.parcel(&event.digest)?;
+        if known.is_some_and(|known| known.state != ParcelState::Lapsed) {
+            return Err(VaultError::NotUnderway);
+        }
         // Its inputs are the sender's and not known here.
         let own = LotEventRow { inputs: Vec::new(), ..event.clone() };
         self.stage_event(&mut write, (&own, received.lots), None, &[])?;
@@ -515,7 +519,7 @@ impl Vault {
             Self::forget_event(&mut write, &cancel);
         }
         self.stage_standing(&mut write, transfer, leaf)?;
-        parcel.state = ParcelState::Accepted;
+        (parcel.state, parcel.letter_waits) = (ParcelState::Accepted, false);
         stage(&mut write, transfer, &message_of(&parcel));
         write.delete(&key(CONTENT, transfer));
         write.commit()
@@ -536,7 +540,7 @@ impl Vault {
                 }
             }
         }
-        parcel.state = ParcelState::Lapsed;
+        (parcel.state, parcel.letter_waits) = (ParcelState::Lapsed, false);
         stage(&mut write, transfer, &message_of(&parcel));
         write.delete(&key(CONTENT, transfer));
         Self::forget_event(&mut write, transfer);
@@ -598,7 +602,7 @@ impl Vault {
         transfer: &[u8; 32],
     ) -> Result<(), VaultError> {
         if let Some(mut parcel) = self.parcel(transfer)? {
-            parcel.state = ParcelState::Cancelled;
+            (parcel.state, parcel.letter_waits) = (ParcelState::Cancelled, false);
             stage(write, transfer, &message_of(&parcel));
         }
         write.delete(&key(CONTENT, transfer));
