@@ -2,7 +2,6 @@
 //! stands against it as of a header that is new enough.
 
 use heatmark_ledger::LeafIndex;
-use heatmark_ledger::messages::AlertLevel;
 use heatmark_lots::{Kind, LotError, OpenLot, SerialProof};
 
 use super::acceptance::{Acceptance, Depth, Mine};
