@@ -6,7 +6,7 @@
 //! | `U` leaf | an event: its body, its proofs, the blinds that were shown | master |
 //! | `R` record id | what was shown of a record, and what of that may go on | master |
 //! | `A` certificate, record id | nothing; there where the record attests the certificate | master |
-//! | `N` record id | the head of a record and the root of its tree: what alerts on it stand under | master |
+//! | `7` record id | the head of a record and the root of its tree: what alerts on it stand under | master |
 //!
 //! What is in them is opaque here: `heatmark-lots` and `heatmark-evidence` make and read it.
 
@@ -21,7 +21,7 @@ use crate::{Vault, VaultError};
 pub(crate) const UPSTREAM_EVENT: u8 = b'U';
 pub(crate) const UPSTREAM_RECORD: u8 = b'R';
 pub(crate) const ATTESTS: u8 = b'A';
-pub(crate) const NAMED: u8 = b'N';
+pub(crate) const NAMED: u8 = b'7';
 
 /// Another company's event, as a capsule shows it.
 #[derive(Clone, PartialEq, Eq)]
@@ -120,7 +120,10 @@ impl Vault {
         for event in events {
             let blinds = match self.upstream_event(event.leaf)? {
                 Some(known) => together(&known.blinds, &event.blinds),
-                None => event.blinds.clone(),
+                None => {
+                    Self::stage_unoutlined(write, event.leaf);
+                    event.blinds.clone()
+                }
             };
             let (body, proofs) = (event.event.clone(), event.proofs.clone());
             let message = EventMessage { event: body, proofs, blinds };
@@ -133,6 +136,7 @@ impl Vault {
                 attests: record.attests.map(|certificate| certificate.0.to_vec()),
             };
             write.put(&key(UPSTREAM_RECORD, &record.record.0), &message.encode_to_vec());
+            Self::stage_unread(write, &record.record);
             if let Some(certificate) = &record.attests {
                 write.put(&[&key(ATTESTS, &certificate.0)[..], &record.record.0].concat(), &[]);
             }

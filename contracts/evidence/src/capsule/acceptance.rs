@@ -2,7 +2,7 @@
 
 use heatmark_ledger::ids::{MemberId, UnixMillis};
 use heatmark_merkle::Hash;
-use heatmark_records::Path;
+use heatmark_records::{Path, Specification};
 
 use crate::Policy;
 
@@ -17,6 +17,12 @@ pub struct Acceptance {
     pub policy: Option<Policy>,
     /// What each certificate has to say.
     pub claims: Vec<Claim>,
+    /// Limits that each certificate has to keep.
+    pub limits: Vec<Limits>,
+    /// Whose conformance proofs count; none named: anybody's, since they are true whoever made them.
+    pub disclosers: Vec<MemberId>,
+    /// How deep the lot has to be traced.
+    pub depth: Depth,
     /// Members whose concerns count, beside the issuers' own alerts.
     pub concerns: Vec<MemberId>,
     /// Of each certificate, one of these has to attest it in a record of its own; none: nobody has to.
@@ -33,6 +39,27 @@ pub struct Acceptance {
     pub transcribed: bool,
     /// What was received; none where that is not asked.
     pub mine: Option<Mine>,
+}
+
+/// A specification that each certificate has to keep.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// The specification.
+    pub specification: Specification,
+    /// Whether the values have to be shown; else proofs will do as well.
+    pub shown: bool,
+}
+
+/// How deep a lot has to be traced. Each says all that the one before says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum Depth {
+    /// To the certificates of its material, through every event.
+    #[default]
+    Lot,
+    /// Every event that makes something names the record of how.
+    Batch,
+    /// Its pieces carry serials.
+    Item,
 }
 
 /// A field of a certificate, and the texts that will do.
@@ -67,6 +94,9 @@ impl Acceptance {
             max_age_ms: 86_400_000,
             policy: None,
             claims: Vec::new(),
+            limits: Vec::new(),
+            disclosers: Vec::new(),
+            depth: Depth::Lot,
             concerns: Vec::new(),
             attested_by: Vec::new(),
             certified_permille: 1_000,

@@ -221,6 +221,8 @@ fn keys_of(record: &CapsuleRecord, concerns: &[MemberId]) -> Vec<Vec<u8>> {
     keys.push(state::member_key(&MemberId::from(head.heading().issuer)));
     let signer = wire::decode_envelope(&record.transaction).ok();
     let signer = signer.and_then(|envelope| KeyId::try_from(envelope.signer.as_slice()).ok());
-    keys.extend(signer.map(|signer| state::key_key(&signer)));
+    // Whose proofs these are, for those to whom that matters.
+    let discloser = KeyId::try_from(record.discloser.as_slice()).ok();
+    keys.extend(signer.into_iter().chain(discloser).map(|key| state::key_key(&key)));
     keys
 }

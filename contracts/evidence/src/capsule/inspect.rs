@@ -4,7 +4,7 @@
 use heatmark_ledger::header::Header;
 use heatmark_ledger::keys::PublicKey;
 use heatmark_ledger::receipt::{CertifiedHeader, TrustRoot};
-use heatmark_lots::{Claim, Event, Facts, Lot, LotError, check_seal, verify_all};
+use heatmark_lots::{Claim, Event, Facts, Lot, LotError, OpenLot, check_seal, verify_all};
 use heatmark_merkle::{Hash, LeafIndex};
 use heatmark_records::RecordId;
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,7 +15,7 @@ use super::events::Logged;
 use super::graph::{Graph, Share, inputs_of, lot_at, records_of};
 use super::heads::{Named, verify_heads};
 use super::records::{Anchored, verify_records};
-use super::verdict::{About, Check, Notes, Outcome, Source, Step, Verdict};
+use super::verdict::{About, Check, Made, Notes, Outcome, Source, Step, Verdict};
 use super::{Capsule, CapsuleError};
 use crate::grounds::only_after;
 
@@ -56,6 +56,9 @@ pub fn inspect(
     Ok(Verdict {
         findings: notes.finish(words),
         as_of: (evidence.header.height, evidence.header.time),
+        header: evidence.header.hash(),
+        lot: evidence.made(),
+        told: evidence.told(),
         certified_permille: share.certified_permille,
         gain_ppm: share.gain_ppm,
         sources,
@@ -71,18 +74,23 @@ fn words(
 ) -> String {
     match check {
         Check::Anchored => {
-            let (height, records) = (evidence.header.height, evidence.records.len());
-            format!("{events} events and {records} records stand on the log of block {height}")
+            let (height, records) =
+                (evidence.header.height, count(evidence.records.len(), "record"));
+            format!("{} and {records}, as of block {height}", count(events, "event"))
         }
-        Check::Sealed => format!("every seal of {events} events is its lot's"),
-        Check::Balanced => format!("{events} events balance"),
+        Check::Sealed => format!("every seal of {} is its lot's", count(events, "event")),
+        Check::Balanced => format!("{} in balance", count(events, "event")),
         Check::Mine if !asked => "not asked".to_owned(),
         Check::Mine => "as received".to_owned(),
-        Check::Origin => format!("{sources} certificates"),
+        Check::Origin => count(sources, "certificate"),
         Check::Conforming => "as demanded".to_owned(),
         Check::Attested => "as demanded".to_owned(),
         Check::Clear => format!("nothing stands against it as of block {}", evidence.header.height),
     }
+}
+
+fn count(number: usize, of: &str) -> String {
+    format!("{number} {of}{}", if number == 1 { "" } else { "s" })
 }
 
 fn certify(capsule: &Capsule, trust: &TrustRoot) -> Result<Header, CapsuleError> {
@@ -126,11 +134,26 @@ impl Evidence {
         lot_at(self.logged.get(&self.capsule.leaf)?, self.capsule.output)
     }
 
+    /// The lot that the capsule is about, as it is told.
+    fn made(&self) -> Option<Made> {
+        let lot = self.lot()?;
+        let open = OpenLot::decode(&self.capsule.opening).ok().filter(|open| open.lot() == lot);
+        Some(Made {
+            at: (LeafIndex(self.capsule.leaf), self.capsule.output),
+            hash: lot.hash(self.header.network.as_bytes()),
+            opened: open.map(|open| (open.mass().number, open.pieces().number)),
+            description: lot.content.description,
+            expires_ms: lot.content.expires_ms,
+            serials: lot.content.serials.is_some(),
+        })
+    }
+
     fn history(&self) -> Vec<Step> {
         let step = |leaf: &u64| {
             let logged = self.logged.get(leaf)?;
             let (kind, carrier) = (logged.event.kind, logged.carrier);
-            Some(Step { leaf: LeafIndex(*leaf), kind, carrier })
+            let carrier_name = self.entries.legal_name(&carrier);
+            Some(Step { leaf: LeafIndex(*leaf), kind, carrier, carrier_name })
         };
         self.graph.needed.keys().filter_map(step).collect()
     }
@@ -240,6 +263,9 @@ fn claim(
         None => None,
         Some(record) => {
             let record = evidence.records.get(record).ok_or("record-missing")?;
+            if !record.anchored {
+                return Err("not-an-anchor");
+            }
             Some(record.mass()?)
         }
     };
@@ -326,6 +352,7 @@ impl Evidence {
         let demands = super::demands::Demands { evidence: self, acceptance };
         demands.check_mine(notes);
         demands.check_share(share, notes);
+        demands.check_depth(notes);
         demands.check_clear(notes);
         demands.check_sources(notes)
     }

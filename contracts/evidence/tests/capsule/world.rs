@@ -337,11 +337,25 @@ impl World {
         self.town.commit(&[raised]);
     }
 
-    /// A record's part of a capsule; of the mass only the commitment.
+    /// A record's part of a capsule; of mass and carbon only the commitments.
     pub(crate) fn disclosed(&self, filed: &Filed) -> CapsuleRecord {
+        self.disclosed_but(filed, &["product/mass", "chemistry/C"])
+    }
+
+    /// The same without one field.
+    pub(crate) fn disclosed_without(&self, filed: &Filed, path: &str) -> CapsuleRecord {
+        let mut record = self.disclosed_but(filed, &["product/mass"]);
+        record.fields.retain(|field| {
+            heatmark_records::FieldProof::decode(field).unwrap().path.as_str() != path
+        });
+        record
+    }
+
+    /// A record's part of a capsule; of some fields only the commitments.
+    pub(crate) fn disclosed_but(&self, filed: &Filed, hidden: &[&str]) -> CapsuleRecord {
         let tree = filed.opening.tree().unwrap();
         let fields = filed.opening.fields().iter().map(|(path, _)| {
-            let hidden = path.as_str() == "product/mass" || path.as_str() == "chemistry/C";
+            let hidden = hidden.contains(&path.as_str());
             let proof = if hidden { tree.show_committed(path) } else { tree.show(path) };
             proof.unwrap().encode()
         });

@@ -2,6 +2,7 @@
 //! Of others' records goes on what they let go on; of own ones what is chosen, and otherwise no more than it takes to check a
 //! commission.
 
+use super::described::describe;
 use crate::keys::LOT_SEALS;
 use crate::{Desk, DeskError, batch_proof, blocking};
 use heatmark_evidence::capsule::{
@@ -60,6 +61,7 @@ impl Desk {
             let mut capsule = shelf.capsule_of(&row, &concerns)?;
             if opening {
                 capsule.opening = row.open.to_vec();
+                describe(&mut capsule, &row, &shelf)?;
                 desk.parts.vault.note(&desk.actor, Deed::Export, Some(row.hash), 0)?;
             }
             encoded(&capsule)

@@ -117,7 +117,7 @@ impl Desk {
 
     /// A file, once the registry says that its signer's key is one of the member that it names. A key that was replaced since
     /// will do: what it signed may be on its way for weeks.
-    pub(super) fn proved<F: SignedFile>(&self, file: Unproved<F>) -> Result<F, DeskError> {
+    pub(crate) fn proved<F: SignedFile>(&self, file: Unproved<F>) -> Result<F, DeskError> {
         let key = state::key_state(&self.parts.store, file.signer())?;
         let sound = key.filter(|key| key.compromised_since_height == 0);
         let role = |key: &pb::PublicKey| {
