@@ -13,7 +13,7 @@ use heatmark_evidence::{Draft, Selection};
 use heatmark_ledger::LeafIndex;
 use heatmark_ledger::ids::{Height, MemberId};
 use heatmark_ledger::keys::PublicKey;
-use heatmark_lots::{MASS_PATH, OpenLot, THEORETICAL_MASS_PATH};
+use heatmark_lots::{Event, MASS_PATH, OpenLot, THEORETICAL_MASS_PATH};
 use heatmark_records::{Opening, Path, RecordId, Specification};
 use heatmark_vault::{Deed, LotRow, NamedRecord, StoredRecord, VaultError};
 use prost::Message as _;
@@ -170,6 +170,12 @@ impl Shelf<'_> {
             if open.lot().content.description == *record {
                 return Ok(Some(Opening::decode(&lot.description)?));
             }
+        }
+        let body = Event::decode(&event.event).map_err(|_| VaultError::Damaged)?;
+        if body.process == Some(*record)
+            && let Some(process) = vault.process(&event.digest)?
+        {
+            return Ok(Some(process));
         }
         match vault.record(record) {
             Ok(stored) => Ok(stored.map(|stored| stored.opening)),
