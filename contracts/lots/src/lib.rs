@@ -40,7 +40,7 @@ pub use event::{
     Uncertified, VERSION,
 };
 pub use kind::Kind;
-pub use lot::{Amount, Content, Lot, MAX_LOT_BYTES, OpenAmount, OpenLot, Terms};
+pub use lot::{Amount, Content, Lot, LotFigures, MAX_LOT_BYTES, OpenAmount, OpenLot, Terms};
 pub use make::{Making, Witness};
 pub use proofs::{Claim, MAX_PROOFS_BYTES, Proofs, verify_all};
 pub use rules::{Facts, Introduced};

@@ -118,10 +118,12 @@ pub(crate) fn of_desk(error: DeskError) -> Status {
         DeskError::NotCommitted => pending(),
         DeskError::UnknownRecord(_)
         | DeskError::UnknownMember(_)
+        | DeskError::NoRecall
         | DeskError::UnknownSerial(_)
         | DeskError::UnknownLetter => not_found(code, error.to_string()),
         DeskError::NotAnchored(_)
         | DeskError::CommissionsNothing(_)
+        | DeskError::MassHidden(_)
         | DeskError::Lots(_)
         | DeskError::LotExpired(_)
         | DeskError::NotAssembled(_)

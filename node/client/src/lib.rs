@@ -17,6 +17,7 @@ mod certified;
 mod connection;
 mod desk;
 mod error;
+mod genealogy;
 mod ledger;
 mod lots;
 mod parcels;
@@ -28,6 +29,10 @@ pub use blocks::{BlockVerifier, VerifiedBlock};
 pub use connection::Target;
 pub use desk::{CertificateFile, DeskClient, PublishEvent, Published, RaiseAlert};
 pub use error::{ClientError, REFUSAL_CODE, RETRY_AFTER_MS};
+pub use genealogy::{
+    Affected, AffectedBy, AffectedCustomer, FoundLots, OriginReport, OriginShare, Recall,
+    RecallDetail, RecallDrill, RecallHolder, Trace, TracedLot, Whereabouts,
+};
 pub use heatmark_proto::desk::v1::{
     AgreeRequest, AttestRequest, AttestResponse, CertificateFile as ReportFile, DiscloseRequest,
     Tolerance,

@@ -45,6 +45,11 @@ pub enum DeskError {
     /// The certificate names no mass or heat, or was published before certificates had an origin seal.
     #[error("certificate {0:?} commissions nothing")]
     CommissionsNothing(RecordId),
+    /// Its mass is a calculated one, and that it states no other cannot be shown: publish it again, as a correction.
+    #[error(
+        "certificate {0:?} states a calculated mass, and that it states no other cannot be shown: publish it again with --supersedes"
+    )]
+    MassHidden(RecordId),
     /// This kind of event is not made in this way. The caller's fault.
     #[error("events of this kind are not made in this way")]
     LotKind,
@@ -163,6 +168,9 @@ pub enum DeskError {
         "lot {0} is rejected: {1}; refuse it with `heatmark lot refuse`, or take it with --anyway"
     )]
     Rejected(String, String),
+    /// No alert on what is known here is meant, or more than one. The caller's fault.
+    #[error("no alert, or more than one, on what is known here begins so")]
+    NoRecall,
     /// No letter has this id. The caller's fault.
     #[error("no such letter")]
     UnknownLetter,
@@ -319,6 +327,7 @@ impl DeskError {
             Self::UnknownMember(_) => "unknown-member",
             Self::Letter => "letter",
             Self::CommissionsNothing(_) => "commissions-nothing",
+            Self::MassHidden(_) => "mass-hidden",
             Self::LotKind => "lot-kind",
             Self::LotKept => "lot-kept",
             Self::LotExpired(_) => "lot-expired",
@@ -347,6 +356,7 @@ impl DeskError {
             Self::BadSpecification => "specification",
             Self::NoAttestation(_) => "no-attestation",
             Self::Rejected(..) => "rejected",
+            Self::NoRecall => "no-recall",
             Self::UnknownLetter => "unknown-letter",
             Self::Purpose => "purpose",
             Self::NothingDisclosed => "nothing-disclosed",

@@ -10,6 +10,7 @@
 
 mod becoming;
 mod capsule;
+mod described;
 mod making;
 mod offers;
 mod plan;
@@ -82,6 +83,8 @@ pub struct LotView {
     pub from: Vec<String>,
     /// When it was made, in milliseconds since 1970.
     pub at_ms: u64,
+    /// The number of the gravest level of alerts that reach it; 0 for none.
+    pub alert: u32,
     /// What it became, by name: the lot that it is now under another name or seal, else the lots that were made of it.
     pub became: Vec<String>,
     /// The kind of event that used it.
@@ -151,7 +154,8 @@ impl Desk {
         let desk = self.clone();
         blocking(move || {
             let rows = desk.parts.vault.lots(after.as_ref(), limit)?;
-            rows.iter().map(|row| desk.view(row)).collect()
+            let views = rows.iter().map(|row| desk.view(row)).collect::<Result<Vec<_>, _>>()?;
+            desk.marked(views)
         })
         .await
     }
@@ -165,9 +169,19 @@ impl Desk {
         blocking(move || {
             let row = desk.parts.vault.lot_named(&name)?.ok_or(VaultError::UnknownLot)?;
             let view = desk.view(&row)?;
-            Ok(LotView { serials: desk.serials_view(&row)?, ..view })
+            let view = LotView { serials: desk.serials_view(&row)?, ..view };
+            desk.marked(vec![view])?.pop().ok_or(DeskError::Stopped)
         })
         .await
+    }
+
+    /// Lots with the alerts that reach them.
+    fn marked(&self, mut views: Vec<LotView>) -> Result<Vec<LotView>, DeskError> {
+        self.with_known(|known, _| {
+            views.iter_mut().for_each(|view| view.alert = known.mark_of(&view.hash));
+            Ok(())
+        })?;
+        Ok(views)
     }
 
     fn view(&self, row: &LotRow) -> Result<LotView, DeskError> {
@@ -194,6 +208,7 @@ impl Desk {
             certificate: event.origin,
             from,
             at_ms: row.at_ms,
+            alert: 0,
             became,
             used_by,
             process: process.as_ref().map(process_fields).unwrap_or_default(),

@@ -16,6 +16,8 @@ mod beside;
 mod capture;
 pub(crate) mod chain;
 mod disclosures;
+mod genealogy;
+mod heads;
 mod lots;
 mod lots_kinds;
 mod post;

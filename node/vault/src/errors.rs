@@ -115,6 +115,9 @@ pub enum VaultError {
     /// This field was proved to this receiver to agree with as many other records as it may: show the value.
     #[error("{0} was proved to this receiver to agree with {limit} other records, and is with no further one", limit = crate::MAX_AGREED_RECORDS)]
     AgreedWithOthers(Path),
+    /// What another member says is longer than any such file: ask it again.
+    #[error("it is longer than any such file")]
+    TooLong,
     /// A thread died while it wrote: restart the node.
     #[error("the vault was left locked by a thread that died")]
     Poisoned,

@@ -351,6 +351,7 @@ impl Vault {
         let event = EventMessage { leaf_index: leaf, envelope, ..decode(&event)? };
         write.put(&place, &event.encode_to_vec());
         write.put(&leaf_key(leaf_index), digest);
+        Self::stage_unoutlined(write, leaf_index);
         if let Some(transfer) = &event.cancels {
             self.stage_cancelled(write, &hash32(transfer)?)?;
         }

@@ -91,6 +91,7 @@ pub(super) fn row(lot: LotView) -> pb::LotRow {
         certificate: lot.certificate.map(|record| record.0.to_vec()).unwrap_or_default(),
         from: lot.from,
         at_ms: lot.at_ms,
+        alert: super::genealogy::level(lot.alert),
         used_by: lot.used_by.unwrap_or_default().to_owned(),
         became: lot.became,
         process: lot

@@ -105,8 +105,9 @@ impl Desk {
             certified: certified.as_ref().map(|certified| &certified.mass),
         };
         let proofs = making.prove(&mut rand::rng())?;
+        let expires = earliest(&witness.inputs);
         let seals = self.seals(certified.as_ref(), &rows);
-        let (signed, row) = self.row(&event, &proofs, &seals, &rows)?;
+        let (signed, row) = self.row((&event, expires), &proofs, &seals, &rows)?;
         Ok(Made { signed, row, lots: Kept { lots, beside, tree } })
     }
 
@@ -160,13 +161,13 @@ impl Desk {
     /// The transaction, and the event as the vault keeps it.
     fn row(
         &self,
-        event: &Event,
+        (event, expires_ms): (&Event, u64),
         proofs: &Proofs,
         seals: &[Seal],
         inputs: &[LotRow],
     ) -> Result<(Signed, LotEventRow), DeskError> {
         let network = self.parts.intake.network();
-        let (signed, body) = self.carry(event, seals)?;
+        let (signed, body) = self.carry(event, seals, expires_ms)?;
         let row = LotEventRow {
             digest: event.digest(network.as_bytes()).0,
             kind: event.kind.code(),
@@ -195,6 +196,10 @@ impl Desk {
         let tree = stored.opening.tree()?;
         let actual = show(&tree, MASS_PATH)?;
         let theoretical = show(&tree, THEORETICAL_MASS_PATH)?;
+        // A receiver must be shown that there is no other mass than the calculated one.
+        if actual.is_none() && theoretical.is_some() {
+            return Err(DeskError::MassHidden(record));
+        }
         let missing = |_: LotError| DeskError::CommissionsNothing(record);
         let said = actual.as_ref().map_or(&Said::Absent, |proof| &proof.said);
         let mass = mass_committed_to(said, theoretical.as_ref().map(|proof| &proof.said));
@@ -224,11 +229,12 @@ impl Desk {
         origin.into_iter().chain(lots).collect()
     }
 
-    /// The transaction that carries an event.
+    /// The transaction that carries an event, which must not come to stand once what it uses has expired; 0 for never.
     pub(super) fn carry(
         &self,
         event: &Event,
         seals: &[Seal],
+        expires_ms: u64,
     ) -> Result<(Signed, pb::Body), DeskError> {
         let network = self.parts.intake.network();
         let outputs = event.output_hashes(network.as_bytes());
@@ -237,7 +243,10 @@ impl Desk {
             outputs: outputs.iter().map(|hash| hash.0.to_vec()).collect(),
             carrier: self.parts.member.to_vec(),
         };
-        let body = self.body(pb::body::Payload::LotEvent(payload))?;
+        let mut body = self.body(pb::body::Payload::LotEvent(payload))?;
+        if event.kind.uses_material() && expires_ms != 0 {
+            body.not_after_ms = body.not_after_ms.min(expires_ms);
+        }
         let bytes = body.encode_to_vec();
         let mut cosignatures = Vec::with_capacity(seals.len());
         for seal in seals {
@@ -246,6 +255,12 @@ impl Desk {
         }
         Ok((self.sign(&body, cosignatures), body))
     }
+}
+
+/// The earliest expiry of lots; 0 for none.
+fn earliest(lots: &[OpenLot]) -> u64 {
+    let expiries = lots.iter().map(|lot| lot.lot().content.expires_ms);
+    expiries.filter(|expires| *expires != 0).min().unwrap_or(0)
 }
 
 /// The event as the capture plan looks at it.

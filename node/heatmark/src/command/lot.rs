@@ -3,10 +3,11 @@
 mod capsule;
 mod how;
 mod kinds;
-mod quantity;
+pub(crate) mod quantity;
 mod receive;
 mod serials;
 mod ship;
+pub(crate) mod trace;
 mod underway;
 
 use super::alert::own_record;
@@ -100,6 +101,19 @@ pub(crate) enum Command {
         after_help = "Example:\n  heatmark lot capsule RING-9 --out ring-9.capsule --home bearings\n  heatmark inspect ring-9.capsule --home bearings"
     )]
     Capsule(capsule::Write),
+    /// Shows what a lot is made of, or what was made of it: as a tree, as JSON, as a picture
+    #[command(
+        after_help = "Example:\n  heatmark lot trace RING-9 --home forge\n  heatmark lot trace BILLET-1 --down --svg billet-1.svg --home forge\n  heatmark lot trace 4711/0 --up --json --home assembler\nOthers' lots, which have no name here, are named LEAF/OUTPUT. What nobody showed this company is not in it;\na lot says how many of its inputs are not known here."
+    )]
+    Trace(trace::Trace),
+    /// Finds lots, heats, dies and companies by a part of their names
+    #[command(after_help = "Example:\n  heatmark lot search 48213 --home forge")]
+    Search(trace::Search),
+    /// Lists own lots, customers and stock that something affects
+    #[command(
+        after_help = "Example:\n  heatmark lot affected --heat 48213 --home forge\n  heatmark lot affected --supplier 'Kesselbach Edelstahl AG' --home forge\nExits with 0 when nothing of it is here or was sent, with 1 when something is."
+    )]
+    Affected(trace::Affected),
     /// Lists the lots that are there
     #[command(
         after_help = "Example:\n  heatmark lot list --home forge\n  heatmark lot list --all --home forge"
@@ -229,6 +243,9 @@ pub(crate) fn run(command: Command) -> Result<Answer, Failure> {
         Command::Receive(command) => receive::run(&command),
         Command::Refuse(command) => receive::refuse(&command),
         Command::Capsule(command) => capsule::run(&command),
+        Command::Trace(command) => trace::trace(&command),
+        Command::Search(command) => trace::search(&command),
+        Command::Affected(command) => trace::affected(&command),
         Command::List(command) => list(&command),
         Command::Label(command) => serials::label(&command),
         Command::Show(command) => show(&command),
@@ -349,7 +366,7 @@ fn show(command: &Show) -> Result<Answer, Failure> {
         lot.product,
         mass_text(lot.mass_mg),
         lot.pieces,
-        state(lot.state()),
+        stands(&lot),
         lot.made_by,
     );
     if !lot.from.is_empty() {
@@ -384,11 +401,20 @@ fn rows(lots: &[LotRow]) -> String {
                 lot.product.clone(),
                 mass_text(lot.mass_mg),
                 lot.pieces.to_string(),
-                if expired(lot) { "expired" } else { state(lot.state()) }.to_owned(),
+                stands(lot),
             ]
         })
         .collect();
     table(&["LOT", "PRODUCT", "MASS", "PIECES", "STATE"], &cells)
+}
+
+/// What became of a lot, and the alert that reaches it.
+fn stands(lot: &LotRow) -> String {
+    let state = if expired(lot) { "expired" } else { state(lot.state()) };
+    match trace::grave(lot.alert()) {
+        Some(level) => format!("{state}, {} !", level.to_uppercase()),
+        None => state.to_owned(),
+    }
 }
 
 /// Whether a lot that is there must not be used any more, by this machine's clock.
@@ -428,6 +454,7 @@ fn described(lot: &LotRow) -> Value {
         "certificate": hex::encode(&lot.certificate),
         "from": lot.from,
         "at_ms": lot.at_ms,
+        "alert": trace::grave(lot.alert()),
         "serials": serials::described(lot),
         "used_by": lot.used_by,
         "became": lot.became,
