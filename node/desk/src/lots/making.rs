@@ -105,7 +105,7 @@ impl Desk {
             certified: certified.as_ref().map(|certified| &certified.mass),
         };
         let proofs = making.prove(&mut rand::rng())?;
-        let expires = earliest(&witness.inputs);
+        let expires = earliest(&witness.inputs, self.now().0);
         let seals = self.seals(certified.as_ref(), &rows);
         let (signed, row) = self.row((&event, expires), &proofs, &seals, &rows)?;
         Ok(Made { signed, row, lots: Kept { lots, beside, tree } })
@@ -258,10 +258,10 @@ impl Desk {
     }
 }
 
-/// The earliest expiry of lots; 0 for none.
-fn earliest(lots: &[OpenLot]) -> u64 {
+/// The earliest expiry of lots that is to come; 0 for none. What has expired is used for a reason, by a receiver's leave.
+fn earliest(lots: &[OpenLot], now: u64) -> u64 {
     let expiries = lots.iter().map(|lot| lot.lot().content.expires_ms);
-    expiries.filter(|expires| *expires != 0).min().unwrap_or(0)
+    expiries.filter(|expires| *expires > now).min().unwrap_or(0)
 }
 
 /// The event as the capture plan looks at it.

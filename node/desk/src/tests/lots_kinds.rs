@@ -255,10 +255,16 @@ async fn an_expired_lot_is_used_for_a_reason_only() {
     let record = certified(&shop.desk, 1_000).await;
     let soon = chain::now_ms() - 1;
     let glue = LotPlan { expires_ms: soon, ..lot("GLUE", 2, 2) };
-    shop.make(commission(record, vec![glue, lot("FILM", 1, 1)])).await;
+    let rest = LotPlan { expires_ms: soon, ..lot("REST", 1, 1) };
+    shop.make(commission(record, vec![glue, lot("FILM", 1, 1), rest])).await;
     let cut = plan(Kind::Transform, &["GLUE", "FILM"], vec![lot("TAPE", 3, 3)]);
     let refused = shop.refused(cut.clone()).await;
     assert!(matches!(refused, DeskError::LotExpired(name) if name == "GLUE"));
+    // What is told goes with the lot: whoever receives it judges.
+    let paste = LotPlan { expires_ms: soon, ..lot("PASTE", 1, 1) };
+    let paste = plan(Kind::Transform, &["REST"], vec![paste]);
+    shop.make(EventPlan { reason: "test piece".to_owned(), ..paste }).await;
+    assert_eq!(shop.event_of("PASTE").reason, "test piece");
     let longer = LotPlan { expires_ms: soon + 90_000, ..named("") };
     let silent = plan(Kind::Service, &["GLUE"], vec![longer.clone()]);
     assert!(matches!(shop.refused(silent.clone()).await, DeskError::LotExpired(_)));

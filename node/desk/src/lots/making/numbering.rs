@@ -144,12 +144,14 @@ fn pools(work: &Work<'_>) -> Vec<Pool> {
 
 /// The next serials of one tree.
 fn take(pools: &mut [Pool], pieces: u64) -> Result<Option<Serials>, DeskError> {
-    let Some(pool) = pools.iter_mut().find(|pool| !pool.ranges.is_empty()) else {
+    let Some(at) = pools.iter().position(|pool| !pool.ranges.is_empty()) else {
         // The rest of the pieces has none.
         let few = DeskError::SerialCount { serials: 0, pieces };
         return if pieces == 0 { Ok(None) } else { Err(few) };
     };
     let (mut taken, mut missing) = (Vec::new(), pieces);
+    let Some(pool) = pools.get_mut(at) else { return Ok(None) };
+    let (root, count_of_tree) = (pool.root, pool.count);
     while missing != 0 && !pool.ranges.is_empty() {
         let range = pool.ranges.remove(0);
         let count = u32::try_from(missing).unwrap_or(u32::MAX).min(range.count);
@@ -161,12 +163,15 @@ fn take(pools: &mut [Pool], pieces: u64) -> Result<Option<Serials>, DeskError> {
         }
     }
     if missing != 0 {
-        return Err(DeskError::SerialTrees);
+        let serials = pieces.saturating_sub(missing);
+        let few = DeskError::SerialCount { serials, pieces };
+        let others = pools.iter().any(|pool| !pool.ranges.is_empty());
+        return Err(if others { DeskError::SerialTrees } else { few });
     }
     if taken.is_empty() {
         return Ok(None);
     }
-    Pool { root: pool.root, count: pool.count, ranges: taken }.held(pieces).map(Some)
+    Pool { root, count: count_of_tree, ranges: taken }.held(pieces).map(Some)
 }
 
 /// Gives the places of a new tree to the lots in their order, all of them.
