@@ -18,6 +18,7 @@ mod disclosures;
 mod disk;
 mod faults;
 mod governance;
+mod inspection;
 mod liars;
 mod lots;
 mod members;

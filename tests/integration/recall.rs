@@ -101,7 +101,7 @@ async fn a_recalled_heat_is_found_at_every_company_and_totals_come_back_to_the_m
     let written = town.command(0, &notices);
     assert_eq!(
         (written["files"].as_array().unwrap().len(), written["sent"].as_array().unwrap().len()),
-        (2, 1)
+        (3, 1)
     );
     let text = fs::read_to_string(town.path(written["files"][0].as_str().unwrap())).unwrap();
     assert!(text.contains("R1") && !text.contains("R2"), "a customer reads of its own lots only");

@@ -122,6 +122,7 @@ pub(crate) fn of_desk(error: DeskError) -> Status {
         | DeskError::UnknownLetter => not_found(code, error.to_string()),
         DeskError::NotAnchored(_)
         | DeskError::CommissionsNothing(_)
+        | DeskError::MassHidden(_)
         | DeskError::Lots(_)
         | DeskError::Unproved(_)
         | DeskError::NoOwnLimits

@@ -45,6 +45,11 @@ pub enum DeskError {
     /// The certificate names no mass or heat, or was published before certificates had an origin seal.
     #[error("certificate {0:?} commissions nothing")]
     CommissionsNothing(RecordId),
+    /// Its mass is a calculated one, and that it states no other cannot be shown: publish it again, as a correction.
+    #[error(
+        "certificate {0:?} states a calculated mass, and that it states no other cannot be shown: publish it again with --supersedes"
+    )]
+    MassHidden(RecordId),
     /// This kind of event is not made in this way. The caller's fault.
     #[error("events of this kind are not made in this way")]
     LotKind,
@@ -247,6 +252,7 @@ impl DeskError {
             Self::UnknownMember(_) => "unknown-member",
             Self::Letter => "letter",
             Self::CommissionsNothing(_) => "commissions-nothing",
+            Self::MassHidden(_) => "mass-hidden",
             Self::LotKind => "lot-kind",
             Self::Lots(error) => lots_code(*error),
             Self::Transfer(error) => error.code(),

@@ -139,6 +139,9 @@ impl Desk {
     /// gone.
     #[must_use]
     pub fn start(&self, stop: &tokio::sync::watch::Receiver<bool>) -> Vec<JoinHandle<()>> {
+        if let Err(error) = self.skip_known_indices() {
+            tracing::warn!(code = error.code(), "it cannot be told whether keys were given before");
+        }
         let (resume, acknowledge, destroy) = (self.clone(), self.clone(), self.clone());
         let (stop_resume, stop_acknowledge) = (stop.clone(), stop.clone());
         let (stop_destroy, stop_events) = (stop.clone(), stop.clone());

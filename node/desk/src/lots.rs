@@ -9,6 +9,7 @@
 //! ```
 
 mod capsule;
+mod described;
 mod making;
 mod offers;
 mod receiving;

@@ -16,6 +16,7 @@ mod beside;
 pub(crate) mod chain;
 mod disclosures;
 mod genealogy;
+mod heads;
 mod lots;
 mod post;
 mod transfer;

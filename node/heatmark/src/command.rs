@@ -9,6 +9,7 @@ mod day;
 mod entry;
 mod evidence;
 mod failure;
+mod inspect;
 mod keys;
 mod label;
 mod log;
@@ -105,6 +106,11 @@ enum Command {
         after_help = "Example:\n  heatmark scan '(01)09506000134352(10)RING-48(21)0007'\n  heatmark scan 'https://id.gs1.org/01/09506000134352/10/RING-48'\n  heatmark scan - < typed-by-the-scanner\nReads GS1 element strings and links, ISO/IEC 15434 messages, ATA Spec 2000 text elements, a capsule's hash.\nWithout separators several readings are possible: all are given, best first.\nExit codes: 0 read, 1 a check digit, date or amount is wrong, 2 not a label. Needs no node and no network."
     )]
     Scan(scan::Scan),
+    /// Judges what was delivered: capsules against an order, a policy and own readings
+    #[command(
+        after_help = "Example:\n  heatmark inspect ring-9.capsule --trust genesis.note --order po-4711.toml --policy incoming.toml\n  heatmark inspect *.capsule --home assembler --order po-4711.json --readings pmi.csv --report dock.pdf --out dock.json\n  heatmark inspect ring-9.capsule --home assembler --policy incoming.toml --ask\n  heatmark inspect ring-9.capsule --home assembler --by 'Anna Berg' --dispose accept --reason 'seen and measured'\n  heatmark inspect list --home assembler\nCapsule files are judged offline. What an inspector decides is recorded and anchored through the own node.\nExit codes: 0 accept, 1 reject, 3 hold; once it is disposed of, those of the disposition; 2 unreadable input."
+    )]
+    Inspect(inspect::Inspect),
     /// Draws labels with a GS1 DataMatrix or a QR code, to print
     #[command(
         after_help = "Example:\n  heatmark label --gtin 09506000134352 --lot RING-48 --serial 0007 --out ring.svg\n  heatmark label --gtin 09506000134352 --lot RING-48 --symbol qr --resolver https://id.example.com --dpi 300 --out ring.png\n  heatmark label --gtin 09506000134352 --lot RING-48 --serials-from serials.txt --columns 4 --out sheet.svg\nIn a PNG a module is a whole number of the printer's dots: print it at its own size, never scaled.\nNeeds no node and no network."
@@ -169,6 +175,7 @@ fn dispatch(command: Command, json: bool) -> Result<Answer, Failure> {
         Command::Receipt(command) => receipt::run(command),
         Command::Verify(command) => verify::run(&command),
         Command::Scan(command) => scan::run(&command),
+        Command::Inspect(command) => inspect::run(&command),
         Command::Label(command) => label::run(&command),
         Command::Log(command) => log::run(command, json),
         Command::Member(command) => member::run(command),

@@ -44,7 +44,9 @@ pub use outlines::Outline;
 pub use parcels::{
     NewParcel, OfferedSeal, ParcelRow, ParcelState, Received, ShipmentRow, StrangerSeal,
 };
-pub use post::{Arrival, ArrivedLetter, LetterRow, MAX_WAITING_BYTES, MAX_WAITING_LETTERS};
+pub use post::{
+    Arrival, ArrivedLetter, LetterRow, MAX_WAITING_BYTES, MAX_WAITING_LETTERS, letter_place,
+};
 pub use recalls::{MAX_HOLDER_BYTES, RecallRow};
 pub use restore::{Restored, check_backup, restore};
 pub use retention::{Erasure, MAX_HOLD_REASON_BYTES};
@@ -53,5 +55,5 @@ pub use rows::{
     Submission,
 };
 pub use sealed::{FileDigest, VaultKey};
-pub use upstream::{UpstreamEvent, UpstreamRecord};
+pub use upstream::{NamedRecord, UpstreamEvent, UpstreamRecord};
 pub use vault::{Alerted, Stored, Superseded, Vault};

@@ -21,7 +21,9 @@ use crate::lots::LOT;
 use crate::rows::hash32;
 use crate::vault::key;
 use crate::writing::{Writing, now_ms};
-use crate::{Actor, Deed, LotEventRow, NewLot, UpstreamEvent, UpstreamRecord, Vault, VaultError};
+use crate::{
+    Actor, Deed, LotEventRow, NamedRecord, NewLot, UpstreamEvent, UpstreamRecord, Vault, VaultError,
+};
 
 pub(crate) const OFFERED: u8 = b'O';
 pub(crate) const STRANGER: u8 = b'S';
@@ -144,6 +146,8 @@ pub struct Received<'a> {
     pub events: &'a [UpstreamEvent],
     /// Records of their capsules.
     pub records: &'a [UpstreamRecord],
+    /// What else their capsules name.
+    pub named: &'a [NamedRecord],
     /// The despatch advice, encoded.
     pub advice: &'a [u8],
     /// Until when it can be posted.
@@ -381,6 +385,7 @@ impl Vault {
         self.stage_event(&mut write, (&own, received.lots), None)?;
         write.put(&key(crate::lots::WAITING, &event.digest), &[]);
         self.stage_upstream(&mut write, received.events, received.records)?;
+        Self::stage_named(&mut write, received.named);
         for seal in received.seals {
             let offered = self.offered_seal(seal)?;
             let offered = offered.filter(|seal| seal.to == received.from && !seal.used);

@@ -6,6 +6,7 @@
 //! | `U` leaf | an event: its body, its proofs, the blinds that were shown | master |
 //! | `R` record id | what was shown of a record, and what of that may go on | master |
 //! | `A` certificate, record id | nothing; there where the record attests the certificate | master |
+//! | `N` record id | the head of a record and the root of its tree: what alerts on it stand under | master |
 //!
 //! What is in them is opaque here: `heatmark-lots` and `heatmark-evidence` make and read it.
 
@@ -20,6 +21,7 @@ use crate::{Vault, VaultError};
 pub(crate) const UPSTREAM_EVENT: u8 = b'U';
 pub(crate) const UPSTREAM_RECORD: u8 = b'R';
 pub(crate) const ATTESTS: u8 = b'A';
+pub(crate) const NAMED: u8 = b'N';
 
 /// Another company's event, as a capsule shows it.
 #[derive(Clone, PartialEq, Eq)]
@@ -52,6 +54,25 @@ pub struct UpstreamRecord {
     pub onward: Vec<String>,
     /// The certificate that it attests, if it does.
     pub attests: Option<RecordId>,
+}
+
+/// A record of which a capsule shows nothing but whose it is and what its alerts stand under.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NamedRecord {
+    /// The record.
+    pub record: RecordId,
+    /// Its head, encoded.
+    pub head: Vec<u8>,
+    /// The root of its tree of fields.
+    pub root: [u8; 32],
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct NamedMessage {
+    #[prost(bytes = "vec", tag = "1")]
+    head: Vec<u8>,
+    #[prost(bytes = "vec", tag = "2")]
+    root: Vec<u8>,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -121,6 +142,47 @@ impl Vault {
             }
         }
         Ok(())
+    }
+
+    /// Keeps heads of records, own ones and others', in one synced write, each once.
+    ///
+    /// # Errors
+    /// `Damaged` or `Database`.
+    pub fn put_named(&self, named: &[NamedRecord]) -> Result<(), VaultError> {
+        if named.is_empty() {
+            return Ok(());
+        }
+        let mut write = self.begin()?;
+        Self::stage_named(&mut write, named);
+        write.commit()
+    }
+
+    pub(crate) fn stage_named(write: &mut Writing<'_>, named: &[NamedRecord]) {
+        for record in named {
+            let message = NamedMessage { head: record.head.clone(), root: record.root.to_vec() };
+            write.put(&key(NAMED, &record.record.0), &message.encode_to_vec());
+            Self::stage_unread(write, &record.record);
+        }
+    }
+
+    /// The head of a record that a capsule named.
+    ///
+    /// # Errors
+    /// `Damaged` or `Database`.
+    pub fn named(&self, record: &RecordId) -> Result<Option<NamedRecord>, VaultError> {
+        let Some(value) = self.get(&key(NAMED, &record.0))? else { return Ok(None) };
+        named(*record, &value).map(Some)
+    }
+
+    /// Gives the head of every record that capsules named, until told to stop.
+    ///
+    /// # Errors
+    /// `Damaged`, `Database`, or the visitor's.
+    pub fn each_named(
+        &self,
+        mut visit: impl FnMut(NamedRecord) -> Result<bool, VaultError>,
+    ) -> Result<(), VaultError> {
+        self.scan(&[NAMED], |id, value| visit(named(record_id(id)?, value)?))
     }
 
     /// The event that was shown at a leaf.
@@ -218,4 +280,10 @@ fn record(record: RecordId, value: &[u8]) -> Result<UpstreamRecord, VaultError> 
     let message = RecordMessage::decode(value).map_err(|_| VaultError::Damaged)?;
     let attests = message.attests.as_deref().map(hash32).transpose()?.map(RecordId::from);
     Ok(UpstreamRecord { record, content: message.content, onward: message.onward, attests })
+}
+
+fn named(record: RecordId, value: &[u8]) -> Result<NamedRecord, VaultError> {
+    let NamedMessage { head, root } =
+        NamedMessage::decode(value).map_err(|_| VaultError::Damaged)?;
+    Ok(NamedRecord { record, head, root: hash32(&root)? })
 }

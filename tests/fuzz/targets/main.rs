@@ -11,6 +11,7 @@
 
 mod answers;
 mod files;
+mod inspection;
 mod labels;
 mod ledger;
 mod network;

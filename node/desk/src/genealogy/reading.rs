@@ -9,7 +9,7 @@ use heatmark_ledger::messages::body::Payload;
 use heatmark_ledger::{LeafIndex, wire};
 use heatmark_lots::Event;
 use heatmark_records::{FieldProof, Head, Opening, Path, RecordId, Said, Value};
-use heatmark_vault::{Outline, UpstreamRecord, VaultError};
+use heatmark_vault::{NamedRecord, Outline, UpstreamRecord, VaultError};
 use prost::Message as _;
 use std::collections::BTreeMap;
 
@@ -135,6 +135,13 @@ impl Known {
         let tools = tools.collect();
         let text = |path: &str| texts.get(path).cloned();
         self.tell(&shown.record, (heading.alert_subject, heading.issuer), text, tools);
+    }
+
+    /// Notes what alerts on a record stand under of which nothing else was shown.
+    pub(super) fn read_named(&mut self, named: &NamedRecord) {
+        let Ok(head) = Head::decode(&named.head) else { return };
+        let subject = Some(head.heading().alert_subject);
+        self.about.tell(named.record.0, Told { subject, ..Told::default() });
     }
 
     fn tell(

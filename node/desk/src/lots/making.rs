@@ -116,7 +116,7 @@ impl Desk {
         };
         let proofs = making.prove(&mut rand::rng())?;
         let seals = self.seals(certified.as_ref(), &inputs);
-        let (signed, body) = self.carry(&event, &seals)?;
+        let (signed, body) = self.carry(&event, &seals, earliest(&witness.inputs))?;
         let row = LotEventRow {
             digest: event.digest(network.as_bytes()).0,
             kind: event.kind.code(),
@@ -148,8 +148,7 @@ impl Desk {
             (None, Some(lot)) => lot.lot().content.class,
             (None, None) => uncertified_class(&network, &event.salt),
         };
-        let earliest = witness.inputs.iter().map(|lot| lot.lot().content.expires_ms);
-        let earliest = earliest.filter(|expires| *expires != 0).min().unwrap_or(0);
+        let earliest = earliest(&witness.inputs);
         let count = u64::try_from(plan.outputs.len()).unwrap_or(u64::MAX);
         let first_seal = self.parts.vault.take_seal_indices(count)?;
         let mut new = Vec::with_capacity(plan.outputs.len());
@@ -216,6 +215,10 @@ impl Desk {
         let tree = stored.opening.tree()?;
         let actual = show(&tree, MASS_PATH)?;
         let theoretical = show(&tree, THEORETICAL_MASS_PATH)?;
+        // A receiver must be shown that there is no other mass than the calculated one.
+        if actual.is_none() && theoretical.is_some() {
+            return Err(DeskError::MassHidden(record));
+        }
         let missing = |_: LotError| DeskError::CommissionsNothing(record);
         let said = actual.as_ref().map_or(&Said::Absent, |proof| &proof.said);
         let mass = mass_committed_to(said, theoretical.as_ref().map(|proof| &proof.said));
@@ -245,11 +248,12 @@ impl Desk {
         origin.into_iter().chain(lots).collect()
     }
 
-    /// The transaction that carries an event.
+    /// The transaction that carries an event, which must not come to stand once what it uses has expired; 0 for never.
     pub(super) fn carry(
         &self,
         event: &Event,
         seals: &[Seal],
+        expires_ms: u64,
     ) -> Result<(Signed, pb::Body), DeskError> {
         let network = self.parts.intake.network();
         let outputs = event.output_hashes(network.as_bytes());
@@ -258,7 +262,10 @@ impl Desk {
             outputs: outputs.iter().map(|hash| hash.0.to_vec()).collect(),
             carrier: self.parts.member.to_vec(),
         };
-        let body = self.body(pb::body::Payload::LotEvent(payload))?;
+        let mut body = self.body(pb::body::Payload::LotEvent(payload))?;
+        if event.kind.uses_material() && expires_ms != 0 {
+            body.not_after_ms = body.not_after_ms.min(expires_ms);
+        }
         let bytes = body.encode_to_vec();
         let mut cosignatures = Vec::with_capacity(seals.len());
         for seal in seals {
@@ -267,6 +274,12 @@ impl Desk {
         }
         Ok((self.sign(&body, cosignatures), body))
     }
+}
+
+/// The earliest expiry of lots; 0 for none.
+fn earliest(lots: &[OpenLot]) -> u64 {
+    let expiries = lots.iter().map(|lot| lot.lot().content.expires_ms);
+    expiries.filter(|expires| *expires != 0).min().unwrap_or(0)
 }
 
 /// What a lot's description says it is.

@@ -276,3 +276,36 @@ async fn an_event_whose_caller_goes_away_goes_on() {
     });
     stands.await.unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_cannot_come_to_stand_once_what_it_uses_has_expired() {
+    let chain = TestChain::new(1);
+    chain.keep_producing();
+    let desk = desk_of(&chain, 0, vault_of(&chain, "vault"));
+    let record = certified(&desk, 1_000).await;
+    let expires_ms = desk.tip().time.0 + 4_000;
+    let short = LotPlan { expires_ms, ..lot("B1", 600, 6) };
+    desk.lot_event(commission(record, vec![short, lot("B2", 400, 4)])).await.unwrap();
+    let window = |kind, from: &str, out| {
+        desk.make_event(&plan(kind, &[from], out)).unwrap().signed.not_after.0
+    };
+    assert_eq!(window(Kind::Transform, "B1", vec![lot("R", 600, 50)]), expires_ms);
+    assert!(window(Kind::Transform, "B2", vec![lot("R", 400, 50)]) > expires_ms);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_vault_that_is_older_than_its_log_gives_no_key_that_was_used() {
+    let chain = TestChain::new(1);
+    chain.keep_producing();
+    let desk = desk_of(&chain, 0, vault_of(&chain, "vault"));
+    assert!(!desk.skip_known_indices().unwrap());
+    let record = certified(&desk, 1_000).await;
+    desk.lot_event(commission(record, vec![lot("B1", 600, 6)])).await.unwrap();
+    assert!(!desk.skip_known_indices().unwrap());
+    // Put back as it was before, by whatever way.
+    let older = desk_of(&chain, 0, vault_of(&chain, "older"));
+    assert!(older.skip_known_indices().unwrap());
+    let (alert, seal) = older.parts.vault.next_indices().unwrap();
+    assert!(alert >= 1 << 32 && seal >= 1 << 32);
+    assert!(!older.skip_known_indices().unwrap());
+}

@@ -514,8 +514,16 @@ fn no_two_kinds_of_values_share_a_place() {
     let records = [OPENING, CROWN, ROW, PRIVATE, PENDING, DUE, SUBMISSION, REASON, LOG, OPERATOR];
     let more = [DATA_KEY, FILE, AGREED, SUPERSEDED];
     let lots = [lots::LOT, lots::NAME, lots::EVENT, lots::WAITING, lots::COMMISSIONED];
-    let letters = [post::SENT, post::SENT_CONTENT, post::ARRIVED, post::ARRIVED_CONTENT];
-    let shown = [upstream::UPSTREAM_EVENT, upstream::UPSTREAM_RECORD, upstream::ATTESTS];
+    let letters = [
+        post::SENT,
+        post::SENT_CONTENT,
+        post::ARRIVED,
+        post::ARRIVED_CONTENT,
+        post::TALLY,
+        post::THROWN_AWAY,
+    ];
+    let shown =
+        [upstream::UPSTREAM_EVENT, upstream::UPSTREAM_RECORD, upstream::ATTESTS, upstream::NAMED];
     let underway = [
         lots::AT_LEAF,
         parcels::OFFERED,
