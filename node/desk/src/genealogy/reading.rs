@@ -14,8 +14,7 @@ use prost::Message as _;
 use std::collections::BTreeMap;
 
 /// Fields that name what an event was made with, beside everything below `process/tool/`.
-const TOOLS: [&str; 4] =
-    ["process/die", "process/load", "process/ring-mill", "process/station"];
+const TOOLS: [&str; 4] = ["process/die", "process/load", "process/ring-mill", "process/station"];
 /// Most bytes of a field's text that are kept.
 const MAX_TEXT_BYTES: usize = 200;
 
