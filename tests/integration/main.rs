@@ -26,6 +26,7 @@ mod post;
 mod reading;
 mod recall;
 mod scenarios;
+mod shopfloor;
 mod spine;
 mod town;
 mod transfer;

@@ -2,12 +2,14 @@
 //! other members' keys, however valid.
 
 mod attesting;
+mod capture;
 mod genealogy;
 mod keeping;
 mod lots;
 mod parcels;
 mod post;
 mod publish;
+mod serials;
 
 use crate::ledger::identity_of;
 use crate::refusal::{field, of_desk, pending, refuse, stopping};
@@ -196,6 +198,30 @@ impl DeskService for DeskApi {
         };
         let lots = found.map_err(of_desk)?.into_iter().map(lots::row).collect();
         Ok(Response::new(pb::ListLotsResponse { lots }))
+    }
+
+    async fn keep_serials(
+        &self,
+        request: Request<Streaming<pb::KeepSerialsRequest>>,
+    ) -> Result<Response<pb::KeepSerialsResponse>, Status> {
+        let desk = self.desk_for(&request)?;
+        serials::keep(&desk, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn report_capture(
+        &self,
+        request: Request<pb::ReportCaptureRequest>,
+    ) -> Result<Response<pb::ReportCaptureResponse>, Status> {
+        let desk = self.desk_for(&request)?;
+        capture::report(&desk, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn prove_serial(
+        &self,
+        request: Request<pb::ProveSerialRequest>,
+    ) -> Result<Response<pb::ProveSerialResponse>, Status> {
+        let desk = self.desk_for(&request)?;
+        serials::prove(&desk, request.into_inner()).await.map(Response::new)
     }
 
     async fn offer_seals(

@@ -38,7 +38,10 @@ pub use heatmark_proto::desk::v1::{
     Tolerance,
 };
 pub use ledger::{Accusation, LedgerClient, Proven, ReceiptOf, VerifiedHeader};
-pub use lots::{LotEvent, LotRow, LotState, MakeLotsRequest, NewLot};
+pub use lots::{
+    CapturePoint, CaptureProduct, LotEvent, LotQuantity, LotRow, LotState, MakeLotsRequest, NewLot,
+    ProcessField, ReportCaptureRequest, ReportCaptureResponse, WaivePoints,
+};
 pub use parcels::{
     CountedLot, DespatchNote, ListParcelsResponse, ParcelAt, ParcelLot, ParcelRow, ParcelState,
     ReadParcelResponse, ReceiveLotsRequest, ShipLotsRequest, ShipLotsResponse, ShipmentRow,

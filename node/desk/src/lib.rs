@@ -18,6 +18,7 @@ mod acknowledge;
 mod alerts;
 mod anchoring;
 mod attesting;
+mod capture;
 mod disclosing;
 mod error;
 mod genealogy;
@@ -35,6 +36,10 @@ mod tests;
 
 pub use alerts::{AlertOn, MAX_REASON_BYTES, RaisedAlert, reason_digest};
 pub use attesting::{Agree, Attest, MAX_DISCLOSURES, MadeAttestation};
+pub use capture::{
+    CapturePlan, CaptureReport, Depth, Latency, MAX_PLAN_BYTES, PlanError, PointCount,
+    ProductCount, WaiverPlan,
+};
 pub use disclosing::{Disclose, Limits, batch_proof};
 pub use error::DeskError;
 pub use genealogy::{
@@ -44,7 +49,8 @@ pub use genealogy::{
 pub use keeping::BackupPiece;
 pub use keys::{Seed, alert_signing_key};
 pub use lots::{
-    EventPlan, LotEventMade, LotPlan, LotView, ParcelLotView, ParcelView, Receive, Shipped,
+    EventPlan, LotEventMade, LotPlan, LotView, NewSerials, ParcelLotView, ParcelView, Quantity,
+    Receive, SerialsView, Shipped, WEIGHING_PERMILLE, process_fields,
 };
 pub use post::{Carrier, MAX_LETTER_FILE_BYTES, MAX_LETTER_NAME_BYTES};
 pub use publish::{CertificateFile, MAX_FILE_NAME_BYTES, PublishEvent, RECORDS_PER_ANCHOR};
@@ -94,6 +100,8 @@ pub struct Desk {
     shared: Arc<Shared>,
     /// On whose behalf, as the vault's log names it.
     actor: Arc<Actor>,
+    /// What must be recorded of events.
+    capture: Arc<CapturePlan>,
 }
 
 #[derive(Default)]
@@ -124,7 +132,12 @@ impl Desk {
     /// A desk; nothing runs until [`Desk::start`].
     #[must_use]
     pub fn new(parts: DeskParts) -> Self {
-        Self { parts: Arc::new(parts), shared: Arc::default(), actor: Arc::new(Actor::Node) }
+        Self {
+            parts: Arc::new(parts),
+            shared: Arc::default(),
+            actor: Arc::new(Actor::Node),
+            capture: Arc::default(),
+        }
     }
 
     /// The same desk on behalf of somebody: what is done through it stands in the vault's log

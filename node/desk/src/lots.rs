@@ -8,18 +8,23 @@
 //!                    resume: again after a crash ◀─────────────────┴─▶ window over: lots are free again
 //! ```
 
+mod becoming;
 mod capsule;
 mod described;
 mod making;
 mod offers;
+mod plan;
 mod receiving;
+mod serials;
 mod settling;
 mod shipping;
 
 use making::Made;
+pub use making::process_fields;
 pub(crate) use making::product_of;
-pub use making::{EventPlan, LotPlan};
+pub use plan::{EventPlan, LotPlan, NewSerials, Quantity, WEIGHING_PERMILLE};
 pub use receiving::{ParcelLotView, ParcelView, Receive};
+pub use serials::SerialsView;
 pub use shipping::Shipped;
 
 use crate::submission::{Committed, Signed};
@@ -29,7 +34,7 @@ use heatmark_ledger::ids::{TransactionId, UnixMillis};
 use heatmark_ledger::messages as pb;
 use heatmark_lots::{Kind, OpenLot};
 use heatmark_records::Opening;
-use heatmark_vault::{LotEventRow, LotRow, LotState, NewLot, VaultError};
+use heatmark_vault::{LotEventRow, LotRow, LotState, VaultError};
 use prost::Message as _;
 use prost::bytes::Bytes;
 use std::collections::BTreeSet;
@@ -80,6 +85,14 @@ pub struct LotView {
     pub at_ms: u64,
     /// The number of the gravest level of alerts that reach it; 0 for none.
     pub alert: u32,
+    /// What it became, by name: the lot that it is now under another name or seal, else the lots that were made of it.
+    pub became: Vec<String>,
+    /// The kind of event that used it.
+    pub used_by: Option<&'static str>,
+    /// The process record of the event that made it: fields by name.
+    pub process: Vec<(String, String)>,
+    /// Its serials, where it was asked for by name.
+    pub serials: Option<SerialsView>,
 }
 
 impl std::fmt::Debug for LotView {
@@ -102,10 +115,10 @@ impl Desk {
     }
 
     /// Keeps an event that was made, posts it and waits until it stands.
-    async fn keep_and_post(
+    async fn keep_and_post<L: Send + 'static>(
         &self,
-        made: Made<Vec<NewLot>>,
-        keep: impl FnOnce(Made<Vec<NewLot>>) -> Result<Made, DeskError> + Send + 'static,
+        made: Made<L>,
+        keep: impl FnOnce(Made<L>) -> Result<Made, DeskError> + Send + 'static,
     ) -> Result<LotEventMade, DeskError> {
         let digest = made.row.digest;
         // Before it is on disk, so that resuming leaves it to us.
@@ -155,8 +168,9 @@ impl Desk {
         let desk = self.clone();
         blocking(move || {
             let row = desk.parts.vault.lot_named(&name)?.ok_or(VaultError::UnknownLot)?;
-            let mut views = desk.marked(vec![desk.view(&row)?])?;
-            views.pop().ok_or(DeskError::Stopped)
+            let view = desk.view(&row)?;
+            let view = LotView { serials: desk.serials_view(&row)?, ..view };
+            desk.marked(vec![view])?.pop().ok_or(DeskError::Stopped)
         })
         .await
     }
@@ -179,6 +193,8 @@ impl Desk {
         for input in &event.inputs {
             from.extend(self.parts.vault.lot(input)?.map(|lot| lot.name));
         }
+        let (used_by, became) = self.became(row)?;
+        let process = self.parts.vault.process(&row.event)?;
         Ok(LotView {
             hash: row.hash,
             name: row.name.clone(),
@@ -193,6 +209,10 @@ impl Desk {
             from,
             at_ms: row.at_ms,
             alert: 0,
+            became,
+            used_by,
+            process: process.as_ref().map(process_fields).unwrap_or_default(),
+            serials: None,
         })
     }
 

@@ -22,6 +22,7 @@ mod place;
 mod post;
 mod recall;
 mod receipt;
+mod report;
 mod scan;
 mod store;
 mod vault;
@@ -133,6 +134,9 @@ enum Command {
     /// Sends files to other members' nodes, shows what arrived from them
     #[command(subcommand)]
     Post(post::Command),
+    /// Reports on how the company records its events
+    #[command(subcommand)]
+    Report(report::Command),
     /// Keeps what your certificates say: who may, who did, how long, backups
     #[command(subcommand)]
     Vault(vault::Command),
@@ -182,6 +186,7 @@ fn dispatch(command: Command, json: bool) -> Result<Answer, Failure> {
         Command::Vote(command) => vote::run(&command),
         Command::Alert(command) => alert::run(command),
         Command::Post(command) => post::run(command),
+        Command::Report(command) => report::run(command),
         Command::Vault(command) => vault::run(command),
         Command::Evidence(command) => evidence::run(command),
         Command::Completions { shell } => Ok(completions(shell)),

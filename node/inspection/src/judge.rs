@@ -62,7 +62,7 @@ impl Parcel {
         match &self.verdict {
             Err(error) => {
                 let outcome = if error.cannot_tell() { Outcome::Hold } else { Outcome::Reject };
-                vec![self.line("anchored", outcome, "capsule", error.code(), error.to_string())]
+                vec![self.line("anchored", outcome, ("capsule", error.code()), error.to_string())]
             }
             Ok(verdict) => {
                 verdict.findings.iter().map(|finding| self.found(verdict, finding)).collect()
@@ -74,7 +74,7 @@ impl Parcel {
         let about = name_of(&finding.about, verdict);
         let check = finding.check.word();
         let evidence = evidence_of(finding, verdict);
-        self.line(check, finding.outcome, &about, finding.code, evidence)
+        self.line(check, finding.outcome, (&about, finding.code), evidence)
     }
 
     /// A line about this lot.
@@ -82,8 +82,7 @@ impl Parcel {
         &self,
         check: &'static str,
         outcome: Outcome,
-        about: &str,
-        code: &'static str,
+        (about, code): (&str, &'static str),
         evidence: String,
     ) -> Line {
         Line { lot: self.name.clone(), ..line(check, outcome, code, evidence).about(about) }
@@ -140,7 +139,7 @@ pub fn judge(delivery: &Delivery<'_>, by: Vec<Input>, at_ms: u64) -> Inspection 
         lines.extend(parcel.lines());
         let lot = parcel.proved().and_then(|verdict| verdict.lot.as_ref());
         if lot.is_some_and(|lot| !seen.insert(lot.at)) {
-            lines.push(parcel.line("mine", Outcome::Reject, "lot", "lot-twice", String::new()));
+            lines.push(parcel.line("mine", Outcome::Reject, ("lot", "lot-twice"), String::new()));
         }
         if let Some(order) = delivery.order {
             lines.extend(ordered::of_lot(parcel, order, delivery.demands));

@@ -114,11 +114,12 @@ pub(crate) fn of_lot(parcel: &Parcel, delivery: &Delivery<'_>) -> Vec<Line> {
                 Err(Unprovable::Outside) => (Outcome::Hold, "reading-differs", evidence),
                 Err(why) => (Outcome::Hold, "not-comparable", format!("{evidence}: {why}")),
             };
-            lines.push(parcel.line(MEASURED, outcome, about, code, evidence));
+            lines.push(parcel.line(MEASURED, outcome, (about, code), evidence));
         }
         if !some {
             let evidence = format!("{}; the certificate does not show it", told(reading));
-            lines.push(parcel.line(MEASURED, Outcome::Accept, about, "reading-unjudged", evidence));
+            let place = (about, "reading-unjudged");
+            lines.push(parcel.line(MEASURED, Outcome::Accept, place, evidence));
         }
     }
     lines

@@ -42,25 +42,32 @@ pub(crate) fn quantities(parcels: &[Parcel], order: &Order) -> Vec<Line> {
             format!("{} to {}", kilograms(least), kilograms(most))
         };
         let found = mass.map(|mass| ((least..=most).contains(&mass), kilograms(mass)));
-        lines.push(quantity("mass-differs", found, &ordered));
+        lines.push(quantity(("mass", "mass-differs"), found, &ordered));
     }
     if let Some(ordered) = order.pieces {
         let found = pieces.map(|pieces| (pieces == ordered, format!("{pieces} pieces")));
-        lines.push(quantity("pieces-differ", found, &format!("{ordered} pieces")));
+        let ordered = format!("{ordered} pieces");
+        lines.push(quantity(("pieces", "pieces-differ"), found, &ordered));
     }
     lines
 }
 
-fn quantity(code: &'static str, found: Option<(bool, String)>, ordered: &str) -> Line {
-    let Some((right, delivered)) = found else {
-        return line(ORDERED, Outcome::Hold, "not-opened", format!("ordered: {ordered}"));
+fn quantity(
+    (about, code): (&str, &'static str),
+    found: Option<(bool, String)>,
+    ordered: &str,
+) -> Line {
+    let (outcome, code, evidence) = match found {
+        None => (Outcome::Hold, "not-opened", format!("ordered: {ordered}")),
+        Some((right, delivered)) => {
+            let evidence = format!("delivered: {delivered}; ordered: {ordered}");
+            match right {
+                true => (Outcome::Accept, "as-ordered", evidence),
+                false => (Outcome::Reject, code, evidence),
+            }
+        }
     };
-    let evidence = format!("delivered: {delivered}; ordered: {ordered}");
-    if right {
-        line(ORDERED, Outcome::Accept, "as-ordered", evidence)
-    } else {
-        line(ORDERED, Outcome::Reject, code, evidence)
-    }
+    Line { about: about.to_owned(), ..line(ORDERED, outcome, code, evidence) }
 }
 
 /// What one lot is, against what was ordered.
@@ -69,7 +76,7 @@ pub(crate) fn of_lot(parcel: &Parcel, order: &Order, demands: &Demands) -> Vec<L
     let goods = describing(verdict);
     let mut lines = Vec::new();
     let mut add = |about: &str, (outcome, code, evidence): Found| {
-        lines.push(parcel.line(ORDERED, outcome, about, code, evidence));
+        lines.push(parcel.line(ORDERED, outcome, (about, code), evidence));
     };
     if let Some(product) = &order.product {
         let places = places(&PRODUCT, &order.fields.product);

@@ -60,12 +60,15 @@ fn lay(sheet: &mut Sheet<'_>, block: &Block) {
         Block::Title(text) => sheet.paragraph(text, TITLE, 8.0),
         Block::Verdict(outcome, says) => {
             let style = Style { size: 12.5, bold: true, colour: colour(*outcome) };
-            sheet.verdict(&format!("{}   {says}", loud(*outcome)), style);
+            sheet.verdict(&format!("{} — {says}", loud(*outcome)), style);
         }
         Block::Heading(text) => sheet.heading(text, HEADING),
         Block::Facts(facts) => sheet.facts(facts),
         Block::Table(table) => sheet.table(table),
-        Block::Note(text) => sheet.paragraph(text, SMALL, 6.0),
+        Block::Note(text) => {
+            sheet.space(12.0);
+            sheet.paragraph(text, SMALL, 6.0);
+        }
         Block::Signature => sheet.signature(&["Inspector", "Date", "Signature"]),
     }
 }

@@ -10,6 +10,8 @@ use crate::view::{Disposition, Inspection, Line, digits, word};
 const MAX_FINDINGS: usize = 200;
 /// Most lots.
 const MAX_LOTS: usize = 64;
+/// Longest name of the file, in bytes; a node keeps 1,024.
+const MAX_NAME_BYTES: usize = 1_000;
 /// Longest reason or name, in bytes.
 const MAX_WORDS_BYTES: usize = 512;
 
@@ -120,7 +122,7 @@ pub fn record_name(inspection: &Inspection) -> Option<String> {
     let disposition = inspection.disposition.as_ref()?;
     let lots: Vec<String> = inspection.lots.iter().take(3).map(crate::view::Lot::title).collect();
     let more = if inspection.lots.len() > lots.len() { ", …" } else { "" };
-    let name = format!(
+    let mut name = format!(
         "{} of {}{more} by {}, evidence {}, {}",
         word(disposition.outcome),
         lots.join("; "),
@@ -128,5 +130,9 @@ pub fn record_name(inspection: &Inspection) -> Option<String> {
         word(inspection.outcome),
         moment::spoken(inspection.at_ms)
     );
+    // Names of lots are their owners', and so may be their length.
+    while name.len() > MAX_NAME_BYTES {
+        name.pop();
+    }
     Some(name)
 }

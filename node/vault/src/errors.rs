@@ -102,6 +102,12 @@ pub enum VaultError {
     /// What this certificate certifies was made into lots already: split those.
     #[error("the material of certificate {0:?} was commissioned already")]
     Commissioned(RecordId),
+    /// This serial stands in a tree already, or twice in one: give others.
+    #[error("the serial {0} was given already")]
+    SerialTaken(String),
+    /// No such tree of serials is kept, or an event has it already: give the serials again.
+    #[error("these serials are not kept here, or begin elsewhere already; give them again")]
+    SerialsUnknown,
     /// This field was proved to this receiver to agree within another tolerance, and is by no second one: name the first
     /// again, or show the value.
     #[error("{0} was proved to this receiver to agree within another tolerance")]

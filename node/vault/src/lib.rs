@@ -38,7 +38,10 @@ mod writing;
 pub use backup::BackupSummary;
 pub use deeds::{Actor, Deed, LogEntry, LogHead, MAX_NAME_CHARS};
 pub use errors::{RestoreError, VaultError};
-pub use lots::{LotEventRow, LotRow, LotState, MAX_LOT_NAME_BYTES, NewLot};
+pub use lots::{
+    Beside, Captured, CapturedPoint, LotEventRow, LotRow, LotState, MAX_LOT_NAME_BYTES, NewLot,
+    NewSerialTree, Part, Parts, SerialTreeRow, Waiver,
+};
 pub use operators::{Admitted, MAX_OPERATORS, Operator, Role};
 pub use outlines::Outline;
 pub use parcels::{

@@ -340,7 +340,7 @@ impl Vault {
     pub fn put_parcel(&self, by: &Actor, parcel: &NewParcel<'_>) -> Result<(), VaultError> {
         let mut write = self.begin()?;
         let event = parcel.event;
-        self.stage_event(&mut write, (event, &[]), None)?;
+        self.stage_event(&mut write, (event, &[]), None, &[])?;
         for seal in parcel.seals {
             let place = stranger_key(&parcel.to, seal);
             if self.get(&place)?.is_none_or(|used| used.as_slice() != [0]) {
@@ -382,7 +382,7 @@ impl Vault {
         }
         // Its inputs are the sender's and not known here.
         let own = LotEventRow { inputs: Vec::new(), ..event.clone() };
-        self.stage_event(&mut write, (&own, received.lots), None)?;
+        self.stage_event(&mut write, (&own, received.lots), None, &[])?;
         write.put(&key(crate::lots::WAITING, &event.digest), &[]);
         self.stage_upstream(&mut write, received.events, received.records)?;
         Self::stage_named(&mut write, received.named);
@@ -568,7 +568,7 @@ impl Vault {
         if !open || !parcel.sent || parcel.cancelled_by.is_some() {
             return Err(VaultError::NotUnderway);
         }
-        self.stage_event(&mut write, (event, lots), Some(transfer))?;
+        self.stage_event(&mut write, (event, lots), Some(transfer), &[])?;
         write.put(&key(crate::lots::WAITING, &event.digest), &[]);
         parcel.cancelled_by = Some(event.digest);
         stage(&mut write, transfer, &message_of(&parcel));

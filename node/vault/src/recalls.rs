@@ -5,7 +5,7 @@
 //! |---|---|---|
 //! | `.alerts` | height through which the log was read for alerts | master |
 //! | `M` alert subject, member that is concerned | an alert; without member the issuer's | master |
-//! | `K` alert subject, member | what a customer says it and its customers hold, a signed file | master |
+//! | `N` alert subject, member | what a customer says it and its customers hold, a signed file | master |
 //! | `T` alert subject, member | the number of the alert of which a customer was told | master |
 
 #[cfg(test)]
@@ -20,7 +20,7 @@ use crate::{Vault, VaultError};
 
 const READ_THROUGH: &[u8] = b".alerts";
 pub(crate) const RECALL: u8 = b'M';
-pub(crate) const HOLDER: u8 = b'K';
+pub(crate) const HOLDER: u8 = b'N';
 pub(crate) const NOTIFIED: u8 = b'T';
 
 /// Longest answer of a customer that is kept, in bytes.

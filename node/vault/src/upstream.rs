@@ -6,7 +6,7 @@
 //! | `U` leaf | an event: its body, its proofs, the blinds that were shown | master |
 //! | `R` record id | what was shown of a record, and what of that may go on | master |
 //! | `A` certificate, record id | nothing; there where the record attests the certificate | master |
-//! | `N` record id | the head of a record and the root of its tree: what alerts on it stand under | master |
+//! | `7` record id | the head of a record and the root of its tree: what alerts on it stand under | master |
 //!
 //! What is in them is opaque here: `heatmark-lots` and `heatmark-evidence` make and read it.
 
@@ -21,7 +21,7 @@ use crate::{Vault, VaultError};
 pub(crate) const UPSTREAM_EVENT: u8 = b'U';
 pub(crate) const UPSTREAM_RECORD: u8 = b'R';
 pub(crate) const ATTESTS: u8 = b'A';
-pub(crate) const NAMED: u8 = b'N';
+pub(crate) const NAMED: u8 = b'7';
 
 /// Another company's event, as a capsule shows it.
 #[derive(Clone, PartialEq, Eq)]

@@ -74,18 +74,23 @@ fn words(
 ) -> String {
     match check {
         Check::Anchored => {
-            let (height, records) = (evidence.header.height, evidence.records.len());
-            format!("{events} events and {records} records stand on the log of block {height}")
+            let (height, records) =
+                (evidence.header.height, count(evidence.records.len(), "record"));
+            format!("{} and {records}, as of block {height}", count(events, "event"))
         }
-        Check::Sealed => format!("every seal of {events} events is its lot's"),
-        Check::Balanced => format!("{events} events balance"),
+        Check::Sealed => format!("every seal of {} is its lot's", count(events, "event")),
+        Check::Balanced => format!("{} in balance", count(events, "event")),
         Check::Mine if !asked => "not asked".to_owned(),
         Check::Mine => "as received".to_owned(),
-        Check::Origin => format!("{sources} certificates"),
+        Check::Origin => count(sources, "certificate"),
         Check::Conforming => "as demanded".to_owned(),
         Check::Attested => "as demanded".to_owned(),
         Check::Clear => format!("nothing stands against it as of block {}", evidence.header.height),
     }
+}
+
+fn count(number: usize, of: &str) -> String {
+    format!("{number} {of}{}", if number == 1 { "" } else { "s" })
 }
 
 fn certify(capsule: &Capsule, trust: &TrustRoot) -> Result<Header, CapsuleError> {

@@ -76,11 +76,11 @@ impl Desk {
         Ok(event.carrier.as_slice().try_into().ok())
     }
 
-    /// Reads a record of this member's own, where it is one.
+    /// Reads a record of this member's own, where it is one: a certificate, or how an event was made.
     pub(super) fn read_own(&self, known: &mut Known, id: &RecordId) -> Result<(), DeskError> {
         match self.parts.vault.record(id) {
             Ok(Some(stored)) => known.read_opening(id, &stored.opening),
-            Ok(None) => {}
+            Ok(None) => self.read_process(known, id)?,
             // Alerts on what was destroyed are still matched.
             Err(VaultError::Erased(_)) => {
                 if let Some(row) = self.parts.vault.records(&id.0, 1)?.first() {
@@ -89,6 +89,17 @@ impl Desk {
                 }
             }
             Err(error) => return Err(error.into()),
+        }
+        Ok(())
+    }
+
+    /// Reads the process record of an own event, which the vault has beside that event.
+    fn read_process(&self, known: &mut Known, id: &RecordId) -> Result<(), DeskError> {
+        let lot = known.about.lots(&known.graph, &id.0).next();
+        let Some(place) = lot.and_then(|lot| known.graph.place(lot)) else { return Ok(()) };
+        let Some(event) = self.parts.vault.lot_event_at(place.leaf)? else { return Ok(()) };
+        if let Some(process) = self.parts.vault.process(&event.digest)? {
+            known.read_opening(id, &process);
         }
         Ok(())
     }

@@ -5,8 +5,8 @@ use super::lots::{KG, certified, commission, lot, plan};
 use super::{TestChain, desk_of, vault_of};
 use crate::recall::TOTALS_NAME;
 use crate::{
-    Affecting, AlertOn, Desk, DeskError, DeskParts, DrillKind, EventPlan, LotPlace, Receive, Seed,
-    Shipped,
+    Affecting, AlertOn, Desk, DeskError, DeskParts, DrillKind, EventPlan, LotPlace, Quantity,
+    Receive, Seed, Shipped,
 };
 use heatmark_evidence::transfer::{HolderTotals, SignedFile};
 use heatmark_ledger::messages as pb;
@@ -49,8 +49,11 @@ async fn a_trace_is_the_same_after_a_restart_and_follows_what_comes() {
     desk.lot_event(commission(record, vec![lot("B1", 600, 6), lot("B2", 400, 4)])).await.unwrap();
     // Asked in between, so that the graph grows by single events as well.
     assert_eq!(names(&desk, "B1", true).await, ["B1"]);
-    let forge =
-        EventPlan { scrap_mg: 50 * KG, ..plan(Kind::Transform, &["B1"], vec![lot("R", 550, 50)]) };
+    let forge = EventPlan {
+        scrap: Quantity { mass_mg: 50 * KG, pieces: 0 },
+        process: vec![("die".to_owned(), "D-77".to_owned())],
+        ..plan(Kind::Transform, &["B1"], vec![lot("R", 550, 50)])
+    };
     desk.lot_event(forge).await.unwrap();
     let split = plan(Kind::Split, &["R"], vec![lot("R-1", 330, 30), lot("R-2", 220, 20)]);
     desk.lot_event(split).await.unwrap();
@@ -70,6 +73,8 @@ async fn a_trace_is_the_same_after_a_restart_and_follows_what_comes() {
         let heat = desk.affected(Affecting::Heat("h1000".to_owned())).await.unwrap();
         assert_eq!((heat.own.len(), heat.stock.len(), heat.stock_mg), (5, 3, u128::from(950 * KG)));
         assert!(heat.customers.is_empty());
+        let die = desk.affected(Affecting::Die("d-77".to_owned())).await.unwrap();
+        assert_eq!(die.own.len(), 3, "the ring and its halves");
         let found = desk.search_lots("r-".to_owned(), 9).await.unwrap();
         assert_eq!(found.lots.len(), 2);
         assert_eq!(desk.search_lots("h10".to_owned(), 9).await.unwrap().records.len(), 1);
@@ -110,7 +115,7 @@ async fn two_companies(chain: &Arc<TestChain>) -> (Desk, Desk, heatmark_records:
     forge.receive(Receive { parcel, ..Receive::default() }).await.unwrap();
     mill.settle_parcels_once().await.unwrap();
     let rings = EventPlan {
-        scrap_mg: 50 * KG,
+        scrap: Quantity { mass_mg: 50 * KG, pieces: 0 },
         ..plan(Kind::Transform, &["B1"], vec![lot("RING", 550, 50)])
     };
     forge.lot_event(rings).await.unwrap();

@@ -1,5 +1,6 @@
 //! Capsules from the vault name what alerts on descriptions stand under, of own lots and of those that were received.
 
+use super::lots::{KG, plan};
 use super::{TestChain, desk_of, file, publish, records_of, vault_of};
 use crate::{Desk, DeskParts, EventPlan, LotPlan, Receive, Seed, Shipped};
 use heatmark_evidence::capsule::{Acceptance, Capsule, Verdict, inspect};
@@ -8,24 +9,9 @@ use heatmark_lots::Kind;
 use heatmark_proto::desk::v1 as pb;
 use std::sync::Arc;
 
-const KG: u64 = 1_000_000;
-
 fn lot(name: &str, product: &str, kg: u64, pieces: u64) -> LotPlan {
     let (name, product) = (name.to_owned(), product.to_owned());
-    LotPlan { name, product, mass_mg: kg * KG, pieces, expires_ms: 0 }
-}
-
-fn plan(kind: Kind, inputs: &[&str], outputs: Vec<LotPlan>) -> EventPlan {
-    EventPlan {
-        kind,
-        inputs: inputs.iter().map(|name| (*name).to_owned()).collect(),
-        outputs,
-        scrap_mg: 0,
-        scrap_pieces: 0,
-        certificate: None,
-        reason: String::new(),
-        time_ms: (0, 0),
-    }
+    LotPlan { name, product, mass_mg: kg * KG, pieces, ..LotPlan::default() }
 }
 
 /// Another company than the first: with seals of its own.

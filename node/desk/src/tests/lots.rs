@@ -1,7 +1,7 @@
 //! Lots from certificate to scrap on a real store, and what a crash, a full plan or a used lot makes of an event.
 
 use super::{TestChain, desk_of, file, publish, records_of, vault_of};
-use crate::{CertificateFile, Desk, DeskError, EventPlan, LotPlan};
+use crate::{CertificateFile, Desk, DeskError, EventPlan, LotPlan, Quantity};
 use heatmark_ledger::messages as pb;
 use heatmark_ledger::refusal::Refusal;
 use heatmark_ledger::transaction;
@@ -19,21 +19,13 @@ pub(super) fn lot(name: &str, kg: u64, pieces: u64) -> LotPlan {
         product: "billet".to_owned(),
         mass_mg: kg * KG,
         pieces,
-        expires_ms: 0,
+        ..LotPlan::default()
     }
 }
 
 pub(super) fn plan(kind: Kind, inputs: &[&str], outputs: Vec<LotPlan>) -> EventPlan {
-    EventPlan {
-        kind,
-        inputs: inputs.iter().map(|name| (*name).to_owned()).collect(),
-        outputs,
-        scrap_mg: 0,
-        scrap_pieces: 0,
-        certificate: None,
-        reason: String::new(),
-        time_ms: (0, 0),
-    }
+    let inputs = inputs.iter().map(|name| (*name).to_owned()).collect();
+    EventPlan::new(kind, inputs, outputs)
 }
 
 pub(super) fn commission(record: RecordId, outputs: Vec<LotPlan>) -> EventPlan {
@@ -41,7 +33,7 @@ pub(super) fn commission(record: RecordId, outputs: Vec<LotPlan>) -> EventPlan {
 }
 
 /// A certificate of so many kilograms.
-fn heat(kg: u64) -> CertificateFile {
+pub(super) fn heat(kg: u64) -> CertificateFile {
     let content = format!(
         r#"{{"Heatmark":"1","certificate/number":"{kg}","certificate/issued":"2026-01-02",
             "manufacturer/name":"Kesselbach","product/name":"billet","heat":"H{kg}","product/mass":"{kg} kg"}}"#
@@ -69,7 +61,8 @@ async fn material_goes_from_its_certificate_through_lots_to_scrap() {
     assert_eq!(made.lots.len(), 2);
     assert_eq!((made.lots[0].made_by, made.lots[0].certificate), ("commission", Some(record)));
     let rings = LotPlan { product: "ring".to_owned(), ..lot("R", 550, 50) };
-    let forge = EventPlan { scrap_mg: 50 * KG, ..plan(Kind::Transform, &["B1"], vec![rings]) };
+    let scrap = Quantity { mass_mg: 50 * KG, pieces: 0 };
+    let forge = EventPlan { scrap, ..plan(Kind::Transform, &["B1"], vec![rings]) };
     let made = desk.lot_event(forge).await.unwrap();
     assert_eq!(
         (made.lots[0].from.as_slice(), made.lots[0].product.as_str()),

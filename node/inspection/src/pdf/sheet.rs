@@ -122,6 +122,11 @@ impl<'f> Sheet<'f> {
         lines
     }
 
+    /// Leaves something free.
+    pub(super) fn space(&mut self, height: f32) {
+        self.y += height;
+    }
+
     /// A paragraph with space behind it.
     pub(super) fn paragraph(&mut self, text: &str, style: Style, behind: f32) {
         for line in self.wrap(text, style, WIDTH - MARGIN * 2.0) {

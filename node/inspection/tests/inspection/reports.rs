@@ -86,10 +86,6 @@ fn a_report_is_one_file_that_runs_and_loads_nothing() {
     for line in inspection.open() {
         assert!(page.contains(line.code), "{}", line.code);
     }
-    if let Ok(path) = std::env::var("HEATMARK_REPORTS") {
-        std::fs::write(format!("{path}/held.html"), html(&held())).unwrap();
-        std::fs::write(format!("{path}/held.pdf"), pdf(&held(), &[]).unwrap()).unwrap();
-    }
 }
 
 #[test]

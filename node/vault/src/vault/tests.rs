@@ -513,30 +513,20 @@ fn no_two_kinds_of_values_share_a_place() {
     use crate::{lots, outlines, parcels, post, recalls, upstream};
     let records = [OPENING, CROWN, ROW, PRIVATE, PENDING, DUE, SUBMISSION, REASON, LOG, OPERATOR];
     let more = [DATA_KEY, FILE, AGREED, SUPERSEDED];
-    let lots = [lots::LOT, lots::NAME, lots::EVENT, lots::WAITING, lots::COMMISSIONED];
-    let letters = [
-        post::SENT,
-        post::SENT_CONTENT,
-        post::ARRIVED,
-        post::ARRIVED_CONTENT,
-        post::TALLY,
-        post::THROWN_AWAY,
-    ];
-    let shown =
+    let serials = [lots::serials::TREE, lots::serials::BRANCH, lots::serials::PLACE];
+    let besides = [lots::beside::BESIDE, lots::beside::PARTS, lots::waivers::WAIVER];
+    let parcels = [parcels::OFFERED, parcels::STRANGER, parcels::SHIPMENT, parcels::PARCEL];
+    let parcels = [&parcels[..], &[parcels::CONTENT, parcels::OPEN, lots::AT_LEAF]].concat();
+    let upstream =
         [upstream::UPSTREAM_EVENT, upstream::UPSTREAM_RECORD, upstream::ATTESTS, upstream::NAMED];
-    let underway = [
-        lots::AT_LEAF,
-        parcels::OFFERED,
-        parcels::STRANGER,
-        parcels::SHIPMENT,
-        parcels::PARCEL,
-        parcels::CONTENT,
-        parcels::OPEN,
-    ];
+    let lots = [lots::LOT, lots::NAME, lots::EVENT, lots::WAITING, lots::COMMISSIONED];
+    let letters = [post::SENT, post::SENT_CONTENT, post::ARRIVED, post::ARRIVED_CONTENT];
     let traced = [outlines::OUTLINE, outlines::UNOUTLINED, outlines::UNREAD];
     let recalled = [recalls::RECALL, recalls::HOLDER, recalls::NOTIFIED];
+    let later = [&traced[..], &recalled].concat();
     let mut all =
-        [&records[..], &more, &lots, &letters, &shown, &underway, &traced, &recalled].concat();
+        [&records[..], &more, &lots, &besides, &serials, &parcels, &upstream, &letters, &later]
+            .concat();
     let count = all.len();
     all.sort_unstable();
     all.dedup();
