@@ -61,8 +61,8 @@ async fn a_recalled_heat_is_found_at_every_company_and_totals_come_back_to_the_m
     );
     assert_eq!(trace["lots"][3]["heat"], "H7");
     let origin = town.command(0, &["origin", "report", "--home", "assembler"]);
-    let shops = origin["shares"].as_array().unwrap().iter();
-    let shop = shops.filter(|share| share["by"] == "melt shop").next().unwrap();
+    let mut shares = origin["shares"].as_array().unwrap().iter();
+    let shop = shares.find(|share| share["by"] == "melt shop").unwrap();
     assert_eq!(
         (shop["value"].as_str(), shop["permille"].as_u64()),
         (Some("Witten 2"), Some(1_000))
