@@ -17,4 +17,5 @@ mod network;
 mod reading;
 mod records;
 mod seeds;
+mod transfers;
 mod trees;

@@ -129,7 +129,7 @@ pub struct SealRequest {
     /// How many seals, 1 to 64.
     #[prost(uint32, tag = "5")]
     pub seals: u32,
-    /// 16 random bytes; two requests of the same bytes are one.
+    /// 16 random bytes.
     #[prost(bytes = "vec", tag = "6")]
     pub nonce: Vec<u8>,
     /// The key that signs.

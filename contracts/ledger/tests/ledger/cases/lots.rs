@@ -60,6 +60,17 @@ pub(super) fn events(cases: &mut Cases) {
     let suspended = cases.town.members[3].signing.clone();
     let theirs = Payload::LotEvent(event(&cases.town, 3, 1));
     cases.by("a suspended member's event", &suspended, (theirs, &seals(&["whole"])), "ok");
+    // Goods may be at sea for weeks.
+    for (name, length, expect) in [
+        ("a lot event with a window of 60 days", 60 * 86_400_000, "ok"),
+        ("a lot event with a window too long by 1 ms", 60 * 86_400_000 + 1, "window"),
+    ] {
+        let mut body = cases.town.body(Payload::LotEvent(sound.clone()));
+        body.not_after_ms = body.not_before_ms + length;
+        let signer = cases.town.members[0].signing.clone();
+        let envelope = cases.town.envelope(&signer, &body, &seals(&["whole"]));
+        cases.envelope(name, envelope, expect);
+    }
     // What a seal signed stands under no other body, whoever saw it in the pool.
     let body = cases.town.body(Payload::LotEvent(sound.clone()));
     let other =
