@@ -54,6 +54,17 @@ impl<'a> Door<'a> {
         assert_eq!(self.holds(), before, "{what}");
     }
 
+    /// The evidence is whole, and the lot was used elsewhere since: looking says so, and the log refuses it whoever does not look.
+    fn comes_too_late(&mut self, what: &str, parcel: &[u8]) {
+        let before = self.holds().0;
+        let file = self.file(parcel);
+        let seen = self.lot(1, &["receive", &file, "--look"]);
+        assert_eq!(seen["lots"][0]["codes"], serde_json::json!(["seal-broken"]), "{what}: {seen}");
+        let refused = self.lot(1, &["receive", &file]);
+        assert_eq!(refused["error"]["code"], "seal-broken", "{what}: {refused}");
+        assert_eq!(self.holds().0, before, "{what}");
+    }
+
     /// The file is no parcel that anybody would look into.
     fn refuses(&mut self, what: &str, parcel: &[u8], code: &str) {
         let before = self.holds();

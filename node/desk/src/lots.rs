@@ -9,6 +9,7 @@
 //! ```
 
 mod capsule;
+mod docking;
 mod making;
 mod offers;
 mod receiving;

@@ -3,9 +3,7 @@
 
 use super::crooks::{Crooks, Draft, Held};
 use super::{Door, parcel_of};
-use heatmark_evidence::capsule::{
-    Acceptance, Capsule, CapsuleEvent, Mine, Outcome, inspect,
-};
+use heatmark_evidence::capsule::{Acceptance, Capsule, CapsuleEvent, Mine, Outcome, inspect};
 use heatmark_evidence::transfer::SignedFile as _;
 use heatmark_ledger::ids::{Height, NetworkId, UnixMillis};
 use heatmark_ledger::keys::PublicKey;
@@ -184,14 +182,14 @@ async fn two_provenances(crooks: &mut Crooks<'_>, door: &mut Door<'_>) {
     let second = parcel_of(crooks, "mill", &shown[1]).await;
     let (first, second) = (crooks.signed("mill", first), crooks.signed("mill", second));
     door.takes(&first, "TWIN");
-    door.rejects("the other provenance", &second, (REJECTED, "seal-broken"));
+    door.comes_too_late("the other provenance", &second);
     // Used by the sender itself, with the capsule of before.
     let billet = crooks.commission_anew(TONNE).await;
     let old = parcel_of(crooks, "mill", &billet).await;
     let ring = crooks.lot(TONNE, 9, billet.lot.lot().content.class);
     crooks.make(("mill", Kind::Transform), std::slice::from_ref(&billet), vec![ring]).await;
     let old = crooks.signed("mill", old);
-    door.rejects("a lot that was used", &old, (REJECTED, "seal-broken"));
+    door.comes_too_late("a lot that was used", &old);
 }
 
 /// A label is a proof of one serial in one lot: on the log's own evidence it proves nothing of another.

@@ -158,8 +158,7 @@ impl<'a> Crooks<'a> {
             alert_subject: rand::random(),
             origin_seal: Some(self.seeds.seal(seal).0),
         };
-        let fields =
-            [("heat", Value::Text("H-4711".into())), ("product/mass", tonnes(mass))];
+        let fields = [("heat", Value::Text("H-4711".into())), ("product/mass", tonnes(mass))];
         let opening = opening(heading, &fields);
         let id = opening.check().unwrap();
         let root = batch::root(&[id]).unwrap().0.to_vec();
@@ -236,12 +235,7 @@ impl<'a> Crooks<'a> {
     }
 
     /// The event and the witness of whatever makes lots of lots; what is missing is scrap.
-    pub(super) fn making(
-        &self,
-        kind: Kind,
-        inputs: &[Held],
-        out: &[Held],
-    ) -> (Event, Witness) {
+    pub(super) fn making(&self, kind: Kind, inputs: &[Held], out: &[Held]) -> (Event, Witness) {
         let places = inputs.iter().map(place).collect();
         let mut event = Event::new(kind, rand::random(), places, Vec::new());
         let opened = |lots: &[Held]| lots.iter().map(|held| held.lot.clone()).collect();
@@ -436,8 +430,7 @@ impl<'a> Crooks<'a> {
         let seal = self.offer(sender);
         let moved = held.lot.lot().sealed_anew(seal, &mut rand::rng());
         let open = held.lot.moved_to(moved).unwrap();
-        let mut event =
-            Event::new(Kind::Transfer, rand::random(), vec![place(held)], Vec::new());
+        let mut event = Event::new(Kind::Transfer, rand::random(), vec![place(held)], Vec::new());
         event.outputs = vec![open.lot().clone()];
         let body = self.body(self.logged(&event, "assembler"), 30 * DAY_MS).encode_to_vec();
         Parcel {

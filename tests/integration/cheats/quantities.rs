@@ -240,14 +240,10 @@ async fn pieces_do_not_become_mass(crooks: &mut Crooks<'_>, door: &mut Door<'_>)
     let (event, witness) = crooks.making(Kind::Rework, std::slice::from_ref(&input), &out);
     let scrap = witness.scrap.as_ref().unwrap();
     let (lost, gone) = (&scrap.0, scrap.1.as_ref().unwrap());
-    let masses = less(
-        less(mass(&input.lot), mass(&out[0].lot)),
-        (point(&lost.amount()), hiding(lost)),
-    );
-    let counts = less(
-        less(pieces(&input.lot), pieces(&out[0].lot)),
-        (point(&gone.amount()), hiding(gone)),
-    );
+    let masses =
+        less(less(mass(&input.lot), mass(&out[0].lot)), (point(&lost.amount()), hiding(lost)));
+    let counts =
+        less(less(pieces(&input.lot), pieces(&out[0].lot)), (point(&gone.amount()), hiding(gone)));
     let facts = (&event, &[input.lot.lot()][..]);
     let proofs = forged(crooks.net(), facts, (ranges, 4), &[masses, counts]);
     let draft = Draft { event: &event, proofs: &proofs, seals: &[input.seal] };
@@ -267,10 +263,8 @@ async fn a_correction_mints_nothing(crooks: &mut Crooks<'_>, door: &mut Door<'_>
     let gone = witness.scrap.as_ref().unwrap().1.as_ref().unwrap();
     event.scrap = Some(Amounts { mass: minus, pieces: Some(gone.amount()) });
     let masses = less(less(mass(&input.lot), mass(&out[0].lot)), (point(&minus), hidden));
-    let counts = less(
-        less(pieces(&input.lot), pieces(&out[0].lot)),
-        (point(&gone.amount()), hiding(gone)),
-    );
+    let counts =
+        less(less(pieces(&input.lot), pieces(&out[0].lot)), (point(&gone.amount()), hiding(gone)));
     let facts = (&event, &[input.lot.lot()][..]);
     let proofs = forged(crooks.net(), facts, (ranges, 4), &[masses, counts]);
     let draft = Draft { event: &event, proofs: &proofs, seals: &[input.seal] };

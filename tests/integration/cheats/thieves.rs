@@ -44,8 +44,7 @@ async fn goods_kept_without_a_receipt_lead_nowhere(crooks: &mut Crooks<'_>, door
     let billet = crooks.commission_anew(TONNE).await;
     let own_seal = crooks.seal();
     let ring = crooks.lot(TONNE, 9, billet.lot.lot().content.class);
-    let mut event =
-        Event::new(Kind::Transform, rand::random(), vec![place(&billet)], Vec::new());
+    let mut event = Event::new(Kind::Transform, rand::random(), vec![place(&billet)], Vec::new());
     let witness = Witness {
         inputs: vec![billet.lot.clone()],
         outputs: vec![ring.lot.clone()],
