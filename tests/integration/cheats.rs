@@ -70,7 +70,7 @@ impl<'a> Door<'a> {
         let before = self.holds();
         let file = self.file(parcel);
         for more in [&["--look"][..], &[]] {
-            let refused = self.lot(1, &[&["receive", file.as_str()], more].concat());
+            let refused = self.lot(1, &[&["receive", file.as_str()][..], more].concat());
             assert_eq!(refused["error"]["code"], code, "{what}: {refused}");
         }
         assert_eq!(self.holds(), before, "{what}");

@@ -377,7 +377,7 @@ fn planted(names: &[u8], seal: u8) -> Vec<u8> {
     };
     let body = pb::Body { payload: Some(Payload::LotEvent(event)), ..pb::Body::default() };
     let cosignatures =
-        vec![pb::CoSignature { purpose: 1, public_key: vec![seal; 32], signature: vec![1; 64] }];
+        vec![pb::CoSignature { purpose: 1, public_key: vec![seal; 32], signature: vec![0xee; 64] }];
     let envelope =
         pb::Envelope { body: body.encode_to_vec(), cosignatures, ..pb::Envelope::default() };
     envelope.encode_to_vec()

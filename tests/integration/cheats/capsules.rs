@@ -6,9 +6,8 @@ use super::{Door, parcel_of};
 use heatmark_evidence::capsule::{Acceptance, Capsule, CapsuleEvent, Mine, Outcome, inspect};
 use heatmark_evidence::transfer::SignedFile as _;
 use heatmark_ledger::ids::{Height, NetworkId, UnixMillis};
-use heatmark_ledger::keys::PublicKey;
 use heatmark_ledger::messages::{self as pb, body::Payload};
-use heatmark_ledger::{state, transaction};
+use heatmark_ledger::transaction;
 use heatmark_lots::{Kind, Range, SerialSecret, SerialTree};
 use heatmark_merkle::batch;
 use prost::Message as _;
@@ -125,7 +124,7 @@ async fn another_network(crooks: &mut Crooks<'_>, door: &mut Door<'_>) {
     capsule.header.as_mut().unwrap().log_root = vec![7; 32];
     let parcel = crooks.parcel("forge", &ring, capsule.encode_to_vec());
     let parcel = crooks.signed("forge", parcel);
-    door.refuses("a header of the sender's own", &parcel, "wrong-header");
+    door.refuses("a header of the sender's own", &parcel, "certificate-signature");
 }
 
 async fn a_certificate_in_anothers_name(crooks: &mut Crooks<'_>, door: &mut Door<'_>) {
@@ -150,14 +149,7 @@ async fn a_certificate_in_anothers_name(crooks: &mut Crooks<'_>, door: &mut Door
     let envelope = transaction::sign(&crooks.network, &signing, &anchor, Vec::new());
     let copied = crooks.client.submit_and_wait(envelope, crate::town::LONG).await.unwrap();
     crooks.records[heat].leaf = copied.receipt.leaf_index;
-    let mut capsule = crooks.capsule(&billet).await;
-    let height = Height(capsule.header.as_ref().unwrap().height);
-    let key = state::key_key(&PublicKey::of(&signing).id());
-    if !capsule.entries.iter().any(|entry| entry.key == key) {
-        capsule.entries.push(crooks.entry(key, height).await);
-        capsule.entries.sort_by(|left, right| left.key.cmp(&right.key));
-    }
-    let parcel = crooks.parcel("mill", &billet, capsule.encode_to_vec());
+    let parcel = parcel_of(crooks, "mill", &billet).await;
     let parcel = crooks.signed("mill", parcel);
     door.rejects("a certificate copied by another", &parcel, (REJECTED, "not-the-issuer"));
 }
@@ -173,7 +165,8 @@ async fn two_provenances(crooks: &mut Crooks<'_>, door: &mut Door<'_>) {
         shown.push(made.await.remove(0));
     }
     let mut capsule = crooks.capsule(&shown[1]).await;
-    insert(&mut capsule, entry(crooks, shown[0].at.0, &capsule).await);
+    let other = entry(crooks, shown[0].at.0, &capsule).await;
+    insert(&mut capsule, other);
     let parcel = crooks.parcel("mill", &shown[1], capsule.encode_to_vec());
     let parcel = crooks.signed("mill", parcel);
     door.rejects("one lot out of two events", &parcel, (REJECTED, "seal-twice"));

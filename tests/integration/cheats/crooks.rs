@@ -244,7 +244,9 @@ impl<'a> Crooks<'a> {
         let sum = |lots: &[OpenLot], of: fn(&OpenLot) -> u64| {
             lots.iter().fold(0_u64, |sum, lot| sum.wrapping_add(of(lot)))
         };
-        let lost = |of| sum(&witness.inputs, of).saturating_sub(sum(&witness.outputs, of));
+        let lost = |of: fn(&OpenLot) -> u64| {
+            sum(&witness.inputs, of).saturating_sub(sum(&witness.outputs, of))
+        };
         let (mass, pieces) = (lost(|lot| lot.mass().number), lost(|lot| lot.pieces().number));
         let counts = matches!(kind, Kind::Rework | Kind::Correct);
         if mass > 0 && kind == Kind::Transform || counts {

@@ -35,6 +35,12 @@ fn sent(town: &Town, name: &str, to: &str) -> String {
     parcel
 }
 
+/// All nodes have what one has.
+async fn caught_up(town: &Town, with: &str) {
+    let newest = town.devnet.client(with).await.unwrap().header(None).await.unwrap();
+    town.agree(&town.names_but(&[]), newest.header.log_size.0).await;
+}
+
 #[tokio::test]
 async fn who_sells_twice_denies_or_shows_old_evidence_gains_nothing() {
     let mut town = Town::up(&[]).await;
@@ -48,7 +54,7 @@ async fn who_sells_twice_denies_or_shows_old_evidence_gains_nothing() {
     let all = [&commission[..], &["--make", "B3=1 t,1", "--make", "B4=1 t,1"]].concat();
     lot(&town, 0, "mill", &all);
     one_lot_to_two_receivers(&mut town).await;
-    a_receiver_that_keeps_goods_and_denies_them(&town);
+    a_receiver_that_keeps_goods_and_denies_them(&town).await;
     a_sender_that_denies_a_shipment(&town);
     evidence_of_before_a_recall(&town, &record).await;
     town.down().await;
@@ -69,8 +75,7 @@ async fn one_lot_to_two_receivers(town: &mut Town) {
     // Both parcels are sound; one of them is posted, and the other's seal is broken then.
     lot(town, 0, "assembler", &["receive", &to_assembler, "--look"]);
     lot(town, 0, "forge", &["receive", &to_forge]);
-    let leaf = lot(town, 0, "forge", &["show", "B1"])["leaf_index"].as_u64().unwrap();
-    town.agree(&town.names_but(&[]), leaf + 1).await;
+    caught_up(town, "forge").await;
     let seen = lot(town, 1, "assembler", &["receive", &to_assembler, "--look"]);
     assert_eq!(seen["lots"][0]["codes"], serde_json::json!(["seal-broken"]));
     let late = lot(town, 1, "assembler", &["receive", &to_assembler]);
@@ -78,7 +83,7 @@ async fn one_lot_to_two_receivers(town: &mut Town) {
     assert_eq!((names(town, "assembler").len(), names(town, "forge")), (0, vec!["B1".to_owned()]));
 }
 
-fn a_receiver_that_keeps_goods_and_denies_them(town: &Town) {
+async fn a_receiver_that_keeps_goods_and_denies_them(town: &Town) {
     let parcel = sent(town, "B2", "assembler");
     lot(town, 0, "assembler", &["receive", &parcel, "--look"]);
     // It posts nothing: it has nothing to show, to work on or to send.
@@ -90,6 +95,7 @@ fn a_receiver_that_keeps_goods_and_denies_them(town: &Town) {
     // The mill takes it back, and then the parcel is worth nothing.
     lot(town, 0, "mill", &["cancel", "B2"]);
     assert!(names(town, "mill").contains(&"B2".to_owned()));
+    caught_up(town, "mill").await;
     let late = lot(town, 1, "assembler", &["receive", &parcel]);
     assert_eq!(late["error"]["code"], "seal-broken", "{late}");
     assert!(names(town, "assembler").is_empty());

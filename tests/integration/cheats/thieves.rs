@@ -28,13 +28,13 @@ async fn copied_seals_post_nothing(crooks: &mut Crooks<'_>, door: &mut Door<'_>)
     event.carrier = crooks.id("lab").to_vec();
     let stolen = transaction::sign(&crooks.network, &thief, &body, parcel.cosignatures.clone());
     let refused = lab.submit(stolen).await.unwrap_err();
-    assert_eq!(refused.refusal_code(), Some("signature"), "{refused}");
+    assert_eq!(refused.refusal_code(), Some("bad-signature"), "{refused}");
     // A lot of the thief's own in place of the receiver's.
     if let Some(Payload::LotEvent(event)) = &mut body.payload {
         event.outputs = vec![vec![9; 32]];
     }
     let stolen = transaction::sign(&crooks.network, &thief, &body, parcel.cosignatures.clone());
-    assert_eq!(lab.submit(stolen).await.unwrap_err().refusal_code(), Some("signature"));
+    assert_eq!(lab.submit(stolen).await.unwrap_err().refusal_code(), Some("bad-signature"));
     let honest = crooks.signed("mill", parcel);
     door.takes(&honest, "NOT-STOLEN");
 }
