@@ -1,6 +1,7 @@
-//! The whole story in under two minutes, told while it happens: real nodes, the commands that
+//! The whole story in under three minutes, told while it happens: real nodes, the commands that
 //! people type, every claim checked. A step that does not hold ends the story with exit code 1.
 
+mod dock;
 mod samples;
 mod scenes;
 mod stage;
@@ -40,15 +41,15 @@ pub(crate) async fn run(demo: Demo) -> Result<bool> {
     let plan = Plan {
         directory: place.clone(),
         validators: 4,
-        observers: 1,
+        observers: 2,
         parameters: Vec::new(),
         log_filter: None,
         keeping: Keeping::Kept,
     };
     let mut stage = Stage::default();
     let mut ends = Ends::watch()?;
-    say(&Ink::Bold.paint("Four companies and a regulator share one log of mill certificates."));
-    say("Five real nodes on this machine; lines with $ are what people type.");
+    say(&Ink::Bold.paint("Five companies and a regulator share one log of mill certificates."));
+    say("Six real nodes on this machine; lines with $ are what people type.");
     let told = tokio::select! {
         told = tell(&mut stage, program, plan) => told,
         () = ends.wait() => bail!("stopped; no node runs any more"),
@@ -90,6 +91,11 @@ async fn tell(stage: &mut Stage, program: Program, plan: Plan) -> Result<()> {
     stage.step("kill", "The forge loses power; the others go on", story.kill()).await?;
     stage.step("catch-up", "The forge comes back", story.catch_up()).await?;
     stage.step("alert", "The mill recalls a product", story.alert()).await?;
+    stage.step("lots", "Steel becomes rings, and rings bearings", story.lots()).await?;
+    stage.step("accept", "The assembler inspects what arrives", story.accept()).await?;
+    stage.step("forged", "Somebody copies the mill's certificate", story.forged()).await?;
+    stage.step("over-claimed", "Somebody delivers less than he says", story.over_claimed()).await?;
+    stage.step("recall", "The mill recalls the heat", story.recall()).await?;
     stage.step("audit", "The regulator checks everything again", story.audit()).await?;
     stage.step("down", "All stop", story.down()).await
 }

@@ -3,6 +3,7 @@
 
 mod demo;
 mod faults;
+mod genealogy;
 mod load;
 mod output;
 mod publish;
@@ -71,6 +72,8 @@ enum Command {
     Load(load::Load),
     /// Measures how many certificates a second one node reads, commits to and anchors
     Publish(publish::Publish),
+    /// Measures a genealogy of a million lots in one vault: load, start, memory, traces, alerts
+    Genealogy(genealogy::Measure),
 }
 
 /// Where a town is.
@@ -136,5 +139,6 @@ async fn run(command: Command) -> Result<bool> {
         Command::Demo(demo) => demo::run(demo).await,
         Command::Load(load) => load::run(load).await,
         Command::Publish(publish) => publish::run(publish).await,
+        Command::Genealogy(measure) => genealogy::run(&measure),
     }
 }

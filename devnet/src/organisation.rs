@@ -39,10 +39,12 @@ const MEMBERS: [Part; 5] = [
     part("escrow-agent", "Treuhand Marbach AG", "CH", "escrow-agent"),
 ];
 
+/// Buys rings and makes bearings of them; has no vote.
+const BEARINGS: Part = part("bearing-maker", "Rodamientos Ibar SA", "ES", "supplier");
 const REGULATOR: Part = part("regulator", "Office for Material Safety", "BE", "regulator");
 
 /// The organisations of a town: so many that vote, so many that only watch. The first four that
-/// vote are mill, forge, assembler and lab, the first that watches is the regulator; then names
+/// vote are mill, forge, assembler and lab, the first that watch are the regulator and the bearing maker; then names
 /// repeat with a number.
 #[must_use]
 pub fn cast(validators: usize, observers: usize) -> Vec<Organisation> {
@@ -50,7 +52,7 @@ pub fn cast(validators: usize, observers: usize) -> Vec<Organisation> {
     if validators < MEMBERS.len() {
         // The escrow agent, who got no vote, watches.
         let [.., escrow_agent] = MEMBERS;
-        town.extend(numbered(&[REGULATOR, escrow_agent], observers, false));
+        town.extend(numbered(&[REGULATOR, BEARINGS, escrow_agent], observers, false));
     } else {
         town.extend(numbered(&[REGULATOR], observers, false));
     }

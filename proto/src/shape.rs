@@ -148,3 +148,23 @@ pub fn fits(mut bytes: &[u8], shape: Shape) -> bool {
     }
     true
 }
+
+/// Whether the bytes are fields of a message that holds none of these fields more often than it may. Allocates nothing.
+#[must_use]
+pub fn counts(mut bytes: &[u8], limits: &[(u32, usize)]) -> bool {
+    let mut found = [0_usize; 8];
+    while !bytes.is_empty() {
+        let Ok((number, wire)) = decode_key(&mut bytes) else { return false };
+        if skip_field(wire, number, &mut bytes, DecodeContext::default()).is_err() {
+            return false;
+        }
+        let known = limits.iter().zip(&mut found).find(|((field, _), _)| *field == number);
+        if let Some(((_, most), count)) = known {
+            *count = count.saturating_add(1);
+            if *count > *most {
+                return false;
+            }
+        }
+    }
+    true
+}

@@ -1,22 +1,53 @@
-//! What several verified files say together: all that is told of one record, and what other members' records attest of
-//! it. An attestation counts for a record only by that record's id, which its issuer anchored; a field that it
+//! What several verified files, or the records of a capsule, say together: all that is told of one record, and what other
+//! members' records attest of it. An attestation counts for a record only by that record's id, which its issuer anchored; a field that it
 //! binds must be the very leaf that is shown. Refuses nothing: it tells, and a policy judges.
 //! Specification: `proto/README.md` section 9.
 
+use heatmark_ledger::messages as pb;
 use heatmark_ledger::receipt::Signing;
 use heatmark_merkle::Hash;
 use heatmark_records::conformance::agreement::Tolerance;
 use heatmark_records::forms::ATTESTATION;
 use heatmark_records::forms::attestation::{Accreditation, Attestation, How};
-use heatmark_records::{Measured, Path, RecordId, Said, Value};
+use heatmark_records::{Head, Measured, Path, RecordId, Said, Value};
 use std::collections::BTreeMap;
 
-use crate::{Agreed, Verified};
+use crate::{Agreed, Conformity, Party, Verified};
+
+/// What one file, or one part of a capsule, tells of a record that stands.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Telling<'v> {
+    pub(crate) record: RecordId,
+    pub(crate) head: &'v Head,
+    pub(crate) issuer: &'v Party,
+    /// The issuer's roles, as far as the registry's state is told.
+    pub(crate) roles: &'v [pb::Role],
+    /// Whether the issuer's key is not told to be stolen by then.
+    pub(crate) sound: bool,
+    pub(crate) fields: &'v [(Path, Said)],
+    pub(crate) leaves: &'v BTreeMap<Path, Hash>,
+    pub(crate) conformity: Option<&'v Conformity>,
+}
+
+impl<'v> From<&'v Verified> for Telling<'v> {
+    fn from(file: &'v Verified) -> Self {
+        Self {
+            record: file.record,
+            head: &file.head,
+            issuer: &file.issuer,
+            roles: &file.roles,
+            sound: file.signing == Signing::Sound,
+            fields: &file.fields,
+            leaves: &file.leaves,
+            conformity: file.conformity.as_ref(),
+        }
+    }
+}
 
 /// All that verified files tell of one record.
 #[derive(Debug, Clone)]
 struct Known<'v> {
-    files: Vec<&'v Verified>,
+    files: Vec<Telling<'v>>,
     /// The most that is told of each path.
     fields: BTreeMap<&'v Path, &'v Said>,
     leaves: BTreeMap<&'v str, &'v Hash>,
@@ -34,7 +65,7 @@ pub struct Bundle<'v> {
 #[derive(Debug, Clone)]
 struct Attesting<'v> {
     record: RecordId,
-    by: &'v Verified,
+    by: Telling<'v>,
     /// Whether no file about it tells that its issuer's key was stolen by then.
     sound: bool,
     says: Attestation<'v>,
@@ -60,8 +91,10 @@ pub struct Attested<'v> {
     pub property: &'v str,
     /// The attestation's record.
     pub attestation: RecordId,
-    /// A disclosure of it: whose it is, and what its issuer may.
-    pub by: &'v Verified,
+    /// Whose it is.
+    pub issuer: &'v Party,
+    /// The attester's roles, as of the registry's state that is there.
+    pub roles: &'v [pb::Role],
     /// Whether no file about it tells that the attester's key was stolen by then.
     pub sound: bool,
     /// Whether the attester is another than the record's issuer.
@@ -115,7 +148,7 @@ impl<'v> Known<'v> {
 }
 
 /// Whether a record calls itself an attestation, which no field of it is shown without.
-fn is_attestation(file: &Verified) -> bool {
+fn is_attestation(file: &Telling<'_>) -> bool {
     file.head.heading().form.starts_with(ATTESTATION)
 }
 
@@ -123,13 +156,18 @@ impl<'v> Bundle<'v> {
     /// Puts together what belongs together: one bundle for each record that does not attest another one of these.
     #[must_use]
     pub fn gather(verified: &'v [Verified], agreed: &'v [Agreed]) -> Vec<Self> {
+        Self::of(verified.iter().map(Telling::from), agreed)
+    }
+
+    /// The same of whatever tells of records.
+    pub(crate) fn of(told: impl Iterator<Item = Telling<'v>>, agreed: &'v [Agreed]) -> Vec<Self> {
         let mut known: BTreeMap<RecordId, Known<'v>> = BTreeMap::new();
-        for file in verified {
+        for file in told {
             let empty =
                 || Known { files: Vec::new(), fields: BTreeMap::new(), leaves: BTreeMap::new() };
             let of_record = known.entry(file.record).or_insert_with(empty);
             of_record.files.push(file);
-            of_record.add(&file.fields, &file.leaves);
+            of_record.add(file.fields, file.leaves);
         }
         for side in agreed.iter().flat_map(|agreed| &agreed.records) {
             if let Some(of_record) = known.get_mut(&side.record) {
@@ -140,7 +178,7 @@ impl<'v> Bundle<'v> {
             .iter()
             .filter_map(|(record, of_record)| {
                 let by = *of_record.files.first()?;
-                let sound = of_record.files.iter().all(|file| file.signing == Signing::Sound);
+                let sound = of_record.files.iter().all(|file| file.sound);
                 Some(Attesting { record: *record, by, sound, says: of_record.attestation()? })
             })
             .collect();
@@ -168,9 +206,8 @@ impl<'v> Bundle<'v> {
         &self.record
     }
 
-    /// The disclosures of the record.
-    #[must_use]
-    pub fn files(&self) -> &[&'v Verified] {
+    /// What tells of the record.
+    pub(crate) fn files(&self) -> &[Telling<'v>] {
         &self.subject.files
     }
 
@@ -214,7 +251,8 @@ impl<'v> Bundle<'v> {
         Attested {
             property,
             attestation: attesting.record,
-            by: attesting.by,
+            issuer: attesting.by.issuer,
+            roles: attesting.by.roles,
             sound: attesting.sound,
             independent: issuer != Some(attesting.by.issuer.member),
             how,

@@ -9,20 +9,26 @@
 
 mod acceptance;
 mod assembly;
+mod clear;
 mod demands;
 mod entries;
 mod events;
 mod graph;
+mod heads;
 mod inspect;
+mod parts;
 mod records;
+mod sources;
 mod verdict;
 mod wire;
 
-pub use acceptance::{Acceptance, Claim, Mine};
+pub use acceptance::{Acceptance, Claim, Depth, Limits, Mine};
 pub use assembly::{Frame, Holdings, assemble};
 pub use inspect::inspect;
-pub use verdict::{About, Check, Finding, Outcome, Source, Step, Verdict};
-pub use wire::{Capsule, CapsuleEntry, CapsuleEvent, CapsuleRecord, MAX_CAPSULE_BYTES, MAX_EVENTS};
+pub use verdict::{About, Check, Finding, Made, Outcome, Part, Source, Step, Told, Verdict};
+pub use wire::{
+    Capsule, CapsuleEntry, CapsuleEvent, CapsuleHead, CapsuleRecord, MAX_CAPSULE_BYTES, MAX_EVENTS,
+};
 
 use heatmark_ledger::receipt::ReceiptError;
 use thiserror::Error;

@@ -103,6 +103,25 @@ pub enum Unattested {
     Disagreement,
 }
 
+impl Unattested {
+    /// A stable name, the same in every implementation.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Nobody => "not-attested",
+            Self::NotIndependent => "not-independent",
+            Self::Attester => "attester",
+            Self::Key => "attester-key",
+            Self::OtherField => "attests-other-field",
+            Self::FieldUntold => "attests-untold-field",
+            Self::Sample => "attested-sample",
+            Self::Accreditation(_) => "out-of-accreditation",
+            Self::AgreementUntold => "agreement-untold",
+            Self::Disagreement => "results-differ",
+        }
+    }
+}
+
 /// A buyer's policy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {
@@ -199,9 +218,9 @@ impl Row {
 impl Terms {
     /// Why an attestation will not do.
     fn refuse(&self, attested: &Attested<'_>, bundle: &Bundle<'_>) -> Result<(), Unattested> {
-        let attester = &attested.by.issuer.member;
+        let attester = &attested.issuer.member;
         let named = self.members.contains(&attester.0)
-            || self.roles.iter().any(|role| attested.by.roles.contains(role))
+            || self.roles.iter().any(|role| attested.roles.contains(role))
             || (self.members.is_empty() && self.roles.is_empty());
         let confirmed = attested.how == How::Confirmed;
         let accredited = attested.accreditation == Accreditation::InForce || self.unaccredited;
@@ -241,7 +260,31 @@ impl Policy {
         }
         let document: Document =
             toml::from_str(text).map_err(|error| PolicyError::Text(error.message().to_owned()))?;
-        if document.require.is_empty() || document.require.len() > MAX_DEMANDS {
+        if document.require.is_empty() {
+            return Err(PolicyError::Count);
+        }
+        Self::read(document)
+    }
+
+    /// Reads the part of a longer document that is a policy about certificates; it may demand nothing of properties.
+    ///
+    /// # Errors
+    /// [`PolicyError`].
+    pub fn of_table(table: toml::Table) -> Result<Self, PolicyError> {
+        let document: Document = toml::Value::Table(table)
+            .try_into()
+            .map_err(|error: toml::de::Error| PolicyError::Text(error.message().to_owned()))?;
+        Self::read(document)
+    }
+
+    /// Whether it is content with proofs of some property.
+    #[must_use]
+    pub fn takes_proofs(&self) -> bool {
+        self.demands.iter().any(|(_, demand, _)| *demand == Demand::Proved)
+    }
+
+    fn read(document: Document) -> Result<Self, PolicyError> {
+        if document.require.len() > MAX_DEMANDS {
             return Err(PolicyError::Count);
         }
         let ids = |texts: &[String]| {
@@ -254,8 +297,7 @@ impl Policy {
             own_limits: document.own_limits,
             demands: document.require.into_iter().map(Row::read).collect::<Result<_, _>>()?,
         };
-        let proofs_will_do = policy.demands.iter().any(|(_, demand, _)| *demand == Demand::Proved);
-        if proofs_will_do && policy.specifications.is_empty() && !policy.own_limits {
+        if policy.takes_proofs() && policy.specifications.is_empty() && !policy.own_limits {
             return Err(PolicyError::NoSpecification);
         }
         Ok(policy)
@@ -267,27 +309,10 @@ impl Policy {
         let told = Told {
             issuers: bundle.files().iter().map(|file| file.issuer.member.0).collect(),
             fields: bundle.fields().collect(),
-            proved: bundle.files().iter().filter_map(|file| file.conformity.as_ref()).collect(),
+            proved: bundle.files().iter().filter_map(|file| file.conformity).collect(),
             alone: bundle.is_attestation(),
         };
         self.lacking(&told, |property, terms| unattested(bundle, property, terms))
-    }
-
-    /// What a capsule tells of a certificate, compared with what is demanded. Of attestations it tells who made them, and
-    /// not enough to judge what they are worth: a property that has to be attested is not.
-    pub(crate) fn shortfalls_of(
-        &self,
-        issuer: Hash,
-        fields: &[(Path, Said)],
-        conformity: Option<&Conformity>,
-    ) -> Vec<Shortfall> {
-        let told = Told {
-            issuers: vec![issuer],
-            fields: fields.iter().map(|(path, said)| (path, said)).collect(),
-            proved: conformity.into_iter().collect(),
-            alone: false,
-        };
-        self.lacking(&told, |_, _| Some(Unattested::Nobody))
     }
 
     fn lacking(

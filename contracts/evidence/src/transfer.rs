@@ -8,12 +8,14 @@
 //! ```
 
 mod files;
+mod holders;
 mod parcel;
 
 pub use files::{
     Answer, Count, DespatchAdvice, MAX_PARCEL_BYTES, MAX_TEXT_BYTES, Onward, Parcel, ParcelLot,
     SealOffer, SealRequest, SignedFile, Unproved,
 };
+pub use holders::HolderTotals;
 pub use parcel::{OpenParcel, ParcelPart};
 
 use heatmark_lots::LotError;

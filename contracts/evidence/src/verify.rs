@@ -109,7 +109,7 @@ pub(crate) fn leaves(
 ) -> Result<BTreeMap<Path, Hash>, DisclosureError> {
     let mut leaves = BTreeMap::new();
     for field in fields {
-        let leaf = field.verify(head, record).and_then(|()| field.leaf(head));
+        let leaf = field.verified_leaf(head, record);
         let of_field = |fault| DisclosureError::Field { path: field.path.to_string(), fault };
         leaves.insert(field.path.clone(), leaf.map_err(of_field)?);
     }

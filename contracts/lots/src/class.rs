@@ -17,7 +17,8 @@ pub fn uncertified_class(network: &[u8; 32], salt: &[u8; 32]) -> Hash {
 }
 
 /// `H("lot-class-blend", network, salt, class…)`, the classes that went in ascending, each once.
-pub(crate) fn blend_class(
+#[must_use]
+pub fn blend_class(
     network: &[u8; 32],
     salt: &[u8; 32],
     classes: impl Iterator<Item = Hash>,
@@ -29,7 +30,8 @@ pub(crate) fn blend_class(
 }
 
 /// `H("lot-class-container", …)` or `H("lot-class-product", network, salt, content hash…)`, in the order of the components.
-pub(crate) fn assembly_class(
+#[must_use]
+pub fn assembly_class(
     product: bool,
     network: &[u8; 32],
     salt: &[u8; 32],

@@ -44,7 +44,8 @@ pub struct Amounts {
 pub struct Uncertified {
     /// How much.
     pub amounts: Amounts,
-    /// At most what share of all that went in it is, in thousandths, 1 to 1,000: proved, and shown to everybody.
+    /// At most what share of a blend's inputs and itself, else of what comes out, it is, in thousandths, 1 to 1,000: proved, and
+    /// shown to everybody.
     pub permille: u32,
 }
 
@@ -53,7 +54,7 @@ pub struct Uncertified {
 pub struct Gain {
     /// Milligrams, committed to.
     pub mass: Amount,
-    /// At most what share of the input it is, in thousandths, 1 to 1,000: proved, and shown to everybody.
+    /// At most what share of what comes out besides it, in thousandths, 1 to 1,000: proved, and shown to everybody.
     pub permille: u32,
 }
 

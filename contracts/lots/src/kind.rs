@@ -174,6 +174,12 @@ impl Kind {
         matches!(self, Self::Commission | Self::Transform | Self::Service)
     }
 
+    /// Whether material is used by it, which must not have expired; of the others nothing comes but what went in, or nothing.
+    #[must_use]
+    pub const fn uses_material(self) -> bool {
+        !matches!(self, Self::Transfer | Self::Return | Self::Dispose | Self::Service)
+    }
+
     pub(crate) const fn needs_reason(self) -> bool {
         matches!(self, Self::Adjust | Self::Correct | Self::Dispose)
     }

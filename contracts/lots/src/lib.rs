@@ -33,21 +33,21 @@ mod wire;
 mod tests;
 
 pub use certificate::{CertifiedMass, MASS_PATH, THEORETICAL_MASS_PATH, mass_committed_to};
-pub use class::{certified_class, uncertified_class};
+pub use class::{assembly_class, blend_class, certified_class, uncertified_class};
 pub use error::{LotError, MakeError};
 pub use event::{
     Amounts, Event, Gain, Input, MAX_EVENT_BYTES, MAX_INPUTS, MAX_OUTPUTS, MAX_REASON_BYTES,
     Uncertified, VERSION,
 };
 pub use kind::Kind;
-pub use lot::{Amount, Content, Lot, MAX_LOT_BYTES, OpenAmount, OpenLot, Terms};
+pub use lot::{Amount, Content, Lot, LotFigures, MAX_LOT_BYTES, OpenAmount, OpenLot, Terms};
 pub use make::{Making, Witness};
 pub use proofs::{Claim, MAX_PROOFS_BYTES, Proofs, verify_all};
 pub use rules::{Facts, Introduced};
 pub use seal::{SealSeed, check_seal, seal_hash, seal_key_hash};
 pub use serials::{
-    MAX_RANGES, MAX_SERIAL_BYTES, MAX_SERIALS, Range, Ranges, SerialProof, SerialSecret,
-    SerialTree, Serials,
+    BRANCH_SERIALS, MAX_RANGES, MAX_SERIAL_BYTES, MAX_SERIALS, Range, Ranges, SerialBranch,
+    SerialProof, SerialSecret, SerialTree, Serials, serial_root,
 };
 
 /// Hash of a lot in committed form: what stands on the log.

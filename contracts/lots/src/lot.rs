@@ -276,6 +276,27 @@ impl OpenLot {
     }
 }
 
+/// What the holder of an opened lot reads of it without a computation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LotFigures {
+    /// Milligrams.
+    pub mass_mg: u64,
+    /// Pieces.
+    pub pieces: u64,
+    /// Record root of its description.
+    pub description: RecordId,
+}
+
+impl LotFigures {
+    /// Reads an encoding of an [`OpenLot`] that was checked before it was kept; commitments are not looked at.
+    ///
+    /// # Errors
+    /// `TooLong` or `NotCanonical`.
+    pub fn decode(bytes: &[u8]) -> Result<Self, LotError> {
+        wire::decode::<wire::OpenLot>(bytes, MAX_LOT_BYTES)?.figures()
+    }
+}
+
 fn nonce(rng: &mut impl CryptoRng) -> [u8; 32] {
     let mut nonce = [0; 32];
     rng.fill_bytes(&mut nonce);

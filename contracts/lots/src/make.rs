@@ -10,7 +10,7 @@ use crate::lot::{OpenAmount, OpenLot};
 use crate::proofs::{Proofs, verify_all};
 use crate::rules::Facts;
 use crate::sums::{Known, Numbers, Slot};
-use crate::{CertifiedMass, Event, Lot, MakeError};
+use crate::{CertifiedMass, Event, Kind, Lot, MakeError};
 
 /// The quantities of an event.
 #[derive(Debug, Clone, Default)]
@@ -37,20 +37,22 @@ impl Witness {
             mass: mass.amount(),
             pieces: pieces.as_ref().map(OpenAmount::amount),
         };
-        let masses = self.inputs.iter().map(|lot| u128::from(lot.mass().number));
-        let inputs = masses.fold(0, u128::saturating_add);
+        let total = |lots: &[OpenLot]| {
+            let masses = lots.iter().map(|lot| u128::from(lot.mass().number));
+            masses.fold(0, u128::saturating_add)
+        };
+        let (inputs, outputs) = (total(&self.inputs), total(&self.outputs));
         event.outputs = self.outputs.iter().map(|lot| lot.lot().clone()).collect();
         event.scrap = self.scrap.as_ref().map(amounts);
         event.uncertified = self.uncertified.as_ref().map(|added| {
             let mass = u128::from(added.0.number);
-            Uncertified {
-                amounts: amounts(added),
-                permille: permille(mass, inputs.saturating_add(mass)),
-            }
+            let mixed = event.kind == Kind::Blend;
+            let whole = if mixed { inputs.saturating_add(mass) } else { outputs };
+            Uncertified { amounts: amounts(added), permille: permille(mass, whole) }
         });
         event.gain = self.gain.as_ref().map(|gain| Gain {
             mass: gain.amount(),
-            permille: permille(gain.number.into(), inputs),
+            permille: permille(gain.number.into(), outputs.saturating_sub(gain.number.into())),
         });
     }
 

@@ -92,6 +92,9 @@ impl Facts<'_> {
             }
         }
         if self.event.kind == Kind::Relabel {
+            // One tree may be begun for several pairs.
+            ruled.introduced.sort_unstable();
+            ruled.introduced.dedup();
             let serials: Vec<&Serials> =
                 self.event.outputs.iter().filter_map(|lot| lot.content.serials.as_ref()).collect();
             // Apart from each other, and as many as their pieces, also where the input of one is not there.
@@ -258,22 +261,32 @@ impl Facts<'_> {
         Statements { ranges, zeros }
     }
 
-    /// `permille × (inputs + uncertified) − 1000 × uncertified` and `permille × inputs − 1000 × gain` are not negative.
+    /// Of a blend, in which everything is mixed, `permille × (inputs + uncertified) − 1000 × uncertified` is not negative; of
+    /// others, where what is lost may all have been certified, `permille × outputs − 1000 × uncertified`. Of what a weighing
+    /// found more, `permille × (outputs − gain) − 1000 × gain`.
     fn shares(&self) -> Vec<Sum> {
-        let of_inputs = |permille: u32| -> Sum {
-            let inputs = 0..self.event.inputs.len();
-            inputs.map(|place| (i128::from(permille), Slot::InputMass(place))).collect()
+        let (ins, outs) = (self.event.inputs.len(), self.event.outputs.len());
+        let of_outputs = |permille: u32| -> Sum {
+            (0..outs).map(|place| (i128::from(permille), Slot::OutputMass(place))).collect()
         };
         let mut shares = Vec::new();
         if let Some(added) = &self.event.uncertified {
-            let mut sum = of_inputs(added.permille);
-            let factor = i128::from(added.permille).saturating_sub(1_000);
-            sum.push((factor, Slot::UncertifiedMass));
+            let permille = i128::from(added.permille);
+            let mut sum = if self.event.kind == Kind::Blend {
+                let mut sum: Sum =
+                    (0..ins).map(|place| (permille, Slot::InputMass(place))).collect();
+                sum.push((permille, Slot::UncertifiedMass));
+                sum
+            } else {
+                of_outputs(added.permille)
+            };
+            sum.push((-1_000, Slot::UncertifiedMass));
             shares.push(sum);
         }
         if let Some(gain) = &self.event.gain {
-            let mut sum = of_inputs(gain.permille);
-            sum.push((-1_000, Slot::Gain));
+            let mut sum = of_outputs(gain.permille);
+            let factor = i128::from(gain.permille).saturating_add(1_000);
+            sum.push((factor.saturating_neg(), Slot::Gain));
             shares.push(sum);
         }
         shares

@@ -2,6 +2,10 @@
 //! the others; a million serials cost the tree's root. Whoever sees the lot sees the ranges, and with them its pieces.
 //! Refuses ranges out of order, overlapping, touching or beyond the tree.
 
+mod branch;
+
+pub use branch::{BRANCH_SERIALS, SerialBranch, serial_root};
+
 use heatmark_merkle::batch::{self, BatchTree};
 use heatmark_merkle::{Hash, tag};
 use hkdf::Hkdf;

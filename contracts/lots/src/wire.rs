@@ -258,6 +258,12 @@ impl From<&crate::OpenLot> for OpenLot {
 }
 
 impl OpenLot {
+    pub(crate) fn figures(&self) -> Result<crate::LotFigures, LotError> {
+        let lot = self.lot.as_ref().ok_or(LotError::NotCanonical)?;
+        let description = hash(&lot.description)?;
+        Ok(crate::LotFigures { mass_mg: self.mass_mg, pieces: self.pieces, description })
+    }
+
     pub(crate) fn open(&self) -> Result<crate::OpenLot, LotError> {
         let amount = |number, blinding: &[u8]| -> Result<OpenAmount, LotError> {
             Ok(OpenAmount { number, blinding: Blinding::decode(exactly(blinding)?)? })

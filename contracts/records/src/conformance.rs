@@ -8,6 +8,7 @@
 pub mod agreement;
 mod bounds;
 mod ranges;
+mod shown;
 mod statement;
 #[cfg(test)]
 mod tests;
@@ -15,6 +16,7 @@ mod width;
 
 pub use crate::range::MAX_PROOF_BYTES as MAX_RANGE_PROOF_BYTES;
 pub use ranges::VERSION;
+pub use shown::compare;
 
 use rand_core::CryptoRng;
 use std::collections::BTreeMap;

@@ -20,6 +20,7 @@ mod document;
 mod draft;
 mod en10168;
 mod fault;
+pub mod inspection;
 pub mod json;
 mod limits;
 mod measure;
@@ -52,6 +53,8 @@ pub const MAX_BESIDE_BYTES: usize = 64 << 10;
 pub const TRANSCRIBED: &str = "transcribed ";
 /// What the form of a record begins with when it attests somebody else's.
 pub const ATTESTATION: &str = "attestation ";
+/// What the form of a record begins with when it records an inspection.
+pub const INSPECTION: &str = "inspection ";
 
 /// A form of certificate, with its version.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,11 +88,15 @@ pub struct Certificate {
 
 impl Certificate {
     /// The form as it stands in a record's head, which no verifier can be shown a field without: it begins with
-    /// `transcribed ` when the certificate is another company's, with `attestation ` when it attests another's record.
+    /// `transcribed ` when the certificate is another company's, with `attestation ` when it attests another's record, with
+    /// `inspection ` when it records one.
     #[must_use]
     pub fn form_name(&self) -> String {
         if self.attests().is_some() {
             return format!("{ATTESTATION}{}", self.form);
+        }
+        if self.is_inspection() {
+            return format!("{INSPECTION}{}", self.form);
         }
         match origin::field(&self.fields, "transcribed/from") {
             Some(_) => format!("{TRANSCRIBED}{}", self.form),
@@ -110,6 +117,13 @@ impl Certificate {
     #[must_use]
     pub fn attests(&self) -> Option<Attestation<'_>> {
         Attestation::of(self.fields.iter())
+    }
+
+    /// Whether it records an inspection.
+    #[must_use]
+    pub fn is_inspection(&self) -> bool {
+        self.form == Form::Heatmark
+            && origin::field(&self.fields, inspection::DISPOSITION).is_some()
     }
 
     /// What the certificate commissions.
@@ -168,8 +182,12 @@ pub fn read_attesting(
         attestation::put(&mut draft, attests);
     }
     let attests = attestation::is_one(&draft);
+    let inspects = form == Form::Heatmark && inspection::is_one(&draft);
     if form == Form::Heatmark {
-        own::check_required(&mut draft, attests);
+        own::check_required(&mut draft, attests || inspects);
+    }
+    if inspects {
+        inspection::check(&mut draft);
     }
     own::check_named(&mut draft);
     if attests {

@@ -138,6 +138,12 @@ impl Head {
         )
     }
 
+    /// The id of the record with this head and a tree of fields of this root.
+    #[must_use]
+    pub fn record_id(&self, root: &Hash) -> crate::RecordId {
+        crate::tree::record_id(&self.hash(), root)
+    }
+
     /// The canonical encoding of the message `Head`.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {

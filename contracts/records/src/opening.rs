@@ -24,6 +24,9 @@ use crate::{
 pub const MAX_FIELDS: usize = 1_000;
 /// Longest encoding of an opening, in bytes: 1,000 fields of the longest path and text fit.
 pub const MAX_OPENING_BYTES: usize = 17 << 20;
+/// Where a certificate states its mass, and where one that was calculated.
+const MASS: &str = "product/mass";
+const THEORETICAL_MASS: &str = "product/mass/theoretical";
 /// A nonce separates the paths with probability of about one in seven.
 const MAX_NONCES: u32 = 1_000;
 
@@ -141,7 +144,8 @@ pub struct Opening {
 }
 
 impl Opening {
-    /// Fixes depth and slot nonce for these fields. The nonce is drawn from the secret, so that it tells a reader
+    /// Fixes depth and slot nonce for these fields, so that absence of `product/mass` can be shown where the mass counts that
+    /// was calculated. The nonce is drawn from the secret, so that it tells a reader
     /// of the head nothing that could confirm a guess at the paths.
     ///
     /// # Errors
@@ -157,7 +161,9 @@ impl Opening {
         for attempt in 0..MAX_NONCES {
             let info = tag::preimage("record-nonce", &[&attempt.to_be_bytes()]);
             head.nonce = u64::from_be_bytes(expand(&nonces, &info));
-            if slots(&head.hash(), depth, &fields).is_ok() {
+            let hash = head.hash();
+            let apart = slots(&hash, depth, &fields);
+            if apart.is_ok_and(|taken| states_its_mass(&hash, depth, &fields, &taken)) {
                 return Ok(Self { head, secret, fields });
             }
         }
@@ -220,6 +226,16 @@ impl Opening {
     pub fn decode(bytes: &[u8]) -> Result<Self, RecordError> {
         wire::decode_opening(bytes)
     }
+}
+
+/// Whether it can be shown which mass counts: where only a theoretical one is stated, that there is no other, so that no field
+/// stands in that one's slot.
+fn states_its_mass(head_hash: &Hash, depth: Depth, fields: &Fields, taken: &[u32]) -> bool {
+    let has = |path: &Path| fields.get(path).is_some();
+    let (Ok(mass), Ok(theoretical)) = (Path::new(MASS), Path::new(THEORETICAL_MASS)) else {
+        return true;
+    };
+    has(&mass) || !has(&theoretical) || !taken.contains(&slot_of(head_hash, depth, &mass))
 }
 
 /// The slot of every field; refuses two in one slot.

@@ -62,6 +62,14 @@ impl FieldProof {
     /// # Errors
     /// `WrongLength`, `WrongRoot`, or what is wrong with head or value: refuse the sender's claim.
     pub fn verify(&self, head: &Head, id: &RecordId) -> Result<(), RecordError> {
+        self.verified_leaf(head, id).map(drop)
+    }
+
+    /// Checks the same, and gives the hash of the leaf.
+    ///
+    /// # Errors
+    /// As [`FieldProof::verify`].
+    pub fn verified_leaf(&self, head: &Head, id: &RecordId) -> Result<Hash, RecordError> {
         head.check()?;
         let depth = head.depth();
         if u32::try_from(self.siblings.len()) != Ok(depth.bits()) {
@@ -76,7 +84,7 @@ impl FieldProof {
             (parent, index >> 1)
         };
         let (root, _) = self.siblings.iter().fold((leaf, slot), fold);
-        if record_id(&head_hash, &root) == *id { Ok(()) } else { Err(RecordError::WrongRoot) }
+        if record_id(&head_hash, &root) == *id { Ok(leaf) } else { Err(RecordError::WrongRoot) }
     }
 
     /// The hash of the leaf: the same whether the value is shown or only committed to. Nobody finds it who was not shown

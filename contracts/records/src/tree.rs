@@ -107,6 +107,12 @@ impl<'a> RecordTree<'a> {
         level.cloned().map(Crown).ok_or(RecordError::BadDepth)
     }
 
+    /// The root of the tree of fields, without the head.
+    #[must_use]
+    pub const fn root(&self) -> &Hash {
+        &self.root
+    }
+
     /// The record's id: `H("record", head hash, tree root)`.
     #[must_use]
     pub fn id(&self) -> RecordId {

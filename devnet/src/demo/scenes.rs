@@ -12,8 +12,8 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-const AGREE_LIMIT: Duration = Duration::from_secs(45);
-const LOOK_INTERVAL: Duration = Duration::from_millis(200);
+pub(super) const AGREE_LIMIT: Duration = Duration::from_secs(45);
+pub(super) const LOOK_INTERVAL: Duration = Duration::from_millis(200);
 const GENESIS: &str = "genesis.note";
 const RECALLED: &str = "ti-6al-4v-bar.json";
 
@@ -21,12 +21,14 @@ const RECALLED: &str = "ti-6al-4v-bar.json";
 pub(crate) struct Story {
     program: Program,
     plan: Option<Plan>,
-    directory: PathBuf,
+    pub(super) directory: PathBuf,
     devnet: Option<Devnet>,
     leaves: u64,
     receipt: String,
     recalled: String,
     python: Option<Python>,
+    /// The certificate that the assembler's bearings are made of.
+    pub(super) heat: String,
 }
 
 impl Story {
@@ -40,27 +42,33 @@ impl Story {
             receipt: String::new(),
             recalled: String::new(),
             python: None,
+            heat: String::new(),
         }
     }
 
-    fn devnet(&mut self) -> Result<&mut Devnet> {
+    pub(super) fn devnet(&mut self) -> Result<&mut Devnet> {
         self.devnet.as_mut().context("there is no network")
     }
 
     /// Runs a command as a person would, shows it, and reads what it answered.
-    fn command(&self, code: i32, arguments: &[&str]) -> Result<Value> {
+    pub(super) fn command(&self, code: i32, arguments: &[&str]) -> Result<Value> {
         let mut all = arguments.to_vec();
         all.push("--json");
         typed(&Program::line(&all));
         self.ask(code, &all)
     }
 
-    fn ask(&self, code: i32, arguments: &[&str]) -> Result<Value> {
+    pub(super) fn ask(&self, code: i32, arguments: &[&str]) -> Result<Value> {
         let ran = self.program.run_expecting(code, arguments)?;
         serde_json::from_str(&ran.stdout).with_context(|| format!("the answer of `{}`", ran.line))
     }
 
-    /// Keys, one document, five signatures, five nodes.
+    /// Runs a command whose exit code is not known beforehand.
+    pub(super) fn ran(&self, arguments: &[&str]) -> Result<Ran> {
+        Ok(self.program.run(arguments)?)
+    }
+
+    /// Keys, one document, six signatures, six nodes.
     pub(crate) async fn found(&mut self) -> Result<()> {
         let plan = self.plan.take().context("the network is founded once")?;
         let mut ceremony = Ceremony::default();
@@ -78,12 +86,12 @@ impl Story {
                 "{name} holds another founding document"
             );
         }
-        tell(&format!("All five compare the fingerprint: {}", grouped(&fingerprint)));
+        tell(&format!("All six compare the fingerprint: {}", grouped(&fingerprint)));
         let begun = Instant::now();
         typed("heatmark node run --home mill");
-        tell("  … and so do forge, assembler, lab and regulator");
+        tell("  … and so do the others");
         devnet.start(held).await?;
-        tell(&format!("All five nodes are ready after {}.", lasted(begun.elapsed())));
+        tell(&format!("All six nodes are ready after {}.", lasted(begun.elapsed())));
         Ok(())
     }
 
@@ -212,7 +220,7 @@ impl Story {
         }
         let took = lasted(begun.elapsed());
         tell(&format!(
-            "All five see the recall, proved, and all five have acknowledged it after {took}."
+            "All six see the recall, proved, and all six have acknowledged it after {took}."
         ));
         tell("The reason is not on the log, only a salted digest of it.");
         Ok(())
@@ -325,7 +333,7 @@ impl Ceremony {
         if self.shown.insert(what.join(" ")) {
             typed(&ran.line);
             if !ran.line.contains("network init") {
-                tell("  … and so do forge, assembler, lab and regulator");
+                tell("  … and so do the others");
             }
         }
     }
@@ -342,12 +350,12 @@ fn grouped(hex: &str) -> String {
     format!("{} …", groups.join(" "))
 }
 
-fn text(answer: &Value, pointer: &str) -> Result<String> {
+pub(super) fn text(answer: &Value, pointer: &str) -> Result<String> {
     let found = answer.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
     found.with_context(|| format!("no {pointer} in {answer}"))
 }
 
-fn number(answer: &Value, pointer: &str) -> Result<u64> {
+pub(super) fn number(answer: &Value, pointer: &str) -> Result<u64> {
     let found = answer.pointer(pointer).and_then(Value::as_u64);
     found.with_context(|| format!("no {pointer} in {answer}"))
 }

@@ -18,7 +18,7 @@ fn four_companies_vote_and_the_regulator_watches() {
 #[test]
 fn the_escrow_agent_votes_when_there_is_room_and_else_watches() {
     assert_eq!(names(5, 1)[4..], ["escrow-agent", "regulator"]);
-    assert_eq!(names(4, 2)[4..], ["regulator", "escrow-agent"]);
+    assert_eq!(names(4, 3)[4..], ["regulator", "bearing-maker", "escrow-agent"]);
 }
 
 #[test]

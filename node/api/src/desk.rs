@@ -2,11 +2,14 @@
 //! other members' keys, however valid.
 
 mod attesting;
+mod capture;
+mod genealogy;
 mod keeping;
 mod lots;
 mod parcels;
 mod post;
 mod publish;
+mod serials;
 
 use crate::ledger::identity_of;
 use crate::refusal::{field, of_desk, pending, refuse, stopping};
@@ -197,6 +200,30 @@ impl DeskService for DeskApi {
         Ok(Response::new(pb::ListLotsResponse { lots }))
     }
 
+    async fn keep_serials(
+        &self,
+        request: Request<Streaming<pb::KeepSerialsRequest>>,
+    ) -> Result<Response<pb::KeepSerialsResponse>, Status> {
+        let desk = self.desk_for(&request)?;
+        serials::keep(&desk, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn report_capture(
+        &self,
+        request: Request<pb::ReportCaptureRequest>,
+    ) -> Result<Response<pb::ReportCaptureResponse>, Status> {
+        let desk = self.desk_for(&request)?;
+        capture::report(&desk, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn prove_serial(
+        &self,
+        request: Request<pb::ProveSerialRequest>,
+    ) -> Result<Response<pb::ProveSerialResponse>, Status> {
+        let desk = self.desk_for(&request)?;
+        serials::prove(&desk, request.into_inner()).await.map(Response::new)
+    }
+
     async fn offer_seals(
         &self,
         request: Request<pb::OfferSealsRequest>,
@@ -235,6 +262,77 @@ impl DeskService for DeskApi {
     ) -> Result<Response<pb::RefuseLotsResponse>, Status> {
         let desk = self.desk_for(&request)?;
         parcels::refuse_lots(&desk, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn trace_lots(
+        &self,
+        request: Request<pb::TraceLotsRequest>,
+    ) -> Result<Response<pb::TraceLotsResponse>, Status> {
+        let desk = self.desk_for(&request)?;
+        genealogy::trace(&desk, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn affected_lots(
+        &self,
+        request: Request<pb::AffectedLotsRequest>,
+    ) -> Result<Response<pb::AffectedLotsResponse>, Status> {
+        let desk = self.desk_for(&request)?;
+        genealogy::affected(&desk, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn search_lots(
+        &self,
+        request: Request<pb::SearchLotsRequest>,
+    ) -> Result<Response<pb::SearchLotsResponse>, Status> {
+        let desk = self.desk_for(&request)?;
+        genealogy::search(&desk, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn report_origin(
+        &self,
+        request: Request<pb::ReportOriginRequest>,
+    ) -> Result<Response<pb::ReportOriginResponse>, Status> {
+        let desk = self.desk_for(&request)?;
+        genealogy::origin(&desk, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn list_recalls(
+        &self,
+        request: Request<pb::ListRecallsRequest>,
+    ) -> Result<Response<pb::ListRecallsResponse>, Status> {
+        let desk = self.desk_for(&request)?;
+        genealogy::recalls(&desk, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn show_recall(
+        &self,
+        request: Request<pb::ShowRecallRequest>,
+    ) -> Result<Response<pb::ShowRecallResponse>, Status> {
+        let desk = self.desk_for(&request)?;
+        genealogy::show_recall(&desk, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn note_recall(
+        &self,
+        request: Request<pb::NoteRecallRequest>,
+    ) -> Result<Response<pb::NoteRecallResponse>, Status> {
+        let desk = self.desk_for(&request)?;
+        genealogy::note_recall(&desk, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn acknowledge_recall(
+        &self,
+        request: Request<pb::AcknowledgeRecallRequest>,
+    ) -> Result<Response<pb::AcknowledgeRecallResponse>, Status> {
+        let desk = self.desk_for(&request)?;
+        genealogy::acknowledge(&desk, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn drill_recall(
+        &self,
+        request: Request<pb::DrillRecallRequest>,
+    ) -> Result<Response<pb::DrillRecallResponse>, Status> {
+        genealogy::drill(&self.desk_for(&request)?).await.map(Response::new)
     }
 
     async fn drop_shipment(

@@ -116,12 +116,20 @@ pub(crate) fn of_desk(error: DeskError) -> Status {
         DeskError::Busy(error) => of_pool(error),
         DeskError::Expired => refuse(Code::Aborted, code, error.to_string()),
         DeskError::NotCommitted => pending(),
-        DeskError::UnknownRecord(_) | DeskError::UnknownMember(_) | DeskError::UnknownLetter => {
-            not_found(code, error.to_string())
-        }
+        DeskError::UnknownRecord(_)
+        | DeskError::UnknownMember(_)
+        | DeskError::NoRecall
+        | DeskError::UnknownSerial(_)
+        | DeskError::UnknownLetter => not_found(code, error.to_string()),
         DeskError::NotAnchored(_)
         | DeskError::CommissionsNothing(_)
+        | DeskError::MassHidden(_)
         | DeskError::Lots(_)
+        | DeskError::LotExpired(_)
+        | DeskError::NotAssembled(_)
+        | DeskError::BeyondTolerance(_)
+        | DeskError::PointSkipped { .. }
+        | DeskError::ScannedOther(_)
         | DeskError::Unproved(_)
         | DeskError::NoOwnLimits
         | DeskError::SpecificationNotFor(_)
@@ -140,6 +148,17 @@ pub(crate) fn of_desk(error: DeskError) -> Status {
         | DeskError::Purpose
         | DeskError::Letter
         | DeskError::LotKind
+        | DeskError::LotKept
+        | DeskError::NotInside(_)
+        | DeskError::ProcessField
+        | DeskError::NothingToWaive(_)
+        | DeskError::Waiver
+        | DeskError::SerialPattern
+        | DeskError::SerialCount { .. }
+        | DeskError::SerialsLeft(_)
+        | DeskError::SerialTrees
+        | DeskError::ScatteredSerials
+        | DeskError::NoSerials
         | DeskError::NothingDisclosed
         | DeskError::Selection(_)
         | DeskError::Tolerance(_)
@@ -178,6 +197,8 @@ fn of_vault(code: &'static str, error: &VaultError) -> Status {
         | VaultError::LotUsed(_)
         | VaultError::LotNotThere(_)
         | VaultError::LotNameTaken(_)
+        | VaultError::SerialTaken(_)
+        | VaultError::SerialsUnknown
         | VaultError::Commissioned(_)
         | VaultError::TooManyOperators => Code::FailedPrecondition,
         VaultError::Name | VaultError::NoRole | VaultError::LotName | VaultError::ReasonTooLong => {

@@ -17,6 +17,7 @@ mod certified;
 mod connection;
 mod desk;
 mod error;
+mod genealogy;
 mod ledger;
 mod lots;
 mod parcels;
@@ -28,12 +29,19 @@ pub use blocks::{BlockVerifier, VerifiedBlock};
 pub use connection::Target;
 pub use desk::{CertificateFile, DeskClient, PublishEvent, Published, RaiseAlert};
 pub use error::{ClientError, REFUSAL_CODE, RETRY_AFTER_MS};
+pub use genealogy::{
+    Affected, AffectedBy, AffectedCustomer, FoundLots, OriginReport, OriginShare, Recall,
+    RecallDetail, RecallDrill, RecallHolder, Trace, TracedLot, Whereabouts,
+};
 pub use heatmark_proto::desk::v1::{
     AgreeRequest, AttestRequest, AttestResponse, CertificateFile as ReportFile, DiscloseRequest,
     Tolerance,
 };
 pub use ledger::{Accusation, LedgerClient, Proven, ReceiptOf, VerifiedHeader};
-pub use lots::{LotEvent, LotRow, LotState, MakeLotsRequest, NewLot};
+pub use lots::{
+    CapturePoint, CaptureProduct, LotEvent, LotQuantity, LotRow, LotState, MakeLotsRequest, NewLot,
+    ProcessField, ReportCaptureRequest, ReportCaptureResponse, WaivePoints,
+};
 pub use parcels::{
     CountedLot, DespatchNote, ListParcelsResponse, ParcelAt, ParcelLot, ParcelRow, ParcelState,
     ReadParcelResponse, ReceiveLotsRequest, ShipLotsRequest, ShipLotsResponse, ShipmentRow,

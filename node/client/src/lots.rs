@@ -4,7 +4,10 @@ use crate::DeskClient;
 use crate::desk::{CALL_TIMEOUT, COMMIT_TIMEOUT};
 use crate::error::ClientError;
 use crate::ledger::{Proven, timed};
-pub use desk::{LotRow, LotState, MakeLotsRequest, NewLot};
+pub use desk::{
+    CapturePoint, CaptureProduct, ReportCaptureRequest, ReportCaptureResponse, WaivePoints,
+};
+pub use desk::{LotQuantity, LotRow, LotState, MakeLotsRequest, NewLot, ProcessField};
 use heatmark_proto::desk::v1 as desk;
 
 /// An event that stands on the log.
@@ -56,6 +59,47 @@ impl DeskClient {
         let request = desk::ListLotsRequest { after, ..desk::ListLotsRequest::default() };
         let answer = self.service.clone().list_lots(timed(request, CALL_TIMEOUT)).await?;
         whole(answer.into_inner().lots)
+    }
+}
+
+/// Serials in one message.
+const SERIALS_TOGETHER: usize = 10_000;
+
+impl DeskClient {
+    /// Keeps serials for an event within the next day; gives the root of their tree.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn keep_serials(&self, serials: Vec<String>) -> Result<Vec<u8>, ClientError> {
+        let messages: Vec<desk::KeepSerialsRequest> = serials
+            .chunks(SERIALS_TOGETHER)
+            .map(|serials| desk::KeepSerialsRequest { serials: serials.to_vec() })
+            .collect();
+        let request = timed(tokio_stream::iter(messages), COMMIT_TIMEOUT);
+        let answer = self.service.clone().keep_serials(request).await?;
+        Ok(answer.into_inner().root)
+    }
+
+    /// What a period's events tell of recording.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn report_capture(
+        &self,
+        request: ReportCaptureRequest,
+    ) -> Result<ReportCaptureResponse, ClientError> {
+        let answer = self.service.clone().report_capture(timed(request, COMMIT_TIMEOUT)).await?;
+        Ok(answer.into_inner())
+    }
+
+    /// What a label of a lot shows of one serial: a proof, encoded.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn prove_serial(&self, lot: String, serial: String) -> Result<Vec<u8>, ClientError> {
+        let request = desk::ProveSerialRequest { lot, serial };
+        let answer = self.service.clone().prove_serial(timed(request, CALL_TIMEOUT)).await?;
+        Ok(answer.into_inner().proof)
     }
 }
 

@@ -32,7 +32,7 @@ const RETRY_PAUSE: Duration = Duration::from_secs(5);
 const NOTE_EVERY_BLOCKS: u64 = 1_000;
 
 /// An alert by its issuer, or the concern of a member.
-type Subject = (AlertSubject, Option<MemberId>);
+pub(crate) type Subject = (AlertSubject, Option<MemberId>);
 
 /// What is to be acknowledged and is not yet.
 #[derive(Default)]
@@ -178,7 +178,11 @@ impl Desk {
         noted
     }
 
-    fn alerts_in(&self, first: Height, last: Height) -> Result<BTreeSet<Subject>, DeskError> {
+    pub(crate) fn alerts_in(
+        &self,
+        first: Height,
+        last: Height,
+    ) -> Result<BTreeSet<Subject>, DeskError> {
         let mut subjects = BTreeSet::new();
         for height in first.0..=last.0 {
             let block = self.parts.store.certified_block(Height(height))?;

@@ -45,9 +45,89 @@ pub enum DeskError {
     /// The certificate names no mass or heat, or was published before certificates had an origin seal.
     #[error("certificate {0:?} commissions nothing")]
     CommissionsNothing(RecordId),
+    /// Its mass is a calculated one, and that it states no other cannot be shown: publish it again, as a correction.
+    #[error(
+        "certificate {0:?} states a calculated mass, and that it states no other cannot be shown: publish it again with --supersedes"
+    )]
+    MassHidden(RecordId),
     /// This kind of event is not made in this way. The caller's fault.
     #[error("events of this kind are not made in this way")]
     LotKind,
+    /// The caller changes a quantity that this kind of event keeps: leave it out, or adjust the lot.
+    #[error("this kind of event keeps masses and pieces as they are; leave them out")]
+    LotKept,
+    /// A lot that is used has expired: give a reason, or extend it with a service.
+    #[error("lot {0} has expired; using it needs a reason")]
+    LotExpired(String),
+    /// The lot is no container or product, or nobody told this node what it consists of.
+    #[error("lot {0} is not known to consist of others in this way")]
+    NotAssembled(String),
+    /// The caller removes what is no component, or the product itself.
+    #[error("the product has no component {0}")]
+    NotInside(String),
+    /// A weighing exceeds the last one by more than its tolerance: declare the rest as uncertified, or state a tolerance.
+    #[error(
+        "the weighing exceeds the last one by more than {0} in a thousand; declare the rest as uncertified"
+    )]
+    BeyondTolerance(u32),
+    /// The event skips a point of the capture plan: record what is missing, or waive the point.
+    #[error(
+        "point {point} of {product:?} is skipped: {missing} is missing; record it, or waive the point: --waive {point:?}, why, and until when"
+    )]
+    PointSkipped {
+        /// The point.
+        point: String,
+        /// The product at which the plan demands it.
+        product: String,
+        /// What is missing.
+        missing: String,
+    },
+    /// The caller waives what is not skipped.
+    #[error("nothing is skipped at point {0}, so that there is nothing to waive")]
+    NothingToWaive(String),
+    /// The caller's waiver says nothing of why, or does not end within a year.
+    #[error("a waiver names points, says why in 1 to 512 bytes, and ends within a year from now")]
+    Waiver,
+    /// What was scanned is none of the lots that the event uses: look at the label again.
+    #[error(
+        "what was scanned is lot {0}, which is not among the lots that are used; nothing was recorded"
+    )]
+    ScannedOther(String),
+    /// The caller's serials or their pattern: 1 to 1,000,000 of 1 to 64 printable characters, or `K-{0001}`.
+    #[error(
+        "serials are 1 to 1,000,000, each of 1 to 64 printable ASCII characters; a pattern counts as K-{{0001}} does"
+    )]
+    SerialPattern,
+    /// Serials and pieces differ in number: every piece of a lot with serials has one. Name those that are lost.
+    #[error(
+        "{serials} serials do not fit {pieces} pieces; every piece has one, and those that are lost are named"
+    )]
+    SerialCount {
+        /// How many serials there are.
+        serials: u64,
+        /// How many pieces.
+        pieces: u64,
+    },
+    /// Serials that go in and neither come out nor are named as lost.
+    #[error("{0} serials go in and neither come out nor are named as lost")]
+    SerialsLeft(u64),
+    /// A lot would mix serials of two trees: relabel the lots with new serials first, or keep them apart.
+    #[error("a lot holds serials of one tree only; keep the lots apart, or give them new serials")]
+    SerialTrees,
+    /// A lot would hold more runs of serials than it can: divide it in their order.
+    #[error("a lot holds at most 256 runs of serials; divide it in the order of its serials")]
+    ScatteredSerials,
+    /// The lot has no serials, or others than its pieces'.
+    #[error("the lot has no serials")]
+    NoSerials,
+    /// The lot has no piece of this serial.
+    #[error("no piece of the lot has the serial {0}, as far as this node gave it")]
+    UnknownSerial(String),
+    /// A process field has no plain name or no printable text, or stands twice. The caller's fault.
+    #[error(
+        "a process record has up to 64 fields, each once: a name of a-z, 0-9 and -, and up to 512 bytes of text"
+    )]
+    ProcessField,
     /// The plan of an event does not keep the rules of its kind, or its quantities do not add up.
     #[error("{0}")]
     Lots(#[from] heatmark_lots::MakeError),
@@ -88,6 +168,9 @@ pub enum DeskError {
         "lot {0} is rejected: {1}; refuse it with `heatmark lot refuse`, or take it with --anyway"
     )]
     Rejected(String, String),
+    /// No alert on what is known here is meant, or more than one. The caller's fault.
+    #[error("no alert, or more than one, on what is known here begins so")]
+    NoRecall,
     /// No letter has this id. The caller's fault.
     #[error("no such letter")]
     UnknownLetter,
@@ -244,7 +327,24 @@ impl DeskError {
             Self::UnknownMember(_) => "unknown-member",
             Self::Letter => "letter",
             Self::CommissionsNothing(_) => "commissions-nothing",
+            Self::MassHidden(_) => "mass-hidden",
             Self::LotKind => "lot-kind",
+            Self::LotKept => "lot-kept",
+            Self::LotExpired(_) => "lot-expired",
+            Self::NotAssembled(_) => "not-assembled",
+            Self::NotInside(_) => "not-inside",
+            Self::BeyondTolerance(_) => "beyond-tolerance",
+            Self::ProcessField => "process-field",
+            Self::PointSkipped { .. } => "point-skipped",
+            Self::NothingToWaive(_) => "nothing-to-waive",
+            Self::Waiver => "waiver",
+            Self::ScannedOther(_) => "scanned-other",
+            Self::SerialPattern => "serial-pattern",
+            Self::SerialCount { .. } | Self::SerialsLeft(_) => "serial-count",
+            Self::SerialTrees => "serial-trees",
+            Self::ScatteredSerials => "scattered-serials",
+            Self::NoSerials => "no-serials",
+            Self::UnknownSerial(_) => "unknown-serial",
             Self::Lots(error) => lots_code(*error),
             Self::Transfer(error) => error.code(),
             Self::Capsule(error) => error.code(),
@@ -256,6 +356,7 @@ impl DeskError {
             Self::BadSpecification => "specification",
             Self::NoAttestation(_) => "no-attestation",
             Self::Rejected(..) => "rejected",
+            Self::NoRecall => "no-recall",
             Self::UnknownLetter => "unknown-letter",
             Self::Purpose => "purpose",
             Self::NothingDisclosed => "nothing-disclosed",
@@ -312,6 +413,8 @@ fn vault_code(error: &VaultError) -> &'static str {
         VaultError::LotUsed(_) => "lot-used",
         VaultError::LotNotThere(_) => "lot-not-there",
         VaultError::LotNameTaken(_) => "lot-name-taken",
+        VaultError::SerialTaken(_) => "serial-taken",
+        VaultError::SerialsUnknown => "serials-unknown",
         VaultError::Commissioned(_) => "commissioned",
         VaultError::SealUsed => "seal-used",
         VaultError::NotUnderway => "not-underway",

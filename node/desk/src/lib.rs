@@ -18,14 +18,17 @@ mod acknowledge;
 mod alerts;
 mod anchoring;
 mod attesting;
+mod capture;
 mod disclosing;
 mod error;
+mod genealogy;
 mod keeping;
 mod keys;
 mod lots;
 mod post;
 mod publish;
 mod reading;
+mod recall;
 mod submission;
 mod superseding;
 #[cfg(test)]
@@ -33,15 +36,25 @@ mod tests;
 
 pub use alerts::{AlertOn, MAX_REASON_BYTES, RaisedAlert, reason_digest};
 pub use attesting::{Agree, Attest, MAX_DISCLOSURES, MadeAttestation};
+pub use capture::{
+    CapturePlan, CaptureReport, Depth, Latency, MAX_PLAN_BYTES, PlanError, PointCount,
+    ProductCount, WaiverPlan,
+};
 pub use disclosing::{Disclose, Limits, batch_proof};
 pub use error::DeskError;
+pub use genealogy::{
+    AffectedView, Affecting, CustomerView, Found, LotPlace, MAX_TRACED, ORIGINS, OriginReport,
+    Share, Trace, TracedLot,
+};
 pub use keeping::BackupPiece;
 pub use keys::{Seed, alert_signing_key};
 pub use lots::{
-    EventPlan, LotEventMade, LotPlan, LotView, ParcelLotView, ParcelView, Receive, Shipped,
+    EventPlan, LotEventMade, LotPlan, LotView, NewSerials, ParcelLotView, ParcelView, Quantity,
+    Receive, SerialsView, Shipped, WEIGHING_PERMILLE, process_fields,
 };
 pub use post::{Carrier, MAX_LETTER_FILE_BYTES, MAX_LETTER_NAME_BYTES};
 pub use publish::{CertificateFile, MAX_FILE_NAME_BYTES, PublishEvent, RECORDS_PER_ANCHOR};
+pub use recall::{Drill, DrillKind, FreeStock, HolderView, RecallDetail, RecallView};
 pub use submission::Committed;
 pub use superseding::{SUPERSEDED_BY, superseded_reason};
 
@@ -54,6 +67,7 @@ use heatmark_store::Store;
 use heatmark_vault::{Actor, RecordRow, Vault};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
@@ -86,6 +100,8 @@ pub struct Desk {
     shared: Arc<Shared>,
     /// On whose behalf, as the vault's log names it.
     actor: Arc<Actor>,
+    /// What must be recorded of events.
+    capture: Arc<CapturePlan>,
 }
 
 #[derive(Default)]
@@ -106,13 +122,22 @@ struct Shared {
     events_left: Notify,
     /// Lots on their way are to be looked after.
     parcels: Notify,
+    /// The height through which the log was read for alerts.
+    alerts_read: AtomicU64,
+    /// What is known of where lots come from and went.
+    genealogy: genealogy::Kept,
 }
 
 impl Desk {
     /// A desk; nothing runs until [`Desk::start`].
     #[must_use]
     pub fn new(parts: DeskParts) -> Self {
-        Self { parts: Arc::new(parts), shared: Arc::default(), actor: Arc::new(Actor::Node) }
+        Self {
+            parts: Arc::new(parts),
+            shared: Arc::default(),
+            actor: Arc::new(Actor::Node),
+            capture: Arc::default(),
+        }
     }
 
     /// The same desk on behalf of somebody: what is done through it stands in the vault's log
@@ -122,16 +147,21 @@ impl Desk {
         Self { actor: Arc::new(actor), ..self.clone() }
     }
 
-    /// Starts what runs unasked: anchoring what was left pending, acknowledging alerts, and
+    /// Starts what runs unasked: anchoring what was left pending, acknowledging and matching alerts, and
     /// destroying what is past its retention date. All end when `stop` is set or its sender is
     /// gone.
     #[must_use]
     pub fn start(&self, stop: &tokio::sync::watch::Receiver<bool>) -> Vec<JoinHandle<()>> {
+        if let Err(error) = self.skip_known_indices() {
+            tracing::warn!(code = error.code(), "it cannot be told whether keys were given before");
+        }
         let (resume, acknowledge, destroy) = (self.clone(), self.clone(), self.clone());
         let (stop_resume, stop_acknowledge) = (stop.clone(), stop.clone());
         let (stop_destroy, stop_events) = (stop.clone(), stop.clone());
         let (events, parcels, stop_parcels) = (self.clone(), self.clone(), stop.clone());
+        let (recalls, stop_recalls) = (self.clone(), stop.clone());
         vec![
+            tokio::spawn(async move { until(stop_recalls, recalls.follow_alerts()).await }),
             tokio::spawn(async move { until(stop_parcels, parcels.settle_parcels()).await }),
             tokio::spawn(async move { until(stop_events, events.resume_events()).await }),
             tokio::spawn(async move { until(stop_destroy, destroy.destroy_due()).await }),

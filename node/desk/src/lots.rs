@@ -8,17 +8,24 @@
 //!                    resume: again after a crash ◀─────────────────┴─▶ window over: lots are free again
 //! ```
 
+mod becoming;
 mod capsule;
+mod described;
 mod docking;
 mod making;
 mod offers;
+mod plan;
 mod receiving;
+mod serials;
 mod settling;
 mod shipping;
 
 use making::Made;
-pub use making::{EventPlan, LotPlan};
+pub use making::process_fields;
+pub(crate) use making::product_of;
+pub use plan::{EventPlan, LotPlan, NewSerials, Quantity, WEIGHING_PERMILLE};
 pub use receiving::{ParcelLotView, ParcelView, Receive};
+pub use serials::SerialsView;
 pub use shipping::Shipped;
 
 use crate::submission::{Committed, Signed};
@@ -28,7 +35,7 @@ use heatmark_ledger::ids::{TransactionId, UnixMillis};
 use heatmark_ledger::messages as pb;
 use heatmark_lots::{Kind, OpenLot};
 use heatmark_records::Opening;
-use heatmark_vault::{LotEventRow, LotRow, LotState, NewLot, VaultError};
+use heatmark_vault::{LotEventRow, LotRow, LotState, VaultError};
 use prost::Message as _;
 use prost::bytes::Bytes;
 use std::collections::BTreeSet;
@@ -77,6 +84,16 @@ pub struct LotView {
     pub from: Vec<String>,
     /// When it was made, in milliseconds since 1970.
     pub at_ms: u64,
+    /// The number of the gravest level of alerts that reach it; 0 for none.
+    pub alert: u32,
+    /// What it became, by name: the lot that it is now under another name or seal, else the lots that were made of it.
+    pub became: Vec<String>,
+    /// The kind of event that used it.
+    pub used_by: Option<&'static str>,
+    /// The process record of the event that made it: fields by name.
+    pub process: Vec<(String, String)>,
+    /// Its serials, where it was asked for by name.
+    pub serials: Option<SerialsView>,
 }
 
 impl std::fmt::Debug for LotView {
@@ -99,10 +116,10 @@ impl Desk {
     }
 
     /// Keeps an event that was made, posts it and waits until it stands.
-    async fn keep_and_post(
+    async fn keep_and_post<L: Send + 'static>(
         &self,
-        made: Made<Vec<NewLot>>,
-        keep: impl FnOnce(Made<Vec<NewLot>>) -> Result<Made, DeskError> + Send + 'static,
+        made: Made<L>,
+        keep: impl FnOnce(Made<L>) -> Result<Made, DeskError> + Send + 'static,
     ) -> Result<LotEventMade, DeskError> {
         let digest = made.row.digest;
         // Before it is on disk, so that resuming leaves it to us.
@@ -138,7 +155,8 @@ impl Desk {
         let desk = self.clone();
         blocking(move || {
             let rows = desk.parts.vault.lots(after.as_ref(), limit)?;
-            rows.iter().map(|row| desk.view(row)).collect()
+            let views = rows.iter().map(|row| desk.view(row)).collect::<Result<Vec<_>, _>>()?;
+            desk.marked(views)
         })
         .await
     }
@@ -151,9 +169,20 @@ impl Desk {
         let desk = self.clone();
         blocking(move || {
             let row = desk.parts.vault.lot_named(&name)?.ok_or(VaultError::UnknownLot)?;
-            desk.view(&row)
+            let view = desk.view(&row)?;
+            let view = LotView { serials: desk.serials_view(&row)?, ..view };
+            desk.marked(vec![view])?.pop().ok_or(DeskError::Stopped)
         })
         .await
+    }
+
+    /// Lots with the alerts that reach them.
+    fn marked(&self, mut views: Vec<LotView>) -> Result<Vec<LotView>, DeskError> {
+        self.with_known(|known, _| {
+            views.iter_mut().for_each(|view| view.alert = known.mark_of(&view.hash));
+            Ok(())
+        })?;
+        Ok(views)
     }
 
     fn view(&self, row: &LotRow) -> Result<LotView, DeskError> {
@@ -165,6 +194,8 @@ impl Desk {
         for input in &event.inputs {
             from.extend(self.parts.vault.lot(input)?.map(|lot| lot.name));
         }
+        let (used_by, became) = self.became(row)?;
+        let process = self.parts.vault.process(&row.event)?;
         Ok(LotView {
             hash: row.hash,
             name: row.name.clone(),
@@ -178,6 +209,11 @@ impl Desk {
             certificate: event.origin,
             from,
             at_ms: row.at_ms,
+            alert: 0,
+            became,
+            used_by,
+            process: process.as_ref().map(process_fields).unwrap_or_default(),
+            serials: None,
         })
     }
 

@@ -12,8 +12,9 @@ use crate::{Desk, DeskError, blocking, until};
 use heatmark_exchange::{Answer, ExchangeHandle, Letter, LetterError, MAX_LETTER_BYTES};
 use heatmark_ledger::ids::MemberId;
 use heatmark_ledger::{state, wire};
+use heatmark_merkle::Hash;
 use heatmark_proto::exchange::v1 as pb;
-use heatmark_vault::{Arrival, ArrivedLetter, LetterRow};
+use heatmark_vault::{Arrival, ArrivedLetter, LetterRow, letter_place};
 use prost::Message as _;
 use prost::bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
@@ -31,7 +32,8 @@ pub const MAX_LETTER_NAME_BYTES: usize = 255;
 
 /// Members that are written to at once.
 const MEMBERS_AT_ONCE: usize = 8;
-/// How long a member that did not take a letter is left alone.
+/// How long a member that did not take a letter is left alone at least. As long again at random, so that two that hinder each
+/// other do not meet again.
 const PUT_OFF: Duration = Duration::from_secs(5);
 /// How often what waits is looked at, whatever happens.
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
@@ -142,7 +144,7 @@ impl Desk {
         let mut busy: BTreeSet<MemberId> = BTreeSet::new();
         let mut put_off: BTreeMap<MemberId, Instant> = BTreeMap::new();
         loop {
-            put_off.retain(|_, since| since.elapsed() < PUT_OFF);
+            put_off.retain(|_, until| *until > Instant::now());
             let there = connected.borrow_and_update().clone();
             for member in self.addressees().await {
                 let free = busy.len() < MEMBERS_AT_ONCE && !put_off.contains_key(&member);
@@ -152,7 +154,8 @@ impl Desk {
                 }
             }
             let first = put_off.values().min();
-            let pause = first.map_or(LOOK_AGAIN, |since| PUT_OFF.saturating_sub(since.elapsed()));
+            let left = |until: &Instant| until.saturating_duration_since(Instant::now());
+            let pause = first.map_or(LOOK_AGAIN, left);
             tokio::select! {
                 () = self.shared.letters.notified() => {}
                 Ok(()) = connected.changed() => {}
@@ -160,7 +163,9 @@ impl Desk {
                     Ok((member, all)) => {
                         busy.remove(&member);
                         if !all {
-                            put_off.insert(member, Instant::now());
+                            let at_random = PUT_OFF.mul_f64(rand::random::<f64>());
+                            let until = Instant::now() + PUT_OFF.saturating_add(at_random);
+                            put_off.insert(member, until);
                         }
                     }
                     // It cannot be told whose round it was: whoever is still written to hears a letter twice.
@@ -211,7 +216,8 @@ impl Desk {
                     blocking(move || Ok(vault.letter_delivered(&row.id)?)).await?;
                 }
                 Ok(Answer::Refused) | Err(LetterError::TooLong) => {
-                    tracing::warn!(member = %to, "a member's node refuses a letter");
+                    let letter = Hash(row.id);
+                    tracing::warn!(%letter, "a member's node refuses a letter");
                     blocking(move || Ok(vault.letter_refused(&row.id)?)).await?;
                 }
                 Ok(Answer::Later) | Err(_) => return Ok(false),
@@ -230,18 +236,19 @@ impl Desk {
 
     async fn take(&self, from: MemberId, bytes: &[u8]) -> Answer {
         let Some(pb::Letter { id, name, content }) = decode(bytes) else {
-            tracing::warn!(member = %from, "a member's node sent what is no letter");
+            tracing::warn!("a member's node sent what is no letter");
             return Answer::Refused;
         };
         let Ok(id) = <[u8; 32]>::try_from(id) else { return Answer::Refused };
+        let letter = Hash(letter_place(&id, from.as_bytes()));
         match self.consider(from, &name, &content).await {
             Some(Ok(())) => return Answer::Taken,
             Some(Err(DeskError::Vault(_) | DeskError::Store(_) | DeskError::Stopped)) => {
-                tracing::warn!(member = %from, "a letter about lots cannot be seen to yet");
+                tracing::warn!(%letter, "a letter about lots cannot be seen to yet");
                 return Answer::Later;
             }
             Some(Err(error)) => {
-                tracing::warn!(member = %from, code = error.code(), "a letter about lots is refused");
+                tracing::warn!(%letter, code = error.code(), "a letter about lots is refused");
                 return Answer::Refused;
             }
             None => {}
@@ -251,11 +258,11 @@ impl Desk {
         match blocking(keep).await {
             Ok(Arrival::Kept) => Answer::Taken,
             Ok(Arrival::NoRoom) => {
-                tracing::warn!(member = %from, "no room for more letters of a member");
+                tracing::warn!(%letter, "no room for more letters of a member");
                 Answer::Later
             }
             Err(error) => {
-                tracing::warn!(code = error.code(), "a letter cannot be kept");
+                tracing::warn!(%letter, code = error.code(), "a letter cannot be kept");
                 Answer::Later
             }
         }
@@ -271,9 +278,18 @@ fn decode(bytes: &[u8]) -> Option<pb::Letter> {
 /// Whether a name is that of a file and of nothing else: it leads to no other directory and prints as it is.
 fn is_file_name(name: &str) -> bool {
     let plain = |c: char| !c.is_control() && !matches!(c, '/' | '\\' | ':');
-    let invisible = |c: char| matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
     !name.is_empty()
         && name.len() <= MAX_LETTER_NAME_BYTES
         && !name.starts_with('.')
-        && name.chars().all(|c| plain(c) && !invisible(c))
+        && name.chars().all(|c| plain(c) && !is_invisible(c))
+}
+
+/// Format characters, separators of lines and fillers: what shows nothing, or turns what stands beside it.
+const fn is_invisible(c: char) -> bool {
+    matches!(c,
+        '\u{ad}' | '\u{34f}' | '\u{600}'..='\u{605}' | '\u{61c}' | '\u{6dd}' | '\u{70f}' | '\u{890}'..='\u{891}'
+        | '\u{8e2}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}'
+        | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}'
+        | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{110bd}' | '\u{110cd}'
+        | '\u{13430}'..='\u{1343f}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }

@@ -152,7 +152,7 @@ impl Desk {
         Tip { next: tip.height.next(), time: UnixMillis(tip.time.0.max(clock().0)) }
     }
 
-    fn now(&self) -> UnixMillis {
+    pub(crate) fn now(&self) -> UnixMillis {
         self.tip().time
     }
 }

@@ -13,10 +13,15 @@
 
 mod attesting;
 mod beside;
+mod capture;
 pub(crate) mod chain;
 mod disclosures;
+mod genealogy;
+mod heads;
 mod lots;
+mod lots_kinds;
 mod post;
+mod serials;
 mod transfer;
 
 use crate::{

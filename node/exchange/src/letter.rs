@@ -1,6 +1,6 @@
 //! Letters: what one member's node hands to another's, and to nobody else. A letter is taken once the receiver's node
-//! has it on disk; until then the sender keeps it. Refuses letters that are too long, more than one at a time on a
-//! connection, and answers that are none. Specification: `proto/README.md`, section 8.
+//! has it on disk; until then the sender keeps it. Refuses letters that are too long, more than one at a time in
+//! a direction, and answers that are none. Specification: `proto/README.md`, section 8.
 
 use bytes::Bytes;
 use futures::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -17,8 +17,8 @@ pub const MAX_LETTER_BYTES: usize = 16 * 1024 * 1024;
 
 /// How long a letter and its answer may take.
 const TIMEOUT: Duration = Duration::from_secs(60);
-/// Letters that are being read on one connection.
-const STREAMS: usize = 1;
+/// One letter each way on one connection: both sides may write at once. `Post` answers a second one of the same member's.
+const STREAMS: usize = 2;
 /// What is allocated before anything has arrived.
 const FIRST_BYTES: usize = 64 * 1024;
 

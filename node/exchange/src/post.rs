@@ -10,7 +10,7 @@ use libp2p::PeerId;
 use libp2p::request_response::{
     Event, InboundRequestId, Message, OutboundRequestId, ResponseChannel,
 };
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Instant;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
@@ -27,12 +27,15 @@ pub(crate) struct Post {
     /// Where letters go that arrive.
     letters: mpsc::Sender<Letter>,
     sent: HashMap<OutboundRequestId, Outcome>,
-    pub(crate) answering: JoinSet<(ResponseChannel<Answer>, Answer)>,
+    pub(crate) answering: JoinSet<(PeerId, ResponseChannel<Answer>, Answer)>,
+    /// Whose letter waits for the desk's answer: one a node.
+    reading: HashSet<PeerId>,
 }
 
 impl Post {
     pub(crate) fn new(letters: mpsc::Sender<Letter>) -> Self {
-        Self { letters, sent: HashMap::new(), answering: JoinSet::new() }
+        let (sent, reading) = (HashMap::new(), HashSet::new());
+        Self { letters, sent, answering: JoinSet::new(), reading }
     }
 }
 
@@ -109,14 +112,25 @@ impl Service {
         }
         let (answer, answered) = oneshot::channel();
         let room = self.post.answering.len() < UNANSWERED
+            && !self.post.reading.contains(&peer)
             && self.post.letters.try_send(Letter { from, content, answer }).is_ok();
         if !room {
             self.metrics.received_letter("crowded_out");
             return self.answer(channel, Answer::Later);
         }
+        self.post.reading.insert(peer);
         self.post
             .answering
-            .spawn(async move { (channel, answered.await.unwrap_or(Answer::Later)) });
+            .spawn(async move { (peer, channel, answered.await.unwrap_or(Answer::Later)) });
+    }
+
+    /// Sends the desk's answer; the next letter of that node may come.
+    pub(crate) fn on_answered(
+        &mut self,
+        (peer, channel, answer): (PeerId, ResponseChannel<Answer>, Answer),
+    ) {
+        self.post.reading.remove(&peer);
+        self.answer(channel, answer);
     }
 
     pub(crate) fn answer(&mut self, channel: ResponseChannel<Answer>, answer: Answer) {

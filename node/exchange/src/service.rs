@@ -95,8 +95,8 @@ impl Service {
                     self.flush();
                 }
                 Some(answered) = self.post.answering.join_next(), if !self.post.answering.is_empty() => {
-                    if let Ok((channel, answer)) = answered {
-                        self.answer(channel, answer);
+                    if let Ok(answered) = answered {
+                        self.on_answered(answered);
                     }
                 }
                 () = sleep_until(due) => self.flush(),

@@ -9,6 +9,7 @@ mod day;
 mod entry;
 mod evidence;
 mod failure;
+mod inspect;
 mod keys;
 mod label;
 mod log;
@@ -16,9 +17,12 @@ mod lot;
 mod member;
 mod network;
 mod node;
+mod origin;
 mod place;
 mod post;
+mod recall;
 mod receipt;
+mod report;
 mod scan;
 mod store;
 mod vault;
@@ -84,6 +88,12 @@ enum Command {
     /// Makes lots of certified material, works on them, divides them, lists them
     #[command(subcommand)]
     Lot(lot::Command),
+    /// Shows which alerts bear on lots here, writes notices, tells suppliers what is left, drills
+    #[command(subcommand)]
+    Recall(recall::Command),
+    /// Reports where stock comes from
+    #[command(subcommand)]
+    Origin(origin::Command),
     /// Fetches receipts, verifies them offline, pins trust roots
     #[command(subcommand)]
     Receipt(receipt::Command),
@@ -97,6 +107,11 @@ enum Command {
         after_help = "Example:\n  heatmark scan '(01)09506000134352(10)RING-48(21)0007'\n  heatmark scan 'https://id.gs1.org/01/09506000134352/10/RING-48'\n  heatmark scan - < typed-by-the-scanner\nReads GS1 element strings and links, ISO/IEC 15434 messages, ATA Spec 2000 text elements, a capsule's hash.\nWithout separators several readings are possible: all are given, best first.\nExit codes: 0 read, 1 a check digit, date or amount is wrong, 2 not a label. Needs no node and no network."
     )]
     Scan(scan::Scan),
+    /// Judges what was delivered: capsules against an order, a policy and own readings
+    #[command(
+        after_help = "Example:\n  heatmark inspect ring-9.capsule --trust genesis.note --order po-4711.toml --policy incoming.toml\n  heatmark inspect *.capsule --home assembler --order po-4711.json --readings pmi.csv --report dock.pdf --out dock.json\n  heatmark inspect ring-9.capsule --home assembler --policy incoming.toml --ask\n  heatmark inspect ring-9.capsule --home assembler --by 'Anna Berg' --dispose accept --reason 'seen and measured'\n  heatmark inspect list --home assembler\nCapsule files are judged offline. What an inspector decides is recorded and anchored through the own node.\nExit codes: 0 accept, 1 reject, 3 hold; once it is disposed of, those of the disposition; 2 unreadable input."
+    )]
+    Inspect(inspect::Inspect),
     /// Draws labels with a GS1 DataMatrix or a QR code, to print
     #[command(
         after_help = "Example:\n  heatmark label --gtin 09506000134352 --lot RING-48 --serial 0007 --out ring.svg\n  heatmark label --gtin 09506000134352 --lot RING-48 --symbol qr --resolver https://id.example.com --dpi 300 --out ring.png\n  heatmark label --gtin 09506000134352 --lot RING-48 --serials-from serials.txt --columns 4 --out sheet.svg\nIn a PNG a module is a whole number of the printer's dots: print it at its own size, never scaled.\nNeeds no node and no network."
@@ -119,6 +134,9 @@ enum Command {
     /// Sends files to other members' nodes, shows what arrived from them
     #[command(subcommand)]
     Post(post::Command),
+    /// Reports on how the company records its events
+    #[command(subcommand)]
+    Report(report::Command),
     /// Keeps what your certificates say: who may, who did, how long, backups
     #[command(subcommand)]
     Vault(vault::Command),
@@ -156,15 +174,19 @@ fn dispatch(command: Command, json: bool) -> Result<Answer, Failure> {
         Command::Store(command) => store::run(command),
         Command::Cert(command) => cert::run(command, json),
         Command::Lot(command) => lot::run(command),
+        Command::Recall(command) => recall::run(command),
+        Command::Origin(command) => origin::run(command),
         Command::Receipt(command) => receipt::run(command),
         Command::Verify(command) => verify::run(&command),
         Command::Scan(command) => scan::run(&command),
+        Command::Inspect(command) => inspect::run(&command),
         Command::Label(command) => label::run(&command),
         Command::Log(command) => log::run(command, json),
         Command::Member(command) => member::run(command),
         Command::Vote(command) => vote::run(&command),
         Command::Alert(command) => alert::run(command),
         Command::Post(command) => post::run(command),
+        Command::Report(command) => report::run(command),
         Command::Vault(command) => vault::run(command),
         Command::Evidence(command) => evidence::run(command),
         Command::Completions { shell } => Ok(completions(shell)),

@@ -39,6 +39,8 @@ pub struct Config {
     pub store: StoreConfig,
     /// The organisation's private data.
     pub vault: VaultConfig,
+    /// Lots, and what must be recorded of them.
+    pub lots: LotsConfig,
     /// What is logged, and how.
     pub log: LogConfig,
     #[serde(skip)]
@@ -223,6 +225,14 @@ pub struct VaultConfig {
     pub retention_days: u32,
 }
 
+/// `[lots]`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LotsConfig {
+    /// The capture plan, from the home; empty for none.
+    pub capture_plan: PathBuf,
+}
+
 /// How log lines are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -307,6 +317,13 @@ impl Config {
     #[must_use]
     pub fn vault_dir(&self) -> PathBuf {
         self.resolve(&self.node.data).join("vault")
+    }
+
+    /// The capture plan, if there is one.
+    #[must_use]
+    pub fn capture_plan_path(&self) -> Option<PathBuf> {
+        let path = &self.lots.capture_plan;
+        (!path.as_os_str().is_empty()).then(|| self.resolve(path))
     }
 
     fn resolve(&self, path: &Path) -> PathBuf {

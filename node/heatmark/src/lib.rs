@@ -3,6 +3,7 @@
 //! ```text
 //!   main ── command ── keys       key files, backup, what derives from the seed
 //!              │    ── config     settings from flag, environment, file, default
+//!              │    ── capture    what must be recorded of events
 //!              │    ── home       where a node keeps things
 //!              │    ── voting     what a home remembers of its votes
 //!              │    ── run        the node, put together
@@ -14,6 +15,7 @@
 //! 0 for yes, 1 for no, 2 for wrong usage or input, 3 when it cannot be told, 4 when the disk is full or
 //! failing, 5 when data on it are damaged.
 
+pub mod capture;
 pub mod command;
 pub mod config;
 mod files;

@@ -213,6 +213,7 @@ impl Node {
         let app = rejoin::guarded(app, voice, store.tip().height);
         let consensus = heatmark_consensus::start(consensus_config, app).await?;
         let consensus = Arc::new(consensus);
+        let capture = crate::capture::plan(config)?;
         let desk = Desk::new(DeskParts {
             store: store.clone(),
             intake: Arc::clone(&intake),
@@ -222,7 +223,8 @@ impl Node {
             trust: TrustRoot::from_genesis(genesis),
             seed: heatmark_desk::Seed::new(*keys.seed.bytes()),
             acknowledged_through: config.vault_dir().join("acknowledged"),
-        });
+        })
+        .capturing(capture);
         let mut tasks = desk.start(&stopping);
         let carrier = Arc::clone(&exchange) as Arc<dyn Carrier>;
         tasks.extend(desk.correspond(carrier, letters, &stopping));

@@ -102,6 +102,12 @@ pub enum VaultError {
     /// What this certificate certifies was made into lots already: split those.
     #[error("the material of certificate {0:?} was commissioned already")]
     Commissioned(RecordId),
+    /// This serial stands in a tree already, or twice in one: give others.
+    #[error("the serial {0} was given already")]
+    SerialTaken(String),
+    /// No such tree of serials is kept, or an event has it already: give the serials again.
+    #[error("these serials are not kept here, or begin elsewhere already; give them again")]
+    SerialsUnknown,
     /// This field was proved to this receiver to agree within another tolerance, and is by no second one: name the first
     /// again, or show the value.
     #[error("{0} was proved to this receiver to agree within another tolerance")]
@@ -109,6 +115,9 @@ pub enum VaultError {
     /// This field was proved to this receiver to agree with as many other records as it may: show the value.
     #[error("{0} was proved to this receiver to agree with {limit} other records, and is with no further one", limit = crate::MAX_AGREED_RECORDS)]
     AgreedWithOthers(Path),
+    /// What another member says is longer than any such file: ask it again.
+    #[error("it is longer than any such file")]
+    TooLong,
     /// A thread died while it wrote: restart the node.
     #[error("the vault was left locked by a thread that died")]
     Poisoned,

@@ -23,8 +23,10 @@ mod deeds;
 mod errors;
 mod lots;
 mod operators;
+mod outlines;
 mod parcels;
 mod post;
+mod recalls;
 mod restore;
 mod retention;
 mod rows;
@@ -36,12 +38,19 @@ mod writing;
 pub use backup::BackupSummary;
 pub use deeds::{Actor, Deed, LogEntry, LogHead, MAX_NAME_CHARS};
 pub use errors::{RestoreError, VaultError};
-pub use lots::{LotEventRow, LotRow, LotState, MAX_LOT_NAME_BYTES, NewLot};
+pub use lots::{
+    Beside, Captured, CapturedPoint, LotEventRow, LotRow, LotState, MAX_LOT_NAME_BYTES, NewLot,
+    NewSerialTree, Part, Parts, SerialTreeRow, Waiver,
+};
 pub use operators::{Admitted, MAX_OPERATORS, Operator, Role};
+pub use outlines::Outline;
 pub use parcels::{
     NewParcel, OfferedSeal, ParcelRow, ParcelState, Received, ShipmentRow, StrangerSeal,
 };
-pub use post::{Arrival, ArrivedLetter, LetterRow, MAX_WAITING_BYTES, MAX_WAITING_LETTERS};
+pub use post::{
+    Arrival, ArrivedLetter, LetterRow, MAX_WAITING_BYTES, MAX_WAITING_LETTERS, letter_place,
+};
+pub use recalls::{MAX_HOLDER_BYTES, RecallRow};
 pub use restore::{Restored, check_backup, restore};
 pub use retention::{Erasure, MAX_HOLD_REASON_BYTES};
 pub use rows::{
@@ -49,5 +58,5 @@ pub use rows::{
     Submission,
 };
 pub use sealed::{FileDigest, VaultKey};
-pub use upstream::{UpstreamEvent, UpstreamRecord};
+pub use upstream::{NamedRecord, UpstreamEvent, UpstreamRecord};
 pub use vault::{Alerted, Stored, Superseded, Vault};

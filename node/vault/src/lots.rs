@@ -10,12 +10,22 @@
 //! | `e` event digest | an event, its proofs, its envelope and its place on the log | master |
 //! | `b` event digest | nothing; there while the event's place on the log is not known | master |
 //! | `h` record id | digest of the event that commissioned the certificate's material | master |
+//! | `1` to `6` | what is kept with an event, serials, waivers: see `beside`, `serials`, `waivers` | master |
 //! | `L` leaf | digest of the event that stands there | master |
 //!
 //! Lots and events are opaque here: `heatmark-lots` makes and reads them.
 
+pub(crate) mod beside;
+mod names;
+pub(crate) mod serials;
 #[cfg(test)]
 mod tests;
+pub(crate) mod waivers;
+
+pub use beside::{Beside, Captured, CapturedPoint, Part, Parts};
+pub use names::MAX_LOT_NAME_BYTES;
+pub use serials::{NewSerialTree, SerialTreeRow};
+pub use waivers::Waiver;
 
 use heatmark_records::RecordId;
 use prost::Message;
@@ -24,7 +34,8 @@ use zeroize::Zeroizing;
 use crate::rows::hash32;
 use crate::vault::key;
 use crate::writing::{Writing, now_ms};
-use crate::{Actor, Deed, FileDigest, ParcelState, Vault, VaultError};
+use crate::{Actor, Deed, ParcelState, Vault, VaultError};
+use names::Naming;
 
 const SEAL_INDEX: &[u8] = b".seal";
 pub(crate) const LOT: u8 = b't';
@@ -33,9 +44,6 @@ pub(crate) const EVENT: u8 = b'e';
 pub(crate) const WAITING: u8 = b'b';
 pub(crate) const COMMISSIONED: u8 = b'h';
 pub(crate) const AT_LEAF: u8 = b'L';
-
-/// Longest name of a lot, in bytes.
-pub const MAX_LOT_NAME_BYTES: usize = 128;
 
 /// What became of a lot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,7 +96,7 @@ impl std::fmt::Debug for LotRow {
 pub struct NewLot {
     /// Its hash.
     pub hash: [u8; 32],
-    /// What people call it: 1 to 128 bytes, of no other lot here.
+    /// What people call it: 1 to 128 bytes, of no other lot here but one that the event uses or takes out.
     pub name: String,
     /// Its opening, encoded.
     pub open: Zeroizing<Vec<u8>>,
@@ -157,6 +165,9 @@ pub(crate) struct LotMessage {
     used: bool,
     #[prost(uint64, tag = "10")]
     at_ms: u64,
+    /// The lot that bore its name before.
+    #[prost(bytes = "vec", optional, tag = "30")]
+    bore_name: Option<Vec<u8>>,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -231,20 +242,36 @@ impl Vault {
         event: &LotEventRow,
         lots: &[NewLot],
     ) -> Result<(), VaultError> {
+        self.put_event_with(by, event, lots, &Beside::default())
+    }
+
+    /// As [`Vault::put_event`], with what is kept beside the event.
+    ///
+    /// # Errors
+    /// As [`Vault::put_event`].
+    pub fn put_event_with(
+        &self,
+        by: &Actor,
+        event: &LotEventRow,
+        lots: &[NewLot],
+        beside: &Beside,
+    ) -> Result<(), VaultError> {
         let mut write = self.begin()?;
-        self.stage_event(&mut write, (event, lots), None)?;
+        self.stage_event(&mut write, (event, lots), None, &beside.heirs)?;
+        self.put_beside(&mut write, &event.digest, beside)?;
         write.put(&key(WAITING, &event.digest), &[]);
         write.note(by, Deed::LotEvent, Some(event.digest), u64::from(event.kind));
         write.commit()
     }
 
     /// Puts an event, the lots that it makes and the mark on those that it uses into a write. An event that cancels a
-    /// transfer uses what that one uses, and its lots go on under their names.
+    /// transfer uses what that one uses. Its lots may bear the names of those that it uses, and of `heirs`.
     pub(crate) fn stage_event(
         &self,
         write: &mut Writing<'_>,
         (event, lots): (&LotEventRow, &[NewLot]),
         cancels: Option<&[u8; 32]>,
+        heirs: &[[u8; 32]],
     ) -> Result<(), VaultError> {
         if let Some(record) = &event.origin {
             let place = key(COMMISSIONED, &record.0);
@@ -264,17 +291,10 @@ impl Vault {
             let used = LotMessage { used_by: Some(event.digest.to_vec()), ..lot };
             write.put(&key(LOT, hash), &used.encode_to_vec());
         }
-        let mut names = std::collections::BTreeSet::new();
+        let givers = [event.inputs.as_slice(), heirs];
+        let mut naming = Naming::new(&givers);
         for lot in lots {
-            let place = self.name_place(&lot.name)?;
-            let taken = match self.get(&place)? {
-                Some(bearer) => cancels.is_none() || !event.inputs.contains(&hash32(&bearer)?),
-                None => false,
-            };
-            if !names.insert(lot.name.as_str()) || taken {
-                return Err(VaultError::LotNameTaken(lot.name.clone()));
-            }
-            write.put(&place, &lot.hash);
+            let before = self.give_name(write, &mut naming, (&lot.name, &lot.hash))?;
             let message = LotMessage {
                 name: lot.name.clone(),
                 open: lot.open.to_vec(),
@@ -284,7 +304,8 @@ impl Vault {
                 output: lot.output,
                 at_ms: now_ms(),
                 ..LotMessage::default()
-            };
+            }
+            .named_after(before);
             write.put(&key(LOT, &lot.hash), &Zeroizing::new(message.encode_to_vec()));
         }
         let cancels = cancels.map(|transfer| transfer.to_vec());
@@ -330,6 +351,7 @@ impl Vault {
         let event = EventMessage { leaf_index: leaf, envelope, ..decode(&event)? };
         write.put(&place, &event.encode_to_vec());
         write.put(&leaf_key(leaf_index), digest);
+        Self::stage_unoutlined(write, leaf_index);
         if let Some(transfer) = &event.cancels {
             self.stage_cancelled(write, &hash32(transfer)?)?;
         }
@@ -383,6 +405,7 @@ impl Vault {
         if let Some(record) = &event.origin {
             write.delete(&key(COMMISSIONED, &record.0));
         }
+        self.forget_beside(&mut write, digest)?;
         write.delete(&key(EVENT, digest));
         write.delete(&key(WAITING, digest));
         write.commit()
@@ -402,18 +425,6 @@ impl Vault {
             Some(digest) => self.lot_event(&hash32(&digest)?),
             None => Ok(None),
         }
-    }
-
-    pub(crate) fn forget_lot(
-        &self,
-        write: &mut Writing<'_>,
-        hash: &[u8; 32],
-    ) -> Result<(), VaultError> {
-        if let Some(lot) = self.lot_message(hash)? {
-            write.delete(&self.name_place(&lot.name)?);
-            write.delete(&key(LOT, hash));
-        }
-        Ok(())
     }
 
     /// An event by its digest.
@@ -466,18 +477,6 @@ impl Vault {
         let lot = self.get(&key(LOT, hash))?;
         lot.map(|lot| LotMessage::decode(lot.as_slice()).map_err(|_| VaultError::Damaged))
             .transpose()
-    }
-
-    pub(crate) fn name_place(&self, name: &str) -> Result<Vec<u8>, VaultError> {
-        let plain = !name.is_empty()
-            && name.len() <= MAX_LOT_NAME_BYTES
-            && name.trim() == name
-            && !name.chars().any(char::is_control);
-        if !plain {
-            return Err(VaultError::LotName);
-        }
-        let what = heatmark_merkle::tag::preimage("lot-name", &[name.as_bytes()]);
-        Ok(key(NAME, &self.master.file_index(&FileDigest::of(&what))))
     }
 }
 

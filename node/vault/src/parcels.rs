@@ -21,7 +21,9 @@ use crate::lots::LOT;
 use crate::rows::hash32;
 use crate::vault::key;
 use crate::writing::{Writing, now_ms};
-use crate::{Actor, Deed, LotEventRow, NewLot, UpstreamEvent, UpstreamRecord, Vault, VaultError};
+use crate::{
+    Actor, Deed, LotEventRow, NamedRecord, NewLot, UpstreamEvent, UpstreamRecord, Vault, VaultError,
+};
 
 pub(crate) const OFFERED: u8 = b'O';
 pub(crate) const STRANGER: u8 = b'S';
@@ -144,6 +146,8 @@ pub struct Received<'a> {
     pub events: &'a [UpstreamEvent],
     /// Records of their capsules.
     pub records: &'a [UpstreamRecord],
+    /// What else their capsules name.
+    pub named: &'a [NamedRecord],
     /// The despatch advice, encoded.
     pub advice: &'a [u8],
     /// Until when it can be posted.
@@ -336,7 +340,7 @@ impl Vault {
     pub fn put_parcel(&self, by: &Actor, parcel: &NewParcel<'_>) -> Result<(), VaultError> {
         let mut write = self.begin()?;
         let event = parcel.event;
-        self.stage_event(&mut write, (event, &[]), None)?;
+        self.stage_event(&mut write, (event, &[]), None, &[])?;
         for seal in parcel.seals {
             let place = stranger_key(&parcel.to, seal);
             if self.get(&place)?.is_none_or(|used| used.as_slice() != [0]) {
@@ -378,9 +382,10 @@ impl Vault {
         }
         // Its inputs are the sender's and not known here.
         let own = LotEventRow { inputs: Vec::new(), ..event.clone() };
-        self.stage_event(&mut write, (&own, received.lots), None)?;
+        self.stage_event(&mut write, (&own, received.lots), None, &[])?;
         write.put(&key(crate::lots::WAITING, &event.digest), &[]);
         self.stage_upstream(&mut write, received.events, received.records)?;
+        Self::stage_named(&mut write, received.named);
         for seal in received.seals {
             let offered = self.offered_seal(seal)?;
             let offered = offered.filter(|seal| seal.to == received.from && !seal.used);
@@ -563,7 +568,7 @@ impl Vault {
         if !open || !parcel.sent || parcel.cancelled_by.is_some() {
             return Err(VaultError::NotUnderway);
         }
-        self.stage_event(&mut write, (event, lots), Some(transfer))?;
+        self.stage_event(&mut write, (event, lots), Some(transfer), &[])?;
         write.put(&key(crate::lots::WAITING, &event.digest), &[]);
         parcel.cancelled_by = Some(event.digest);
         stage(&mut write, transfer, &message_of(&parcel));

@@ -8,6 +8,8 @@
 //! | `w` letter id | its content | master |
 //! | `i` place | a letter that arrived, without its content | master |
 //! | `j` place | its content | master |
+//! | `m` member | how many of that member's letters are here, and their bytes | master |
+//! | `z` member | places of that member's letters that were thrown away last | master |
 //!
 //! A place is a hash of sender and letter id, so that no sender can name another's letter.
 
@@ -27,11 +29,16 @@ pub(crate) const SENT: u8 = b'v';
 pub(crate) const SENT_CONTENT: u8 = b'w';
 pub(crate) const ARRIVED: u8 = b'i';
 pub(crate) const ARRIVED_CONTENT: u8 = b'j';
+pub(crate) const TALLY: u8 = b'm';
+pub(crate) const THROWN_AWAY: u8 = b'z';
 
 /// Most letters of one member that wait here, and most bytes of theirs.
 pub const MAX_WAITING_LETTERS: u64 = 1_000;
 /// See [`MAX_WAITING_LETTERS`].
 pub const MAX_WAITING_BYTES: u64 = 256 << 20;
+
+/// Of so many of a member's letters that were thrown away it is known that they were here.
+const MAX_MARKS: usize = 1_000;
 
 /// A letter, without its content.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,6 +83,28 @@ struct RowMessage {
     refused: bool,
     #[prost(bool, tag = "6")]
     taken: bool,
+}
+
+/// What a member has here.
+#[derive(Clone, Copy, PartialEq, Message)]
+struct Tally {
+    #[prost(uint64, tag = "1")]
+    letters: u64,
+    #[prost(uint64, tag = "2")]
+    bytes: u64,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Marks {
+    /// Places, the newest last.
+    #[prost(bytes = "vec", repeated, tag = "1")]
+    places: Vec<Vec<u8>>,
+}
+
+/// Where a letter stands that arrived: no sender can name another's.
+#[must_use]
+pub fn letter_place(id: &[u8; 32], from: &[u8; 32]) -> [u8; 32] {
+    tag::hash("letter-place", &[from, id]).0
 }
 
 impl Vault {
@@ -149,24 +178,60 @@ impl Vault {
         name: &str,
         content: &[u8],
     ) -> Result<Arrival, VaultError> {
+        let (place, row) = (letter_place(id, from), row_of(from, name, content.len()));
+        // Whoever repeats itself, or has no room, holds up nobody's writes.
+        if let Err(arrival) = self.admit(from, &place, row.bytes)? {
+            return Ok(arrival);
+        }
         let mut write = self.begin()?;
-        let place = tag::hash("letter-place", &[from, id]).0;
-        if self.get(&key(ARRIVED, &place))?.is_some() {
-            return Ok(Arrival::Kept);
-        }
-        let waiting = self.letters(ARRIVED)?;
-        let theirs = waiting.iter().filter(|row| row.peer == *from);
-        let (count, bytes) = theirs.fold((0_u64, 0_u64), |(count, bytes), row| {
-            (count.saturating_add(1), bytes.saturating_add(row.bytes))
-        });
-        let row = row_of(from, name, content.len());
-        if count >= MAX_WAITING_LETTERS || bytes.saturating_add(row.bytes) > MAX_WAITING_BYTES {
-            return Ok(Arrival::NoRoom);
-        }
+        let tally = match self.admit(from, &place, row.bytes)? {
+            Ok(tally) => tally,
+            Err(arrival) => return Ok(arrival),
+        };
+        write.put(&key(TALLY, from), &tally.encode_to_vec());
         write.put(&key(ARRIVED, &place), &row.encode_to_vec());
         write.put(&key(ARRIVED_CONTENT, &place), content);
         write.commit()?;
         Ok(Arrival::Kept)
+    }
+
+    /// What its sender has here with a letter that is new and finds room; otherwise what became of it.
+    fn admit(
+        &self,
+        from: &[u8; 32],
+        place: &[u8; 32],
+        bytes: u64,
+    ) -> Result<Result<Tally, Arrival>, VaultError> {
+        let known = self.get(&key(ARRIVED, place))?.is_some()
+            || self.marks(from)?.places.iter().any(|thrown_away| thrown_away == place);
+        if known {
+            return Ok(Err(Arrival::Kept));
+        }
+        let Tally { letters, bytes: waiting } = self.tally(from)?;
+        let tally =
+            Tally { letters: letters.saturating_add(1), bytes: waiting.saturating_add(bytes) };
+        let room = tally.letters <= MAX_WAITING_LETTERS && tally.bytes <= MAX_WAITING_BYTES;
+        Ok(if room { Ok(tally) } else { Err(Arrival::NoRoom) })
+    }
+
+    fn tally(&self, of: &[u8; 32]) -> Result<Tally, VaultError> {
+        if let Some(tally) = self.get(&key(TALLY, of))? {
+            return Tally::decode(tally.as_slice()).map_err(|_| VaultError::Damaged);
+        }
+        // A vault from before letters were counted.
+        let waiting = self.letters(ARRIVED)?;
+        let theirs = waiting.iter().filter(|row| row.peer == *of);
+        Ok(theirs.fold(Tally::default(), |tally, row| Tally {
+            letters: tally.letters.saturating_add(1),
+            bytes: tally.bytes.saturating_add(row.bytes),
+        }))
+    }
+
+    fn marks(&self, of: &[u8; 32]) -> Result<Marks, VaultError> {
+        match self.get(&key(THROWN_AWAY, of))? {
+            Some(marks) => Marks::decode(marks.as_slice()).map_err(|_| VaultError::Damaged),
+            None => Ok(Marks::default()),
+        }
     }
 
     /// Letters that arrived and that nobody has thrown away, ascending by place.
@@ -191,8 +256,8 @@ impl Vault {
         Ok(Some((letter(*place, row)?, content)))
     }
 
-    /// Throws away a letter, one that arrived or one on its way; whether there was one. Of one that arrived a mark
-    /// stays, so that it does not come again.
+    /// Throws away a letter, one that arrived or one on its way; whether there was one. Of one that arrived its place is known
+    /// for as long as its sender's next thousand are, so that it does not come again.
     ///
     /// # Errors
     /// `Damaged` or `Database`.
@@ -209,8 +274,19 @@ impl Vault {
         if row.taken {
             return Ok(false);
         }
-        let mark = RowMessage { peer: row.peer, taken: true, ..RowMessage::default() };
-        write.put(&key(ARRIVED, id), &mark.encode_to_vec());
+        let from = hash32(&row.peer)?;
+        let tally = self.tally(&from)?;
+        let tally = Tally {
+            letters: tally.letters.saturating_sub(1),
+            bytes: tally.bytes.saturating_sub(row.bytes),
+        };
+        let mut marks = self.marks(&from)?;
+        let surplus = marks.places.len().saturating_add(1).saturating_sub(MAX_MARKS);
+        marks.places.drain(..surplus);
+        marks.places.push(id.to_vec());
+        write.put(&key(TALLY, &from), &tally.encode_to_vec());
+        write.put(&key(THROWN_AWAY, &from), &marks.encode_to_vec());
+        write.delete(&key(ARRIVED, id));
         write.delete(&key(ARRIVED_CONTENT, id));
         write.commit()?;
         Ok(true)

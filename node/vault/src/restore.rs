@@ -21,9 +21,12 @@ const MAX_KEY_BYTES: usize = 64;
 /// An opening of a thousand fields of the longest texts has a quarter of this.
 const MAX_VALUE_BYTES: usize = 64 << 20;
 const BATCH_BYTES: usize = 4 << 20;
-/// Alert indices given after the backup are unknown, so a restored vault goes on at the next multiple: nobody
-/// publishes as many records between a backup and a restore.
-const ALERT_INDICES: u64 = 1 << 32;
+/// Which indices of alert keys and seals were given after the backup is unknown, so a restored vault goes on at a later
+/// multiple: nobody makes as many records or lots between a backup and a restoration.
+const STEP: u64 = 1 << 32;
+/// It skips up to so many multiples, at random, so that two restorations from one backup do not give the same. Small
+/// against the 2³² that there are, so that hundreds of restorations of restored vaults find room.
+const STEPS: u32 = 1 << 24;
 
 /// What a restored vault holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -109,14 +112,39 @@ fn build(
     drop(db);
     let vault = Vault::open(path, key)?;
     vault.check_log()?;
-    let skipped = vault.alert_index()? | ALERT_INDICES.saturating_sub(1);
-    let next = skipped.checked_add(1).ok_or(VaultError::NoAlertIndex)?;
-    vault.skip_alert_indices(next)?;
-    let seals = vault.seal_index()? | ALERT_INDICES.saturating_sub(1);
-    vault.skip_seal_indices(seals.checked_add(1).ok_or(VaultError::NoAlertIndex)?)?;
+    let next = vault.forget_indices()?;
     vault.note(by, Deed::Restore, None, next)?;
     vault.db.flush()?;
     Ok(Restored { backup: summary, next_alert_index: next })
+}
+
+impl Vault {
+    /// The next indices of alert keys and of seals.
+    ///
+    /// # Errors
+    /// `Damaged` or `Database`.
+    pub fn next_indices(&self) -> Result<(u64, u64), VaultError> {
+        Ok((self.alert_index()?, self.seal_index()?))
+    }
+
+    /// Gives indices of alert keys and of seals from a random later place on, since it is not known which were given: of a
+    /// vault that was restored. Gives the first alert index.
+    ///
+    /// # Errors
+    /// `NoAlertIndex` when there is no later place, `Damaged` or `Database`.
+    pub fn forget_indices(&self) -> Result<u64, VaultError> {
+        let next = beyond(self.alert_index()?)?;
+        self.skip_alert_indices(next)?;
+        self.skip_seal_indices(beyond(self.seal_index()?)?)?;
+        Ok(next)
+    }
+}
+
+/// A multiple of [`STEP`] beyond an index, at random.
+fn beyond(index: u64) -> Result<u64, VaultError> {
+    let skipped = u64::from(rand::random::<u32>() % STEPS);
+    let upper = (index >> 32).saturating_add(1).saturating_add(skipped);
+    upper.checked_mul(STEP).ok_or(VaultError::NoAlertIndex)
 }
 
 /// A backup that is being read.

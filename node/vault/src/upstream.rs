@@ -6,6 +6,7 @@
 //! | `U` leaf | an event: its body, its proofs, the blinds that were shown | master |
 //! | `R` record id | what was shown of a record, and what of that may go on | master |
 //! | `A` certificate, record id | nothing; there where the record attests the certificate | master |
+//! | `7` record id | the head of a record and the root of its tree: what alerts on it stand under | master |
 //!
 //! What is in them is opaque here: `heatmark-lots` and `heatmark-evidence` make and read it.
 
@@ -20,6 +21,7 @@ use crate::{Vault, VaultError};
 pub(crate) const UPSTREAM_EVENT: u8 = b'U';
 pub(crate) const UPSTREAM_RECORD: u8 = b'R';
 pub(crate) const ATTESTS: u8 = b'A';
+pub(crate) const NAMED: u8 = b'7';
 
 /// Another company's event, as a capsule shows it.
 #[derive(Clone, PartialEq, Eq)]
@@ -52,6 +54,25 @@ pub struct UpstreamRecord {
     pub onward: Vec<String>,
     /// The certificate that it attests, if it does.
     pub attests: Option<RecordId>,
+}
+
+/// A record of which a capsule shows nothing but whose it is and what its alerts stand under.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NamedRecord {
+    /// The record.
+    pub record: RecordId,
+    /// Its head, encoded.
+    pub head: Vec<u8>,
+    /// The root of its tree of fields.
+    pub root: [u8; 32],
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct NamedMessage {
+    #[prost(bytes = "vec", tag = "1")]
+    head: Vec<u8>,
+    #[prost(bytes = "vec", tag = "2")]
+    root: Vec<u8>,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -99,7 +120,10 @@ impl Vault {
         for event in events {
             let blinds = match self.upstream_event(event.leaf)? {
                 Some(known) => together(&known.blinds, &event.blinds),
-                None => event.blinds.clone(),
+                None => {
+                    Self::stage_unoutlined(write, event.leaf);
+                    event.blinds.clone()
+                }
             };
             let (body, proofs) = (event.event.clone(), event.proofs.clone());
             let message = EventMessage { event: body, proofs, blinds };
@@ -112,11 +136,43 @@ impl Vault {
                 attests: record.attests.map(|certificate| certificate.0.to_vec()),
             };
             write.put(&key(UPSTREAM_RECORD, &record.record.0), &message.encode_to_vec());
+            Self::stage_unread(write, &record.record);
             if let Some(certificate) = &record.attests {
                 write.put(&[&key(ATTESTS, &certificate.0)[..], &record.record.0].concat(), &[]);
             }
         }
         Ok(())
+    }
+
+    /// Keeps heads of records, own ones and others', in one synced write, each once.
+    ///
+    /// # Errors
+    /// `Damaged` or `Database`.
+    pub fn put_named(&self, named: &[NamedRecord]) -> Result<(), VaultError> {
+        if named.is_empty() {
+            return Ok(());
+        }
+        let mut write = self.begin()?;
+        Self::stage_named(&mut write, named);
+        write.commit()
+    }
+
+    pub(crate) fn stage_named(write: &mut Writing<'_>, named: &[NamedRecord]) {
+        for record in named {
+            let message = NamedMessage { head: record.head.clone(), root: record.root.to_vec() };
+            write.put(&key(NAMED, &record.record.0), &message.encode_to_vec());
+        }
+    }
+
+    /// The head of a record that a capsule named.
+    ///
+    /// # Errors
+    /// `Damaged` or `Database`.
+    pub fn named(&self, record: &RecordId) -> Result<Option<NamedRecord>, VaultError> {
+        let Some(value) = self.get(&key(NAMED, &record.0))? else { return Ok(None) };
+        let message = NamedMessage::decode(value.as_slice()).map_err(|_| VaultError::Damaged)?;
+        let NamedMessage { head, root } = message;
+        Ok(Some(NamedRecord { record: *record, head, root: hash32(&root)? }))
     }
 
     /// The event that was shown at a leaf.

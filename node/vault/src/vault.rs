@@ -19,7 +19,9 @@
 //! | `u` Ed25519 key | an operator's name and roles | master |
 //! | `k` record id, erasable | the record's data key | master |
 //! | `f` keyed file digest, erasable | record id | master |
-//! | `t`, `g`, `e`, `b`, `h` | lots and their events: see `lots` | master |
+//! | `W`, `X`, `Z` | what a genealogy needs: see `outlines` | master |
+//! | `M`, `N`, `T`, `.alerts` | alerts on what is known here: see `recalls` | master |
+//! | `t`, `g`, `e`, `b`, `h`, `1` to `6` | lots and their events: see `lots` | master |
 //! | `v`, `w`, `i`, `j` | letters: see `post` | master |
 //! | `q` keyed hash of record, receiver and path | the specification by which this is proved to them; or the tolerance, and the other records | master |
 

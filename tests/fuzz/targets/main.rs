@@ -11,10 +11,12 @@
 
 mod answers;
 mod files;
+mod inspection;
 mod labels;
 mod ledger;
 mod network;
 mod reading;
+mod recalls;
 mod records;
 mod seeds;
 mod transfers;

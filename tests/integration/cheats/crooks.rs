@@ -5,7 +5,7 @@ use crate::town::{LONG, Town};
 use ed25519_dalek::SigningKey;
 use heatmark::keys::KeyKind;
 use heatmark_client::{ClientError, LedgerClient, Proven, ReceiptOf};
-use heatmark_evidence::capsule::{Capsule, CapsuleEntry, CapsuleEvent, CapsuleRecord};
+use heatmark_evidence::capsule::{Capsule, CapsuleEntry, CapsuleEvent, CapsuleHead, CapsuleRecord};
 use heatmark_evidence::transfer::{DespatchAdvice, Parcel, ParcelLot, SealOffer, SignedFile as _};
 use heatmark_ledger::ids::{AlertSubject, Height, MemberId, NetworkId};
 use heatmark_ledger::keys::PublicKey;
@@ -367,7 +367,12 @@ impl<'a> Crooks<'a> {
         }
         let seal = PublicKey::of(&self.seeds.key(held.seal));
         capsule.seal_key = seal.to_bytes().to_vec();
-        let mut keys = BTreeSet::from([state::seal_key(&seal.seal_id())]);
+        let described = self.description.head();
+        let root = self.description.tree().unwrap().root().0.to_vec();
+        capsule.heads = vec![CapsuleHead { head: described.encode(), root }];
+        let warned = AlertSubject::from(described.heading().alert_subject);
+        let mut keys =
+            BTreeSet::from([state::seal_key(&seal.seal_id()), state::alert_key(&warned)]);
         let mut filed: Vec<&Filed> =
             self.records.iter().filter(|filed| origins.contains(&filed.id)).collect();
         filed.sort_by_key(|filed| filed.id);

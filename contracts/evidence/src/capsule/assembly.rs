@@ -5,13 +5,13 @@
 use heatmark_ledger::ids::{AlertSubject, KeyId, MemberId};
 use heatmark_ledger::messages as pb;
 use heatmark_ledger::{state, wire};
-use heatmark_lots::{Event, Kind};
+use heatmark_lots::Event;
 use heatmark_records::{Head, RecordId};
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::graph::inputs_of;
-use super::wire::VERSION;
-use super::{Capsule, CapsuleEntry, CapsuleEvent, CapsuleRecord, MAX_EVENTS};
+use super::graph::{inputs_of, records_of};
+use super::wire::{MAX_ENTRIES, VERSION};
+use super::{Capsule, CapsuleEntry, CapsuleEvent, CapsuleHead, CapsuleRecord, MAX_EVENTS};
 
 /// What whoever makes a capsule has, everything against one header.
 pub trait Holdings {
@@ -30,11 +30,18 @@ pub trait Holdings {
     /// Of the holder's own.
     fn record(&self, record: &RecordId) -> Result<Option<CapsuleRecord>, Self::Error>;
 
-    /// The records that attest a certificate.
+    /// The head of a record of what was done or of what came of it, and the root of its tree; the lot at this leaf and place is
+    /// what names it, itself or by the event that made it.
     ///
     /// # Errors
     /// Of the holder's own.
-    fn beside(&self, certificate: &RecordId) -> Result<Vec<RecordId>, Self::Error>;
+    fn head(&self, record: &RecordId, lot: (u64, u32)) -> Result<Option<CapsuleHead>, Self::Error>;
+
+    /// The records that attest a record.
+    ///
+    /// # Errors
+    /// Of the holder's own.
+    fn beside(&self, record: &RecordId) -> Result<Vec<RecordId>, Self::Error>;
 
     /// An entry of the state, or its absence.
     ///
@@ -66,23 +73,13 @@ pub fn assemble<H: Holdings>(
     concerns: &[MemberId],
 ) -> Result<Capsule, H::Error> {
     let events = follow(lot, holdings)?;
-    let mut records: BTreeMap<RecordId, CapsuleRecord> = BTreeMap::new();
-    for (_, event, _) in events.values() {
-        let Some(origin) = event.origin.filter(|_| event.kind == Kind::Commission) else {
-            continue;
-        };
-        for id in std::iter::once(origin).chain(holdings.beside(&origin)?) {
-            if records.len() < MAX_EVENTS
-                && !records.contains_key(&id)
-                && let Some(record) = holdings.record(&id)?
-            {
-                records.insert(id, record);
-            }
-        }
-    }
+    let records = certificates(&events, holdings)?;
+    let heads = heads(&events, &records, holdings)?;
     let mut entries: BTreeMap<Vec<u8>, CapsuleEntry> = BTreeMap::new();
-    for key in records.values().flat_map(|record| keys_of(record, concerns)) {
-        if !entries.contains_key(&key) {
+    let named = heads.values().filter_map(|head| Head::decode(&head.head).ok());
+    let named = named.flat_map(|head| alerts_of(&head, concerns));
+    for key in records.values().flat_map(|record| keys_of(record, concerns)).chain(named) {
+        if !entries.contains_key(&key) && entries.len() < MAX_ENTRIES {
             entries.insert(key.clone(), holdings.entry(key)?);
         }
     }
@@ -105,7 +102,48 @@ pub fn assemble<H: Holdings>(
         opening: Vec::new(),
         seal_key: Vec::new(),
         seal_blind: Vec::new(),
+        heads: heads.into_values().collect(),
     })
+}
+
+type Records = BTreeMap<RecordId, CapsuleRecord>;
+
+/// The certificates, with what attests them.
+fn certificates<H: Holdings>(events: &Followed, holdings: &H) -> Result<Records, H::Error> {
+    let mut records = Records::new();
+    for origin in events.values().filter_map(|(_, event, _)| event.origin) {
+        for id in std::iter::once(origin).chain(holdings.beside(&origin)?) {
+            if records.len() < MAX_EVENTS
+                && !records.contains_key(&id)
+                && let Some(record) = holdings.record(&id)?
+            {
+                records.insert(id, record);
+            }
+        }
+    }
+    Ok(records)
+}
+
+/// Of what was done and what came of it, what alerts stand under; each once, however many lots it describes.
+fn heads<H: Holdings>(
+    events: &Followed,
+    records: &Records,
+    holdings: &H,
+) -> Result<BTreeMap<RecordId, CapsuleHead>, H::Error> {
+    let mut heads = BTreeMap::new();
+    for (leaf, (_, event, outputs)) in events {
+        for output in outputs {
+            for id in records_of(event, &BTreeSet::from([*output])) {
+                if heads.contains_key(&id) || records.contains_key(&id) {
+                    continue;
+                }
+                if let Some(head) = holdings.head(&id, (*leaf, *output))? {
+                    heads.insert(id, head);
+                }
+            }
+        }
+    }
+    Ok(heads)
 }
 
 impl Capsule {
@@ -168,15 +206,23 @@ fn blinds_for(logged: &CapsuleEvent, event: &Event, outputs: &BTreeSet<u32>) -> 
         .collect()
 }
 
+/// Where alerts and concerns about a record stand.
+fn alerts_of(head: &Head, concerns: &[MemberId]) -> Vec<Vec<u8>> {
+    let subject = AlertSubject::from(head.heading().alert_subject);
+    let mut keys = vec![state::alert_key(&subject)];
+    keys.extend(concerns.iter().map(|member| state::concern_key(&subject, member)));
+    keys
+}
+
 /// The entries that a verifier asks for about a record.
 fn keys_of(record: &CapsuleRecord, concerns: &[MemberId]) -> Vec<Vec<u8>> {
     let Ok(head) = Head::decode(&record.head) else { return Vec::new() };
-    let subject = AlertSubject::from(head.heading().alert_subject);
-    let issuer = MemberId::from(head.heading().issuer);
-    let mut keys = vec![state::alert_key(&subject), state::member_key(&issuer)];
-    keys.extend(concerns.iter().map(|member| state::concern_key(&subject, member)));
+    let mut keys = alerts_of(&head, concerns);
+    keys.push(state::member_key(&MemberId::from(head.heading().issuer)));
     let signer = wire::decode_envelope(&record.transaction).ok();
     let signer = signer.and_then(|envelope| KeyId::try_from(envelope.signer.as_slice()).ok());
-    keys.extend(signer.map(|signer| state::key_key(&signer)));
+    // Whose proofs these are, for those to whom that matters.
+    let discloser = KeyId::try_from(record.discloser.as_slice()).ok();
+    keys.extend(signer.into_iter().chain(discloser).map(|key| state::key_key(&key)));
     keys
 }

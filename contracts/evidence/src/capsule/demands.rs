@@ -1,20 +1,13 @@
-//! What the receiver demands: that the lot is the one received, where its material comes from, what it is like, who attests
-//! it, and that nothing stands against it as of a header that is new enough.
+//! What the receiver demands of the lot: that it is the one received, is certified and traced as far as asked, and that nothing
+//! stands against it as of a header that is new enough.
 
-use heatmark_ledger::messages::AlertLevel;
+use heatmark_ledger::LeafIndex;
 use heatmark_lots::{Kind, LotError, OpenLot, SerialProof};
-use heatmark_records::{RecordId, Said, Value};
-use std::collections::BTreeSet;
 
-use super::acceptance::{Acceptance, Mine};
+use super::acceptance::{Acceptance, Depth, Mine};
 use super::graph::Share;
 use super::inspect::{Evidence, seal_is_whole};
-use super::records::Anchored;
-use super::verdict::{About, Check, Notes, Outcome, Source};
-use crate::policy::Shortfall;
-
-/// The field in which a record names, in hexadecimal, another that it attests.
-const ATTESTS: &str = "attests/record";
+use super::verdict::{About, Check, Notes, Outcome};
 
 /// A capsule's evidence against what is demanded.
 pub(super) struct Demands<'a> {
@@ -77,122 +70,25 @@ impl Demands<'_> {
         }
     }
 
-    /// Alerts, concerns, expiry, and the age of all this.
-    pub(super) fn check_clear(&self, notes: &mut Notes) {
-        let (header, now) = (&self.evidence.header, self.acceptance.now.0);
-        if now.saturating_sub(header.time.0) > self.acceptance.max_age_ms {
-            notes.hold(Check::Clear, About::Capsule, "stale");
-        }
-        let expires = self.evidence.lot().map_or(0, |lot| lot.content.expires_ms);
-        if expires != 0 && now >= expires {
-            notes.hold(Check::Clear, About::Lot, "expired");
-        }
-        for record in self.evidence.records.values() {
-            let about = || About::Record(record.record);
-            let subject = record.subject();
-            let entries = &self.evidence.entries;
-            let concerns = &self.acceptance.concerns;
-            let levels = concerns.iter().map(|member| entries.concern(&subject, member));
-            for level in levels.chain([entries.alert(&subject)]) {
-                match level {
-                    None => notes.hold(Check::Clear, about(), "alert-untold"),
-                    Some(AlertLevel::Clear | AlertLevel::Unspecified) => {}
-                    Some(AlertLevel::Superseded) => notes.hold(Check::Clear, about(), "superseded"),
-                    Some(AlertLevel::Hold) => notes.hold(Check::Clear, about(), "on-hold"),
-                    Some(AlertLevel::Recall) => notes.reject(Check::Clear, about(), "recalled"),
-                    Some(AlertLevel::Revoke) => notes.reject(Check::Clear, about(), "revoked"),
+    /// How deep it is traced: what was made names how, and its pieces carry serials.
+    pub(super) fn check_depth(&self, notes: &mut Notes) {
+        let depth = self.acceptance.depth;
+        if depth >= Depth::Batch {
+            for leaf in self.evidence.graph.needed.keys() {
+                let Some(logged) = self.evidence.logged.get(leaf) else { continue };
+                let makes = matches!(
+                    logged.event.kind,
+                    Kind::Transform | Kind::Rework | Kind::Blend | Kind::Install | Kind::Repair
+                );
+                if makes && logged.event.process.is_none() {
+                    let about = About::Event(LeafIndex(*leaf));
+                    notes.hold(Check::Balanced, about, "process-untold");
                 }
             }
         }
-    }
-
-    /// The certificates that were commissioned, each against what is demanded of it.
-    pub(super) fn check_sources(&self, notes: &mut Notes) -> Vec<Source> {
-        let mut ids: BTreeSet<RecordId> = BTreeSet::new();
-        // Records of what was done, and of what came of it.
-        let mut told: BTreeSet<RecordId> = BTreeSet::new();
-        for leaf in self.evidence.graph.needed.keys() {
-            let Some(logged) = self.evidence.logged.get(leaf) else { continue };
-            if logged.event.kind == Kind::Commission {
-                ids.extend(logged.event.origin);
-            }
-            told.extend(logged.event.process);
-            told.extend(logged.event.outputs.iter().map(|lot| lot.content.description));
+        let serials = self.evidence.lot().is_some_and(|lot| lot.content.serials.is_some());
+        if depth >= Depth::Item && !serials {
+            notes.hold(Check::Balanced, About::Lot, "no-serials");
         }
-        let mut sources = Vec::new();
-        for id in &ids {
-            let Some(record) = self.evidence.records.get(id) else { continue };
-            self.check_source(record, notes);
-            sources.push(Source {
-                record: *id,
-                issuer: record.issuer,
-                legal_name: self.evidence.entries.legal_name(&record.issuer),
-                transcribed: record.transcribed(),
-            });
-        }
-        for record in self.evidence.records.values() {
-            if let Some(code) = record.doubt {
-                notes.hold(Check::Anchored, About::Record(record.record), code);
-            }
-            let known = ids.contains(&record.record) || told.contains(&record.record);
-            let attests = attested(record).is_some_and(|about| ids.contains(&about));
-            if !known && !attests {
-                let place = (About::Record(record.record), "record-unreached");
-                notes.add(Check::Anchored, self.evidence.surplus(), place, String::new());
-            }
-        }
-        sources
-    }
-
-    fn check_source(&self, record: &Anchored, notes: &mut Notes) {
-        let about = || About::Record(record.record);
-        if record.transcribed() {
-            let grave = if self.acceptance.transcribed { Outcome::Accept } else { Outcome::Hold };
-            notes.add(Check::Origin, grave, (about(), "transcribed"), String::new());
-        }
-        for claim in &self.acceptance.claims {
-            match record.said(claim.path.as_str()) {
-                Some(Said::Shown { value: Value::Text(text), .. }) => {
-                    if !claim.one_of.contains(text) {
-                        let place = (about(), "claim-false");
-                        let path = claim.path.to_string();
-                        notes.add(Check::Origin, Outcome::Reject, place, path);
-                    }
-                }
-                _ => {
-                    let (place, path) = ((about(), "claim-missing"), claim.path.to_string());
-                    notes.add(Check::Origin, Outcome::Hold, place, path);
-                }
-            }
-        }
-        if let Some(policy) = &self.acceptance.policy {
-            let (fields, conformity) = (&record.fields, record.conformity.as_ref());
-            for shortfall in policy.shortfalls_of(record.issuer.0, fields, conformity) {
-                let (check, outcome, code) = match &shortfall {
-                    Shortfall::Issuer => (Check::Origin, Outcome::Reject, "issuer"),
-                    Shortfall::Property { .. } => (Check::Conforming, Outcome::Hold, "property"),
-                    Shortfall::Specification => (Check::Conforming, Outcome::Hold, "specification"),
-                    Shortfall::Attestation { .. } | Shortfall::Alone => {
-                        (Check::Attested, Outcome::Hold, "not-attested")
-                    }
-                };
-                notes.add(check, outcome, (about(), code), shortfall.to_string());
-            }
-        }
-        let accepted = &self.acceptance.attested_by;
-        let by_one_of_them = |other: &Anchored| {
-            accepted.contains(&other.issuer) && attested(other) == Some(record.record)
-        };
-        if !accepted.is_empty() && !self.evidence.records.values().any(by_one_of_them) {
-            notes.hold(Check::Attested, about(), "not-attested");
-        }
-    }
-}
-
-/// Which record a record says that it is about.
-fn attested(record: &Anchored) -> Option<RecordId> {
-    match record.said(ATTESTS)? {
-        Said::Shown { value: Value::Text(text), .. } => text.parse().ok(),
-        _ => None,
     }
 }

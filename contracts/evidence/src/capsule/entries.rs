@@ -44,8 +44,13 @@ impl Entries {
     }
 
     pub(super) fn legal_name(&self, member: &MemberId) -> Option<String> {
+        Some(self.member(member)?.legal_name)
+    }
+
+    /// A member's entry in the registry.
+    pub(super) fn member(&self, member: &MemberId) -> Option<pb::MemberEntry> {
         let value = self.0.get(&state::member_key(member))?.as_deref()?;
-        Some(wire::decode_member(value).ok()?.entry?.legal_name)
+        wire::decode_member(value).ok()?.entry
     }
 
     /// The issuer's alert on a subject.

@@ -19,6 +19,8 @@ pub(super) struct Logged {
     pub(super) proofs: Proofs,
     /// The member that carried it.
     pub(super) carrier: MemberId,
+    /// From when on, and before when, its transaction could stand.
+    pub(super) window_ms: (u64, u64),
     /// The broken seals, in order.
     pub(super) seals: Vec<BrokenSeal>,
 }
@@ -42,7 +44,8 @@ impl Logged {
         let seals = seals(&envelope, &entry.blinds, &event)?;
         let carrier =
             MemberId::try_from(logged.carrier.as_slice()).map_err(|_| "body-not-canonical")?;
-        Ok(Self { event, proofs, carrier, seals })
+        let window_ms = (body.not_before_ms, body.not_after_ms);
+        Ok(Self { event, proofs, carrier, window_ms, seals })
     }
 }
 

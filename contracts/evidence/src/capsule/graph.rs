@@ -2,6 +2,7 @@
 //! certified, and by how much weighings have raised it. Pairwise events are followed through the pair that is asked about.
 
 use heatmark_lots::{Event, Input, Kind};
+use heatmark_records::RecordId;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::events::Logged;
@@ -32,6 +33,13 @@ pub(super) fn inputs_of(event: &Event, outputs: &BTreeSet<u32>) -> Vec<usize> {
     let places = 0..event.inputs.len();
     let asked = |place: &usize| u32::try_from(*place).is_ok_and(|place| outputs.contains(&place));
     places.filter(|place| !event.kind.is_pairwise() || asked(place)).collect()
+}
+
+/// The records that an event names of the outputs that are asked about: of what was done, and of what came of it.
+pub(super) fn records_of(event: &Event, outputs: &BTreeSet<u32>) -> BTreeSet<RecordId> {
+    let lots =
+        outputs.iter().filter_map(|output| event.outputs.get(usize::try_from(*output).ok()?));
+    lots.map(|lot| lot.content.description).chain(event.process).collect()
 }
 
 impl Graph {

@@ -4,7 +4,7 @@
 use heatmark_ledger::header::Header;
 use heatmark_ledger::keys::PublicKey;
 use heatmark_ledger::receipt::{CertifiedHeader, TrustRoot};
-use heatmark_lots::{Claim, Facts, Lot, LotError, check_seal, verify_all};
+use heatmark_lots::{Claim, Event, Facts, Lot, LotError, OpenLot, check_seal, verify_all};
 use heatmark_merkle::{Hash, LeafIndex};
 use heatmark_records::RecordId;
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,9 +12,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::acceptance::Acceptance;
 use super::entries::Entries;
 use super::events::Logged;
-use super::graph::{Graph, Share, inputs_of, lot_at};
+use super::graph::{Graph, Share, inputs_of, lot_at, records_of};
+use super::heads::{Named, verify_heads};
 use super::records::{Anchored, verify_records};
-use super::verdict::{About, Check, Notes, Outcome, Source, Step, Verdict};
+use super::verdict::{About, Check, Made, Notes, Outcome, Source, Step, Verdict};
 use super::{Capsule, CapsuleError};
 use crate::grounds::only_after;
 
@@ -25,6 +26,8 @@ pub(super) struct Evidence {
     pub(super) entries: Entries,
     pub(super) logged: BTreeMap<u64, Logged>,
     pub(super) records: BTreeMap<RecordId, Anchored>,
+    /// What is named and not shown.
+    pub(super) named: Named,
     pub(super) graph: Graph,
 }
 
@@ -48,10 +51,14 @@ pub fn inspect(
     let sources = evidence.judge(acceptance, share, &mut notes);
     let history = evidence.history();
     let events = history.len();
-    let words = |check: Check| words(check, &evidence, events, sources.len());
+    let asked = acceptance.mine.is_some();
+    let words = |check: Check| words((check, asked), &evidence, events, sources.len());
     Ok(Verdict {
         findings: notes.finish(words),
         as_of: (evidence.header.height, evidence.header.time),
+        header: evidence.header.hash(),
+        lot: evidence.made(),
+        told: evidence.told(),
         certified_permille: share.certified_permille,
         gain_ppm: share.gain_ppm,
         sources,
@@ -59,20 +66,31 @@ pub fn inspect(
     })
 }
 
-fn words(check: Check, evidence: &Evidence, events: usize, sources: usize) -> String {
+fn words(
+    (check, asked): (Check, bool),
+    evidence: &Evidence,
+    events: usize,
+    sources: usize,
+) -> String {
     match check {
         Check::Anchored => {
-            let (height, records) = (evidence.header.height, evidence.records.len());
-            format!("{events} events and {records} records stand on the log of block {height}")
+            let (height, records) =
+                (evidence.header.height, count(evidence.records.len(), "record"));
+            format!("{} and {records}, as of block {height}", count(events, "event"))
         }
-        Check::Sealed => format!("every seal of {events} events is its lot's"),
-        Check::Balanced => format!("{events} events balance"),
+        Check::Sealed => format!("every seal of {} is its lot's", count(events, "event")),
+        Check::Balanced => format!("{} in balance", count(events, "event")),
+        Check::Mine if !asked => "not asked".to_owned(),
         Check::Mine => "as received".to_owned(),
-        Check::Origin => format!("{sources} certificates"),
+        Check::Origin => count(sources, "certificate"),
         Check::Conforming => "as demanded".to_owned(),
         Check::Attested => "as demanded".to_owned(),
         Check::Clear => format!("nothing stands against it as of block {}", evidence.header.height),
     }
+}
+
+fn count(number: usize, of: &str) -> String {
+    format!("{number} {of}{}", if number == 1 { "" } else { "s" })
 }
 
 fn certify(capsule: &Capsule, trust: &TrustRoot) -> Result<Header, CapsuleError> {
@@ -103,8 +121,9 @@ fn gather(capsule: Capsule, header: Header, notes: &mut Notes) -> Result<Evidenc
         let check = if code == "conformance-proof" { Check::Conforming } else { Check::Anchored };
         notes.reject(check, About::Record(record), code);
     }
+    let named = verify_heads(&capsule.heads, &header)?;
     let graph = Graph::follow((capsule.leaf, capsule.output), &logged);
-    let evidence = Evidence { header, capsule, entries, logged, records, graph };
+    let evidence = Evidence { header, capsule, entries, logged, records, named, graph };
     evidence.check_graph(notes);
     Ok(evidence)
 }
@@ -115,13 +134,40 @@ impl Evidence {
         lot_at(self.logged.get(&self.capsule.leaf)?, self.capsule.output)
     }
 
+    /// The lot that the capsule is about, as it is told.
+    fn made(&self) -> Option<Made> {
+        let lot = self.lot()?;
+        let open = OpenLot::decode(&self.capsule.opening).ok().filter(|open| open.lot() == lot);
+        Some(Made {
+            at: (LeafIndex(self.capsule.leaf), self.capsule.output),
+            hash: lot.hash(self.header.network.as_bytes()),
+            opened: open.map(|open| (open.mass().number, open.pieces().number)),
+            description: lot.content.description,
+            expires_ms: lot.content.expires_ms,
+            serials: lot.content.serials.is_some(),
+        })
+    }
+
     fn history(&self) -> Vec<Step> {
         let step = |leaf: &u64| {
             let logged = self.logged.get(leaf)?;
             let (kind, carrier) = (logged.event.kind, logged.carrier);
-            Some(Step { leaf: LeafIndex(*leaf), kind, carrier })
+            let carrier_name = self.entries.legal_name(&carrier);
+            Some(Step { leaf: LeafIndex(*leaf), kind, carrier, carrier_name })
         };
         self.graph.needed.keys().filter_map(step).collect()
+    }
+
+    /// The certificates that were commissioned, and the records of what was done and of what came of it, of all that leads to
+    /// the lot.
+    pub(super) fn named_on_the_way(&self) -> (BTreeSet<RecordId>, BTreeSet<RecordId>) {
+        let (mut certificates, mut told) = (BTreeSet::new(), BTreeSet::new());
+        for (leaf, outputs) in &self.graph.needed {
+            let Some(logged) = self.logged.get(leaf) else { continue };
+            certificates.extend(logged.event.origin);
+            told.extend(records_of(&logged.event, outputs));
+        }
+        (certificates, told)
     }
 
     fn check_graph(&self, notes: &mut Notes) {
@@ -146,7 +192,11 @@ impl Evidence {
     }
 
     /// The lots that an event is made of, as far as they are asked about and there.
-    fn inputs<'a>(&'a self, logged: &'a Logged, outputs: &BTreeSet<u32>) -> Vec<Option<&'a Lot>> {
+    pub(super) fn inputs<'a>(
+        &'a self,
+        logged: &'a Logged,
+        outputs: &BTreeSet<u32>,
+    ) -> Vec<Option<&'a Lot>> {
         let asked = inputs_of(&logged.event, outputs);
         let inputs = logged.event.inputs.iter().enumerate();
         inputs
@@ -169,7 +219,11 @@ fn check_events(evidence: &Evidence, notes: &mut Notes) -> BTreeSet<u64> {
         let sealed = check_seals(evidence, logged, &inputs, &about, notes);
         match claim(evidence, logged, &inputs) {
             Ok(claim) => {
-                if claim.introduced().iter().any(|root| !introduced.insert(*root)) {
+                let lots = outputs.iter().filter_map(|output| lot_at(logged, *output));
+                let held = lots.filter_map(|lot| lot.content.serials.as_ref());
+                let held: BTreeSet<Hash> = held.map(|serials| serials.root).collect();
+                let mut begun = claim.introduced().iter().filter(|root| held.contains(root));
+                if begun.any(|root| !introduced.insert(*root)) {
                     notes.reject(Check::Balanced, about.clone(), "serial-twice");
                 }
                 if sealed {
@@ -178,7 +232,9 @@ fn check_events(evidence: &Evidence, notes: &mut Notes) -> BTreeSet<u64> {
             }
             // An event that does not check is told as such, and so is one that is not there.
             Err("input-missing") => {}
-            Err("record-missing") => notes.hold(Check::Balanced, about, "record-missing"),
+            Err(code @ ("record-missing" | "mass-untold")) => {
+                notes.hold(Check::Balanced, about, code);
+            }
             Err(code) => notes.reject(Check::Balanced, about, code),
         }
     }
@@ -207,7 +263,10 @@ fn claim(
         None => None,
         Some(record) => {
             let record = evidence.records.get(record).ok_or("record-missing")?;
-            Some(record.mass().map_err(LotError::code)?)
+            if !record.anchored {
+                return Err("not-an-anchor");
+            }
+            Some(record.mass()?)
         }
     };
     let (network, certified) = (evidence.header.network.as_bytes(), certified.as_ref());
@@ -242,21 +301,32 @@ fn check_seals(
     fits
 }
 
-/// No lot is made twice or used twice, and no seal stands on two lots or is broken twice.
+/// No lot that leads here is used twice, and no seal stands on two of them or is broken twice. What an event does to lots that
+/// nobody asks about is not looked at: its maker can name anything there.
 fn check_single_use(evidence: &Evidence, notes: &mut Notes) {
     let (mut seals, mut keys, mut used) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
-    for (leaf, logged) in &evidence.logged {
+    for (leaf, outputs) in &evidence.graph.needed {
+        let Some(logged) = evidence.logged.get(leaf) else { continue };
         let about = || About::Event(LeafIndex(*leaf));
-        if logged.event.outputs.iter().any(|lot| !seals.insert(lot.seal)) {
+        let mut made = outputs.iter().filter_map(|output| lot_at(logged, *output));
+        if made.any(|lot| !seals.insert(lot.seal)) {
             notes.reject(Check::Sealed, about(), "seal-twice");
         }
-        if logged.seals.iter().any(|(key, _)| !keys.insert(*key)) {
+        let broken = broken_of(&logged.event, outputs);
+        if broken.iter().filter_map(|at| logged.seals.get(*at)).any(|(key, _)| !keys.insert(*key)) {
             notes.reject(Check::Sealed, about(), "seal-broken-twice");
         }
-        if logged.event.inputs.iter().any(|input| !used.insert(*input)) {
+        let inputs = inputs_of(&logged.event, outputs);
+        let mut inputs = inputs.iter().filter_map(|place| logged.event.inputs.get(*place));
+        if inputs.any(|input| !used.insert(*input)) {
             notes.reject(Check::Sealed, about(), "input-twice");
         }
     }
+}
+
+/// The places of the seals that are broken for the outputs that are asked about.
+fn broken_of(event: &Event, outputs: &BTreeSet<u32>) -> Vec<usize> {
+    if event.origin.is_some() { vec![0] } else { inputs_of(event, outputs) }
 }
 
 /// Whether the lot's own seal is whole, by its key: the sender shows it before it hands the lot over.
@@ -282,6 +352,7 @@ impl Evidence {
         let demands = super::demands::Demands { evidence: self, acceptance };
         demands.check_mine(notes);
         demands.check_share(share, notes);
+        demands.check_depth(notes);
         demands.check_clear(notes);
         demands.check_sources(notes)
     }

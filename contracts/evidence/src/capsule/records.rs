@@ -1,9 +1,9 @@
-//! Records in a capsule: anchored by their issuers, with what is shown and proved of them. Refuses fields of other records and
-//! proofs made for anything else than the capsule says they were made for.
+//! Records in a capsule: anchored by their issuers, or named by an event on the log, with what is shown and proved of them.
+//! Refuses fields of other records and proofs made for anything else than the capsule says they were made for.
 
 use heatmark_ledger::header::Header;
 use heatmark_ledger::ids::{AlertSubject, Height, KeyId, MemberId};
-use heatmark_ledger::messages::body::Payload;
+use heatmark_ledger::messages::{self as pb, body::Payload};
 use heatmark_lots::{CertifiedMass, LotError, MASS_PATH, THEORETICAL_MASS_PATH, mass_committed_to};
 use heatmark_merkle::{Hash, batch};
 use heatmark_records::conformance::{Conformance, verify_all};
@@ -14,9 +14,10 @@ use std::collections::BTreeMap;
 use super::entries::Entries;
 use super::events::{check_inclusion, read};
 use super::{CapsuleError, CapsuleRecord};
-use crate::Conformity;
+use crate::bundle::Telling;
 use crate::disclosure::context;
 use crate::grounds::read_batch;
+use crate::{Conformity, Party};
 
 /// What is wrong with which record.
 type Faults = Vec<(RecordId, &'static str)>;
@@ -25,12 +26,20 @@ type Faults = Vec<(RecordId, &'static str)>;
 pub(super) struct Anchored {
     pub(super) record: RecordId,
     pub(super) head: Head,
-    pub(super) issuer: MemberId,
+    pub(super) issuer: Party,
+    /// The issuer's roles, as far as the capsule proves its entry.
+    roles: Vec<pb::Role>,
     pub(super) fields: Vec<(Path, Said)>,
+    /// The hashes of these fields' leaves.
+    leaves: BTreeMap<Path, Hash>,
     /// What hides each field's numbers from the proofs.
     hidden: BTreeMap<Path, Said>,
     specification: Option<Specification>,
     context: Vec<u8>,
+    /// Who made the conformance proof, by key.
+    pub(super) discloser: Option<KeyId>,
+    /// Whether an anchor of its issuer carries it; else an event has to name it.
+    pub(super) anchored: bool,
     pub(super) conformity: Option<Conformity>,
     /// The issuer's key is not told, or compromised since a height that the header has reached.
     pub(super) doubt: Option<&'static str>,
@@ -53,10 +62,14 @@ impl Anchored {
         self.fields.iter().find(|(at, _)| at.as_str() == path).map(|(_, said)| said)
     }
 
-    /// The mass that the certificate commissions.
-    pub(super) fn mass(&self) -> Result<CertifiedMass, LotError> {
-        let actual = self.said(MASS_PATH).ok_or(LotError::NoCertifiedMass)?;
-        mass_committed_to(actual, self.said(THEORETICAL_MASS_PATH))
+    /// The mass that the certificate commissions; `mass-untold` where the capsule does not say enough of the record to tell.
+    pub(super) fn mass(&self) -> Result<CertifiedMass, &'static str> {
+        let actual = self.said(MASS_PATH).ok_or("mass-untold")?;
+        let theoretical = self.said(THEORETICAL_MASS_PATH);
+        mass_committed_to(actual, theoretical).map_err(|fault| match (fault, theoretical) {
+            (LotError::NoCertifiedMass, None) => "mass-untold",
+            (fault, _) => fault.code(),
+        })
     }
 
     /// Reads a record, finds it on the log and checks its fields.
@@ -70,22 +83,67 @@ impl Anchored {
         if &head.heading().network != header.network.as_bytes() {
             return Err("wrong-network");
         }
-        let signer = check_anchor(entry, &record, header)?;
-        let issuer = MemberId::from(head.heading().issuer);
-        let doubt = doubt(entries, &signer, &issuer, header.height)?;
+        let member = MemberId::from(head.heading().issuer);
+        let anchored = !entry.transaction.is_empty();
+        let doubt = if anchored {
+            let signer = check_anchor(entry, &record, header)?;
+            doubt(entries, &signer, &member, header.height)?
+        } else if entry.leaf == 0 && entry.path.is_empty() && entry.batch.is_empty() {
+            None
+        } else {
+            return Err("not-an-anchor");
+        };
+        let known = entries.member(&member);
+        let roles = known.iter().flat_map(pb::MemberEntry::roles).collect();
+        let issuer = Party { member, legal_name: known.map(|entry| entry.legal_name) };
         let mut fields: Vec<(Path, Said)> = Vec::with_capacity(entry.fields.len());
+        let mut leaves = BTreeMap::new();
         for field in &entry.fields {
             let field = FieldProof::decode(field).map_err(|_| "bad-field")?;
             if fields.last().is_some_and(|(last, _)| *last >= field.path) {
                 return Err("field-order");
             }
-            field.verify(&head, &record).map_err(|_| "wrong-root")?;
+            let leaf = field.verified_leaf(&head, &record).map_err(|_| "wrong-root")?;
+            leaves.insert(field.path.clone(), leaf);
             fields.push((field.path, field.said));
         }
         let (specification, context) = proved_for(entry, header, &record)?;
-        let hidden = fields.iter().map(|(path, said)| (path.clone(), said.hidden())).collect();
-        let conformity = None;
-        Ok(Self { record, head, issuer, fields, hidden, specification, context, conformity, doubt })
+        // Only proofs need it, and it costs a commitment a number.
+        let proved = fields.iter().filter(|_| specification.is_some());
+        let hidden = proved.map(|(path, said)| (path.clone(), said.hidden())).collect();
+        let discloser = specification
+            .is_some()
+            .then(|| KeyId::try_from(entry.discloser.as_slice()).ok())
+            .flatten();
+        Ok(Self {
+            record,
+            head,
+            issuer,
+            roles,
+            fields,
+            leaves,
+            hidden,
+            specification,
+            context,
+            discloser,
+            anchored,
+            conformity: None,
+            doubt,
+        })
+    }
+
+    /// What it tells to whoever puts records together.
+    pub(super) fn telling(&self) -> Telling<'_> {
+        Telling {
+            record: self.record,
+            head: &self.head,
+            issuer: &self.issuer,
+            roles: &self.roles,
+            sound: self.doubt.is_none(),
+            fields: &self.fields,
+            leaves: &self.leaves,
+            conformity: self.conformity.as_ref(),
+        }
     }
 }
 

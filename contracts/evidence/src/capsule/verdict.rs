@@ -1,9 +1,11 @@
 //! The verdict: what was found of each check, computed from evidence that is named, never asserted.
 
 use heatmark_ledger::LeafIndex;
-use heatmark_ledger::ids::{Height, MemberId, UnixMillis};
-use heatmark_lots::Kind;
-use heatmark_records::RecordId;
+use heatmark_ledger::ids::{HeaderHash, Height, MemberId, UnixMillis};
+use heatmark_lots::{Kind, LotHash};
+use heatmark_records::{Path, RecordId, Said};
+
+use crate::{Conformity, Party};
 
 /// How a finding, or the whole, comes out. The order is that of gravity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -116,6 +118,57 @@ pub struct Step {
     pub kind: Kind,
     /// The member that posted it.
     pub carrier: MemberId,
+    /// That member's legal name, where the capsule proves it.
+    pub carrier_name: Option<String>,
+}
+
+/// The lot that a capsule is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Made {
+    /// The leaf of the event that made it, and its place among that event's outputs.
+    pub at: (LeafIndex, u32),
+    /// Its hash, as it stands on the log.
+    pub hash: LotHash,
+    /// Milligrams and pieces, where the capsule opens them.
+    pub opened: Option<(u64, u64)>,
+    /// The record that describes it.
+    pub description: RecordId,
+    /// From when on it must not be used, in Unix milliseconds; 0 for never.
+    pub expires_ms: u64,
+    /// Whether its pieces carry serials.
+    pub serials: bool,
+}
+
+/// What a record is in a capsule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Part {
+    /// It describes the lot itself.
+    Description,
+    /// Its material was commissioned.
+    Certificate,
+    /// It attests a certificate.
+    Attestation,
+    /// It describes a lot on the way.
+    Former,
+    /// How something was made.
+    Process,
+}
+
+/// A record, and what a capsule tells of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Told {
+    /// What it is here.
+    pub part: Part,
+    /// The record.
+    pub record: RecordId,
+    /// Whose it is.
+    pub issuer: Party,
+    /// The form in its head.
+    pub form: String,
+    /// What is told of its fields, ascending by path.
+    pub fields: Vec<(Path, Said)>,
+    /// What is proved of it.
+    pub conformity: Option<Conformity>,
 }
 
 /// What a capsule proves, by one acceptance.
@@ -125,6 +178,12 @@ pub struct Verdict {
     pub findings: Vec<Finding>,
     /// As of which header.
     pub as_of: (Height, UnixMillis),
+    /// That header's hash.
+    pub header: HeaderHash,
+    /// The lot, where its event stands.
+    pub lot: Option<Made>,
+    /// The records that belong to it, the lot's description first.
+    pub told: Vec<Told>,
     /// At least what share of the lot is certified material, in thousandths.
     pub certified_permille: u32,
     /// At most by what share weighings have raised it, in millionths.

@@ -15,22 +15,42 @@ pub const MAX_CAPSULE_BYTES: usize = 32 << 20;
 /// Most events, and most records, of a capsule.
 pub const MAX_EVENTS: usize = 16_384;
 
-/// Shorter than any signature, hash or entry, and than any event, record or change of a set.
-const SHORT: usize = 8;
-const LESS_SHORT: usize = 24;
-const SIGNATURES: Shape = &[part(2, SHORT, &[])];
+/// Most heads: of what was done at each event, and of what came of it.
+const MAX_HEADS: usize = 2 * MAX_EVENTS;
+/// Most entries of the state: for each record its alert, its issuer, a key and some concerns.
+pub(super) const MAX_ENTRIES: usize = 8 * MAX_EVENTS;
+/// Most changes of the validator set.
+const MAX_CHANGES: usize = 1 << 16;
+const COUNTS: [(u32, usize); 5] =
+    [(4, MAX_CHANGES), (5, MAX_EVENTS), (6, MAX_EVENTS), (7, MAX_ENTRIES), (13, MAX_HEADS)];
+
+// The least that anything sound has, so that many small parts cannot take many times their bytes once they are decoded.
+/// A signature is 64 bytes, a validator has a key.
+const SIGNATURE: usize = 64;
+const VALIDATOR: usize = 32;
+/// A key of the state is at least 36 bytes long, its proof 3.
+const ENTRY: usize = 39;
+/// A field's proof has at least twelve siblings.
+const FIELD: usize = 384;
+/// A range proof of the narrowest width has 449 bytes.
+const PROOF: usize = 400;
+/// A signed transaction alone takes as much.
+const SIGNED: usize = 200;
+const HEAD: usize = 128;
+const SIGNATURES: Shape = &[part(2, SIGNATURE, &[])];
 const CHANGE: Shape = &[
     part(2, 0, SIGNATURES),
-    part(3, 0, &[part(1, SHORT, &[])]),
-    part(4, 0, &[part(3, LESS_SHORT, &[])]),
+    part(3, 0, &[part(1, VALIDATOR, &[])]),
+    part(4, 0, &[part(3, SIGNATURE, &[])]),
 ];
-const RECORD: Shape = &[part(7, LESS_SHORT, &[]), part(9, LESS_SHORT, &[])];
+const RECORD: Shape = &[part(7, FIELD, &[]), part(9, PROOF, &[])];
 const CAPSULE: Shape = &[
     part(3, 0, SIGNATURES),
-    part(4, LESS_SHORT, CHANGE),
-    part(5, LESS_SHORT, &[]),
-    part(6, LESS_SHORT, RECORD),
-    part(7, SHORT, &[]),
+    part(4, SIGNED, CHANGE),
+    part(5, SIGNED, &[]),
+    part(6, SIGNED, RECORD),
+    part(7, ENTRY, &[]),
+    part(13, HEAD, &[]),
 ];
 
 /// A capsule as it is read; [`super::inspect`] says what it proves.
@@ -72,6 +92,20 @@ pub struct Capsule {
     /// The blind of the lot's seal.
     #[prost(bytes = "vec", tag = "12")]
     pub seal_blind: Vec<u8>,
+    /// What alerts on processes and descriptions stand under, ascending by record id.
+    #[prost(message, repeated, tag = "13")]
+    pub heads: Vec<CapsuleHead>,
+}
+
+/// A record of which nothing is shown: what its id, and with it the subject of its alerts, is made of.
+#[derive(Clone, PartialEq, Message)]
+pub struct CapsuleHead {
+    /// Its head.
+    #[prost(bytes = "vec", tag = "1")]
+    pub head: Vec<u8>,
+    /// The root of its tree of fields.
+    #[prost(bytes = "vec", tag = "2")]
+    pub root: Vec<u8>,
 }
 
 /// An event with its place on the log and all that it takes to check it.
@@ -210,6 +244,9 @@ impl Capsule {
         if bytes.len() > MAX_CAPSULE_BYTES {
             return Err(CapsuleError::TooLong);
         }
+        if !shape::counts(bytes, &COUNTS) {
+            return Err(CapsuleError::TooLong);
+        }
         if !shape::fits(bytes, CAPSULE) {
             return Err(CapsuleError::NotCanonical);
         }
@@ -217,14 +254,9 @@ impl Capsule {
         if capsule.version != VERSION || capsule.encode_to_vec() != bytes {
             return Err(CapsuleError::NotCanonical);
         }
-        let few = capsule.events.len() <= MAX_EVENTS && capsule.records.len() <= MAX_EVENTS;
         let ordered = capsule.events.is_sorted_by(|left, right| left.leaf < right.leaf)
             && capsule.records.is_sorted_by(|left, right| left.record < right.record)
             && capsule.entries.is_sorted_by(|left, right| left.key < right.key);
-        match (few, ordered) {
-            (false, _) => Err(CapsuleError::TooLong),
-            (true, false) => Err(CapsuleError::Order),
-            (true, true) => Ok(capsule),
-        }
+        if ordered { Ok(capsule) } else { Err(CapsuleError::Order) }
     }
 }

@@ -183,11 +183,60 @@ fn a_laboratory_attests_what_it_names() {
     let named = world.records[0].id.to_string();
     let fields =
         [("attests/record", Value::Text(named)), ("result", Value::Text("conforms".into()))];
-    world.publish(LAB, "Heatmark 1", &fields);
+    world.publish(LAB, "attestation Heatmark 1", &fields);
     let demanding = Acceptance { attested_by: vec![world.town.id(LAB)], ..world.acceptance() };
     assert_eq!(judged(&world, &world.capsule(&lot), &demanding), OK);
     let other = Acceptance { attested_by: vec![world.town.id(ASSEMBLER)], ..world.acceptance() };
     assert_eq!(judged(&world, &world.capsule(&lot), &other), missing);
+    // Its issuer attests nothing of its own, and what is no attestation attests nothing.
+    world.publish(MILL, "attestation Heatmark 1", &fields);
+    let own = Acceptance { attested_by: vec![world.town.id(MILL)], ..world.acceptance() };
+    assert_eq!(judged(&world, &world.capsule(&lot), &own), missing);
+    world.publish(ASSEMBLER, "Heatmark 1", &fields);
+    let other = Acceptance { attested_by: vec![world.town.id(ASSEMBLER)], ..world.acceptance() };
+    assert_eq!(judged(&world, &world.capsule(&lot), &other), missing);
+}
+
+#[test]
+fn what_attests_a_description_may_stand_beside_it() {
+    let (mut world, lot) = story();
+    let about = |id: heatmark_records::RecordId| {
+        [("attests/record", Value::Text(id.to_string())), ("result", Value::Text("good".into()))]
+    };
+    let described = world.descriptions[0].id;
+    world.publish(LAB, "attestation Heatmark 1", &about(described));
+    assert_eq!(judged(&world, &world.capsule(&lot), &world.acceptance()), OK);
+    let unknown = heatmark_ledger::Hash(crate::town::bytes32("unknown"));
+    world.publish(LAB, "attestation Heatmark 1", &about(unknown));
+    let loose = (Outcome::Reject, vec!["record-unreached"]);
+    assert_eq!(judged(&world, &world.capsule(&lot), &world.acceptance()), loose);
+}
+
+#[test]
+fn an_attestation_commissions_nothing() {
+    let mut world = World::new();
+    let fields = [
+        ("attests/record", Value::Text("00".repeat(32))),
+        ("product/mass", crate::world::number("1", "t")),
+    ];
+    let attestation = world.publish(FORGE, "attestation Heatmark 1", &fields);
+    let lots = world.commission(attestation, &[(1_000_000_000, 1)]);
+    let refused = (Outcome::Reject, vec!["commissions-nothing"]);
+    assert_eq!(judged(&world, &world.capsule(&lots[0]), &world.acceptance()), refused);
+}
+
+#[test]
+fn a_mass_that_is_not_told_holds() {
+    let (world, lot) = story();
+    let capsule = world.capsule(&lot);
+    let mass = |field: &Vec<u8>| {
+        let field = heatmark_records::FieldProof::decode(field).unwrap();
+        field.path.as_str() == "product/mass"
+    };
+    let mut silent = capsule;
+    silent.records[0].fields.retain(|field| !mass(field));
+    let held = (Outcome::Hold, vec!["uncertified", "mass-untold"]);
+    assert_eq!(judged(&world, &silent, &world.acceptance()), held);
 }
 
 #[test]

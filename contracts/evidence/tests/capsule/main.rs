@@ -11,8 +11,13 @@
     reason = "tests fail loudly, and use a part of the ledger's world"
 )]
 
+mod attested;
 mod cheats;
 mod demands;
+mod expiry;
+mod heads;
+mod limits;
+mod others;
 #[path = "../../../ledger/tests/ledger/town.rs"]
 mod town;
 mod world;

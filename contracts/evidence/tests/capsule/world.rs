@@ -2,7 +2,8 @@
 
 use ed25519_dalek::SigningKey;
 use heatmark_evidence::capsule::{
-    Acceptance, Capsule, CapsuleEntry, CapsuleError, CapsuleEvent, CapsuleRecord, Verdict, inspect,
+    Acceptance, Capsule, CapsuleEntry, CapsuleError, CapsuleEvent, CapsuleHead, CapsuleRecord,
+    Verdict, inspect,
 };
 use heatmark_ledger::ids::{AlertSubject, Height, UnixMillis};
 use heatmark_ledger::keys::PublicKey;
@@ -19,7 +20,7 @@ use heatmark_records::{
     Specification, Value,
 };
 use prost::Message;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::town::{Town, bytes32, key};
 
@@ -52,6 +53,17 @@ pub(crate) struct World {
     next_seal: u64,
     pub(crate) events: BTreeMap<u64, CapsuleEvent>,
     pub(crate) records: Vec<Filed>,
+    /// What lots are described by, of which nothing is shown but the head.
+    pub(crate) descriptions: Vec<Described>,
+    /// What events name as their process.
+    pub(crate) process: Option<RecordId>,
+}
+
+/// A record that capsules name and do not show.
+pub(crate) struct Described {
+    pub(crate) id: RecordId,
+    pub(crate) head: CapsuleHead,
+    pub(crate) alert: SigningKey,
 }
 
 pub(crate) fn path(text: &str) -> Path {
@@ -68,7 +80,31 @@ impl World {
     pub(crate) fn new() -> Self {
         let (events, records) = (BTreeMap::new(), Vec::new());
         let seeds = SealSeed::new(bytes32("seals"));
-        Self { town: Town::new(), seeds, next_seal: 0, events, records }
+        let (town, descriptions) = (Town::new(), Vec::new());
+        let (next_seal, process) = (0, None);
+        let mut world = Self { town, seeds, next_seal, events, records, descriptions, process };
+        world.describe("steel");
+        world
+    }
+
+    /// Makes a description that capsules name, and gives its id.
+    pub(crate) fn describe(&mut self, what: &str) -> RecordId {
+        let alert = key(&format!("alert of {what}"));
+        let heading = Heading {
+            network: self.network(),
+            form: "Heatmark lot 1".into(),
+            issuer: *self.town.id(MILL).as_bytes(),
+            alert_subject: *PublicKey::of(&alert).alert_subject().as_bytes(),
+            origin_seal: None,
+        };
+        let mut fields = Fields::new();
+        fields.insert(path("product/name"), Value::Text(what.into())).unwrap();
+        let opening = Opening::seal(heading, fields, Secret::new(bytes32(what))).unwrap();
+        let tree = opening.tree().unwrap();
+        let (head, root) = (opening.head().encode(), tree.root().0.to_vec());
+        let id = tree.id();
+        self.descriptions.push(Described { id, head: CapsuleHead { head, root }, alert });
+        id
     }
 
     pub(crate) fn network(&self) -> [u8; 32] {
@@ -131,7 +167,7 @@ impl World {
         let seal = self.seal();
         let terms = Terms {
             class,
-            description: Hash(bytes32("description")),
+            description: self.descriptions[0].id,
             serials,
             expires_ms: 0,
             seal: self.seeds.seal(seal),
@@ -216,6 +252,7 @@ impl World {
             let amount = |number| OpenAmount::fresh(number, &mut rand::rng());
             witness.scrap = Some((amount(lost), lost_pieces.map(amount)));
         }
+        event.process = self.process;
         if kind == Kind::Correct {
             event.reason = "counted wrongly".into();
         }
@@ -285,11 +322,40 @@ impl World {
         CapsuleEntry { key, value, present, proof: proof.to_bytes() }
     }
 
-    /// A record's part of a capsule; of the mass only the commitment.
+    /// Raises an alert on a description, under its own key.
+    pub(crate) fn warn(&mut self, described: usize, level: pb::AlertLevel) {
+        let alert = self.descriptions[described].alert.clone();
+        let warning = pb::Alert {
+            subject: PublicKey::of(&alert).alert_subject().to_vec(),
+            level: level.into(),
+            sequence: 1,
+            reason_digest: vec![1; 32],
+            concern: false,
+        };
+        let payload = Payload::Alert(warning);
+        let raised = self.town.tx_with(MILL, payload, &[(pb::CoSigner::Alert, alert)]);
+        self.town.commit(&[raised]);
+    }
+
+    /// A record's part of a capsule; of mass and carbon only the commitments.
     pub(crate) fn disclosed(&self, filed: &Filed) -> CapsuleRecord {
+        self.disclosed_but(filed, &["product/mass", "chemistry/C"])
+    }
+
+    /// The same without one field.
+    pub(crate) fn disclosed_without(&self, filed: &Filed, path: &str) -> CapsuleRecord {
+        let mut record = self.disclosed_but(filed, &["product/mass"]);
+        record.fields.retain(|field| {
+            heatmark_records::FieldProof::decode(field).unwrap().path.as_str() != path
+        });
+        record
+    }
+
+    /// A record's part of a capsule; of some fields only the commitments.
+    pub(crate) fn disclosed_but(&self, filed: &Filed, hidden: &[&str]) -> CapsuleRecord {
         let tree = filed.opening.tree().unwrap();
         let fields = filed.opening.fields().iter().map(|(path, _)| {
-            let hidden = path.as_str() == "product/mass" || path.as_str() == "chemistry/C";
+            let hidden = hidden.contains(&path.as_str());
             let proof = if hidden { tree.show_committed(path) } else { tree.show(path) };
             proof.unwrap().encode()
         });
@@ -322,6 +388,30 @@ impl World {
         record.discloser = discloser.to_vec();
     }
 
+    /// The heads that the lot's history names, of those that are known here.
+    pub(crate) fn heads(&self, held: &Held) -> Vec<&Described> {
+        let (mut open, mut seen) = (vec![held.at], BTreeSet::new());
+        let mut named = BTreeSet::new();
+        while let Some((leaf, output)) = open.pop() {
+            let Some(logged) = self.events.get(&leaf) else { continue };
+            if !seen.insert((leaf, output)) {
+                continue;
+            }
+            let event = Event::decode(&logged.event).unwrap();
+            let Some(lot) = event.outputs.get(output as usize) else { continue };
+            named.insert(lot.content.description);
+            named.extend(event.process);
+            let pairs = event.kind.is_pairwise();
+            let inputs = event.inputs.iter().enumerate();
+            let asked = inputs.filter(|(at, _)| !pairs || *at == output as usize);
+            open.extend(asked.map(|(_, input)| (input.leaf.0, input.output)));
+        }
+        let mut heads: Vec<&Described> =
+            self.descriptions.iter().filter(|known| named.contains(&known.id)).collect();
+        heads.sort_by_key(|described| described.id);
+        heads
+    }
+
     /// The capsule of a lot, with everything that was posted and filed so far.
     pub(crate) fn capsule(&self, held: &Held) -> Capsule {
         let receipt = self.town.receipt(0, Height(0));
@@ -345,6 +435,14 @@ impl World {
                 entries.insert(key.clone(), self.entry(key));
             }
         }
+        let heads = self.heads(held);
+        for described in &heads {
+            let subject = PublicKey::of(&described.alert).alert_subject();
+            let lab = self.town.id(LAB);
+            for key in [state::alert_key(&subject), state::concern_key(&subject, &lab)] {
+                entries.insert(key.clone(), self.entry(key));
+            }
+        }
         let seal = PublicKey::of(&self.seeds.key(held.seal));
         let place = state::seal_key(&seal.seal_id());
         entries.insert(place.clone(), self.entry(place));
@@ -361,6 +459,7 @@ impl World {
             opening: held.lot.encode().to_vec(),
             seal_key: seal.to_bytes().to_vec(),
             seal_blind: self.seeds.blind(held.seal).to_vec(),
+            heads: heads.into_iter().map(|described| described.head.clone()).collect(),
         }
     }
 

@@ -220,6 +220,37 @@ fn uncertified_material_cannot_be_shown_as_less_than_it_is() {
     assert_eq!(hidden.uncertified(100, None).try_prove(), Err(LotError::WrongPart.into()));
 }
 
+#[test]
+fn what_is_cut_off_may_all_have_been_certified() {
+    let before = lot(100_000, 1, 10);
+    let terms = terms(before.lot().content.class, 11);
+    let after = OpenLot::seal(amount(100_000), before.pieces().clone(), terms, &mut rand::rng());
+    let repair = Case::new(Kind::Repair, vec![before], vec![after]);
+    let mut repair = repair.scrap(90_000, None).uncertified(90_000, None).prove();
+    assert_eq!(repair.verify(), Ok(()));
+    assert_eq!(repair.event.uncertified.as_ref().unwrap().permille, 900);
+    // Of all that went in, it was less than half.
+    for permille in [474, 899] {
+        repair.event.uncertified.as_mut().unwrap().permille = permille;
+        assert_eq!(repair.try_prove(), Err(MakeError::TooMuch));
+        assert_eq!(repair.verify(), Err(LotError::Balance));
+    }
+}
+
+#[test]
+fn a_gain_counts_against_what_is_left() {
+    let adjust = Case::new(Kind::Adjust, vec![lot(1_000, 10, 10)], vec![lot(10, 1, 11)]);
+    let mut adjust = adjust.scrap(995, Some(9)).gain(5).prove();
+    assert_eq!(adjust.verify(), Ok(()));
+    assert_eq!(adjust.event.gain.as_ref().unwrap().permille, 1_000);
+    adjust.event.gain.as_mut().unwrap().permille = 5;
+    assert_eq!(adjust.try_prove(), Err(MakeError::TooMuch));
+    // More than half of what comes out cannot be a gain.
+    let most = Case::new(Kind::Adjust, vec![lot(1_000, 10, 10)], vec![lot(10, 1, 11)]);
+    let most = most.scrap(996, Some(9)).gain(6);
+    assert_eq!(most.try_prove(), Err(MakeError::TooMuch));
+}
+
 /// 900 mg of a certificate with so much that has none.
 pub(super) fn uncertified_blend(mass: u64) -> Case {
     let classes = [hash(1), uncertified_class(&NETWORK, &[9; 32])];

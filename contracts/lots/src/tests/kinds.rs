@@ -141,7 +141,7 @@ fn a_repair_keeps_pieces_and_an_adjustment_counts_them() {
     let repair = Case::new(Kind::Repair, vec![before.clone()], vec![after]);
     let repair = repair.scrap(40, None).uncertified(50, None).prove();
     assert_eq!(repair.verify(), Ok(()));
-    assert_eq!(repair.event.uncertified.unwrap().permille, 48);
+    assert_eq!(repair.event.uncertified.unwrap().permille, 50);
     let recounted = OpenLot::seal(amount(1_000), amount(1), terms, &mut rand::rng());
     let repair = Case::new(Kind::Repair, vec![before], vec![recounted]);
     assert_eq!(refused(&repair), LotError::Changed);

@@ -189,3 +189,50 @@ fn a_hundred_thousand_serials_are_one_root_and_short_labels() {
         assert!(label.encode().len() < 650);
     }
 }
+
+#[test]
+fn a_tree_by_branches_is_the_tree_at_once() {
+    let secret = SerialSecret::new([1; 32]);
+    for count in [1, 2, 4_095, 4_096, 4_097, 8_192, 8_193, 12_289, 20_000] {
+        let whole = tree(count, 1);
+        let all: Vec<String> = (0..count).map(|n| format!("SN-{n:06}")).collect();
+        let branches: Vec<SerialBranch> = (0..)
+            .zip(all.chunks(BRANCH_SERIALS))
+            .map(|(number, some)| SerialBranch::new(number, some.to_vec(), &secret).unwrap())
+            .collect();
+        let hashes: Vec<Hash> = branches.iter().map(SerialBranch::hash).collect();
+        let held = whole.serials(vec![Range { first: 0, count: count as u32 }]).unwrap();
+        assert_eq!(serial_root(&hashes), Some(held.root), "{count}");
+        for place in [0, 1, 4_095, 4_096, 4_097, 12_288, count - 1] {
+            let branch = &branches[(place / BRANCH_SERIALS).min(branches.len() - 1)];
+            let proof = branch.prove(place as u32, &hashes);
+            assert_eq!(proof, whole.prove(place as u32), "{place} of {count}");
+            if let Some(proof) = proof {
+                proof.verify(&held).unwrap();
+            }
+        }
+    }
+    assert_eq!(serial_root(&[]), None);
+}
+
+#[test]
+fn a_branch_proves_nothing_in_another_place() {
+    let secret = SerialSecret::new([1; 32]);
+    let serials = |from: usize, count| (from..from + count).map(|n| format!("SN-{n:06}")).collect();
+    let first = SerialBranch::new(0, serials(0, BRANCH_SERIALS), &secret).unwrap();
+    let second = SerialBranch::new(1, serials(BRANCH_SERIALS, 10), &secret).unwrap();
+    let hashes = [first.hash(), second.hash()];
+    assert!(second.prove(4_096, &hashes).is_some());
+    for place in [0, 4_095, 4_106, u32::MAX] {
+        assert!(second.prove(place, &hashes).is_none(), "{place}");
+    }
+    assert!(second.prove(4_096, &[hashes[1], hashes[0]]).is_none());
+    assert!(second.prove(4_096, &hashes[..1]).is_none());
+    let wrong = |number, serials| SerialBranch::new(number, serials, &secret).map(|_| ());
+    assert_eq!(wrong(0, serials(0, BRANCH_SERIALS + 1)), Err(LotError::Serials));
+    assert_eq!(wrong(0, vec![]), Err(LotError::Serials));
+    assert_eq!(wrong(244, serials(0, 577)), Err(LotError::Serials));
+    assert_eq!(wrong(244, serials(0, 576)), Ok(()));
+    assert_eq!(wrong(u32::MAX, serials(0, 1)), Err(LotError::Serials));
+    assert_eq!(wrong(0, vec!["a b".to_owned()]), Err(LotError::NotCanonical));
+}

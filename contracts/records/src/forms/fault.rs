@@ -161,6 +161,12 @@ pub enum What {
     /// A transcribed attestation.
     #[error("a copy of another company's certificate attests nothing")]
     AttestsByCopy,
+    /// Neither of the three things that an inspection comes to.
+    #[error("must be \"accept\", \"hold\" or \"reject\"")]
+    BadVerdict,
+    /// An inspector decided otherwise than the evidence, and does not say why.
+    #[error("differs from the verdict, and no reason is given")]
+    NoReason,
     /// Given beside the certificate, but not so that it can be read.
     #[error("not understood: give a text, a number, true or false, or a table with `value`")]
     NotAField,

@@ -3,6 +3,7 @@
 
 use thiserror::Error;
 
+use super::inspection::DISPOSITION;
 use super::units;
 use crate::{Fields, Measured, Path, Quantity, Relation, Value};
 
@@ -25,6 +26,9 @@ pub enum NoOrigin {
     /// It attests another's record, and is about material that was commissioned there.
     #[error("commissions nothing: it attests another's record")]
     Attestation,
+    /// What an inspector decided about material that was commissioned elsewhere.
+    #[error("commissions nothing: it records an inspection")]
+    Inspection,
     /// Neither a heat nor a cast number.
     #[error("commissions nothing: it names no heat")]
     NoHeat,
@@ -43,6 +47,9 @@ pub fn origin(fields: &Fields) -> Result<Origin, NoOrigin> {
     }
     if field(fields, "attests/record").is_some() {
         return Err(NoOrigin::Attestation);
+    }
+    if field(fields, DISPOSITION).is_some() {
+        return Err(NoOrigin::Inspection);
     }
     match field(fields, "heat") {
         Some(Value::Text(heat)) if !heat.trim().is_empty() => {}

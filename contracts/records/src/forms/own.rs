@@ -15,8 +15,8 @@ use crate::{Document, Measured, Quantity, Relation, Value};
 pub(super) const MARK: &str = "Heatmark";
 const REQUIRED: [&str; 4] =
     ["certificate/number", "certificate/issued", "manufacturer/name", "product/name"];
-/// A laboratory may know neither who made its sample nor what of.
-const REQUIRED_OF_ATTESTATIONS: usize = 2;
+/// A laboratory may know neither who made its sample nor what of, and what was inspected stands in its capsules.
+const REQUIRED_OF_OTHERS: usize = 2;
 /// What stands beside a result and is none itself.
 const BESIDE_RESULTS: [&str; 3] = ["/concession", "/method", "/date"];
 /// Where numbers stand, with a unit behind them where they are written as text.
@@ -35,8 +35,8 @@ const RESULTS: [&str; 8] = [
 const BARE: &str = "";
 
 /// Checks that a certificate of our own form, with what stands beside it, says enough.
-pub(super) fn check_required(draft: &mut Draft, attests: bool) {
-    let count = if attests { REQUIRED_OF_ATTESTATIONS } else { REQUIRED.len() };
+pub(super) fn check_required(draft: &mut Draft, no_certificate: bool) {
+    let count = if no_certificate { REQUIRED_OF_OTHERS } else { REQUIRED.len() };
     for path in REQUIRED.into_iter().take(count) {
         let blank = match draft.field(path) {
             Some(Value::Text(text)) => text.trim().is_empty(),

@@ -222,3 +222,26 @@ proptest! {
         prop_assert!(!same);
     }
 }
+
+#[test]
+fn where_only_a_calculated_mass_is_stated_absence_of_another_can_be_shown() {
+    let mut fields = fields(119);
+    let mass = Path::new("product/mass").unwrap();
+    let theoretical = Path::new("product/mass/theoretical").unwrap();
+    let tonnes = measured("t", Quantity::Number(Relation::Equal, number("1")));
+    fields.insert(theoretical, tonnes).unwrap();
+    let seal = |seed: u32| {
+        let mut secret = [7; 32];
+        secret[..4].copy_from_slice(&seed.to_be_bytes());
+        Opening::seal(heading(), fields.clone(), Secret::new(secret)).unwrap()
+    };
+    for seed in 0..400 {
+        let Opening { head, fields, .. } = seal(seed);
+        let (hash, depth) = (head.hash(), head.depth());
+        let taken = slots(&hash, depth, &fields).unwrap();
+        assert!(!taken.contains(&slot_of(&hash, depth, &mass)), "{seed}");
+    }
+    let opening = seal(0);
+    let shown = opening.tree().unwrap().show(&mass).unwrap();
+    assert_eq!(shown.said, crate::Said::Absent);
+}

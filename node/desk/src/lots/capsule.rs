@@ -2,19 +2,20 @@
 //! Of others' records goes on what they let go on; of own ones what is chosen, and otherwise no more than it takes to check a
 //! commission.
 
+use super::described::describe;
 use crate::keys::LOT_SEALS;
 use crate::{Desk, DeskError, batch_proof, blocking};
 use heatmark_evidence::capsule::{
-    Capsule, CapsuleEntry, CapsuleEvent, CapsuleRecord, Frame, Holdings, MAX_CAPSULE_BYTES,
-    assemble,
+    Capsule, CapsuleEntry, CapsuleEvent, CapsuleHead, CapsuleRecord, Frame, Holdings,
+    MAX_CAPSULE_BYTES, assemble,
 };
 use heatmark_evidence::{Draft, Selection};
 use heatmark_ledger::LeafIndex;
 use heatmark_ledger::ids::{Height, MemberId};
 use heatmark_ledger::keys::PublicKey;
-use heatmark_lots::{MASS_PATH, THEORETICAL_MASS_PATH};
-use heatmark_records::{Path, RecordId, Specification};
-use heatmark_vault::{Deed, LotRow, StoredRecord, VaultError};
+use heatmark_lots::{MASS_PATH, OpenLot, THEORETICAL_MASS_PATH};
+use heatmark_records::{Opening, Path, RecordId, Specification};
+use heatmark_vault::{Deed, LotRow, NamedRecord, StoredRecord, VaultError};
 use prost::Message as _;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -38,6 +39,8 @@ pub(super) struct Shelf<'a> {
     showing: Option<&'a Showing>,
     /// What of which record may go on, as far as it was asked for.
     pub(super) onward: RefCell<BTreeMap<RecordId, BTreeSet<Path>>>,
+    /// Heads of own records that had to be hashed.
+    hashed: RefCell<Vec<NamedRecord>>,
 }
 
 impl Desk {
@@ -58,6 +61,7 @@ impl Desk {
             let mut capsule = shelf.capsule_of(&row, &concerns)?;
             if opening {
                 capsule.opening = row.open.to_vec();
+                describe(&mut capsule, &row, &shelf)?;
                 desk.parts.vault.note(&desk.actor, Deed::Export, Some(row.hash), 0)?;
             }
             encoded(&capsule)
@@ -67,7 +71,7 @@ impl Desk {
 
     pub(super) fn shelf<'a>(&'a self, showing: Option<&'a Showing>) -> Shelf<'a> {
         let at = self.parts.store.tip().height;
-        Shelf { desk: self, at, showing, onward: RefCell::default() }
+        Shelf { desk: self, at, showing, onward: RefCell::default(), hashed: RefCell::default() }
     }
 }
 
@@ -86,6 +90,7 @@ impl Shelf<'_> {
         let leaf = lot.leaf_index.ok_or_else(|| VaultError::LotNotThere(lot.name.clone()))?;
         let frame = self.frame(leaf)?;
         let mut capsule = assemble((leaf, lot.output), frame, self, concerns)?;
+        self.desk.parts.vault.put_named(&self.hashed.take())?;
         let seals = self.desk.parts.seed.seals(LOT_SEALS);
         let key = PublicKey::of(&seals.key(lot.seal_index)).to_bytes();
         capsule.show_seal((&key, &seals.blind(lot.seal_index)), self)?;
@@ -149,6 +154,30 @@ impl Shelf<'_> {
         Ok(draft.for_capsule(&signer, anchor))
     }
 
+    /// The opening of a record of what an own lot is, or of what was done to make it.
+    fn described(
+        &self,
+        record: &RecordId,
+        (leaf, output): (u64, u32),
+    ) -> Result<Option<Opening>, DeskError> {
+        let vault = &self.desk.parts.vault;
+        let Some(event) = vault.lot_event_at(leaf)? else { return Ok(None) };
+        let made = usize::try_from(output).ok().and_then(|output| event.outputs.get(output));
+        // What was handed over is here as what went in.
+        for hash in made.into_iter().chain(&event.inputs) {
+            let Some(lot) = vault.lot(hash)? else { continue };
+            let open = OpenLot::decode(&lot.open).map_err(|_| VaultError::Damaged)?;
+            if open.lot().content.description == *record {
+                return Ok(Some(Opening::decode(&lot.description)?));
+            }
+        }
+        match vault.record(record) {
+            Ok(stored) => Ok(stored.map(|stored| stored.opening)),
+            Err(VaultError::Erased(_)) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     /// What this member was shown of another's record, as far as it goes to whoever the capsule is for.
     fn shown(&self, id: &RecordId) -> Result<Option<CapsuleRecord>, DeskError> {
         let Some(row) = self.desk.parts.vault.upstream_record(id)? else { return Ok(None) };
@@ -188,6 +217,22 @@ impl Holdings for Shelf<'_> {
             Ok(None) | Err(VaultError::Erased(_)) => self.shown(record),
             Err(error) => Err(error.into()),
         }
+    }
+
+    fn head(&self, record: &RecordId, lot: (u64, u32)) -> Result<Option<CapsuleHead>, DeskError> {
+        let vault = &self.desk.parts.vault;
+        if let Some(named) = vault.named(record)? {
+            return Ok(Some(CapsuleHead { head: named.head, root: named.root.to_vec() }));
+        }
+        let Some(opening) = self.described(record, lot)? else { return Ok(None) };
+        let tree = opening.tree()?;
+        if tree.id() != *record {
+            return Err(VaultError::Damaged.into());
+        }
+        let (head, root) = (opening.head().encode(), tree.root().0);
+        // The next capsule does not hash it again.
+        self.hashed.borrow_mut().push(NamedRecord { record: *record, head: head.clone(), root });
+        Ok(Some(CapsuleHead { head, root: root.to_vec() }))
     }
 
     fn beside(&self, certificate: &RecordId) -> Result<Vec<RecordId>, DeskError> {

@@ -4,12 +4,9 @@
 use super::capsule::Shelf;
 use crate::{Desk, DeskError};
 use heatmark_evidence::capsule::{
-    Acceptance, Capsule, Check, Finding, Mine, Outcome, Verdict, inspect,
+    Acceptance, Capsule, Check, Finding, Holdings as _, Mine, Outcome, Verdict, inspect,
 };
 use prost::Message as _;
-
-/// The finding that an alert's absence is not shown: who leaves it out may have a reason.
-const ALERT_UNTOLD: &str = "alert-untold";
 
 impl Desk {
     /// What a capsule proves by itself, whatever a buyer demands beyond that. Of a lot that is still to be received its seal has
@@ -35,15 +32,15 @@ impl Desk {
     }
 }
 
-/// What is not accepted of evidence that has holes: whatever was left out, it is to be asked for, and not taken.
+/// What is wrong with evidence, and where it has holes: what was left out is to be asked for, and not taken.
 pub(super) fn faults(verdict: &Verdict) -> Vec<&'static str> {
-    let hole = |finding: &&Finding| {
-        finding.outcome == Outcome::Reject
-            || finding.outcome == Outcome::Hold
-                && (matches!(finding.check, Check::Anchored | Check::Sealed | Check::Balanced)
-                    || finding.code == ALERT_UNTOLD)
+    let grounds = [Check::Anchored, Check::Sealed, Check::Balanced];
+    let wrong = |finding: &&Finding| match finding.outcome {
+        Outcome::Reject => true,
+        Outcome::Hold => grounds.contains(&finding.check),
+        Outcome::Accept => false,
     };
-    verdict.findings.iter().filter(hole).map(|finding| finding.code).collect()
+    verdict.findings.iter().filter(wrong).map(|finding| finding.code).collect()
 }
 
 impl Shelf<'_> {
@@ -56,12 +53,12 @@ impl Shelf<'_> {
         for event in &mut capsule.events {
             (event.transaction, event.path) = self.logged(event.leaf)?;
         }
-        for record in &mut capsule.records {
+        // A description has no place on the log.
+        for record in capsule.records.iter_mut().filter(|record| !record.transaction.is_empty()) {
             (record.transaction, record.path) = self.logged(record.leaf)?;
         }
         for entry in &mut capsule.entries {
-            *entry =
-                heatmark_evidence::capsule::Holdings::entry(self, std::mem::take(&mut entry.key))?;
+            *entry = self.entry(std::mem::take(&mut entry.key))?;
         }
         Ok(capsule)
     }

@@ -1,61 +1,31 @@
 //! From a plan to an event with its proofs, and to the transaction that carries it. Computes for long.
 
-use crate::keys::{LOT_SEALS, ORIGIN_SEALS, alert_signing_key};
+mod assembly;
+mod describing;
+mod drafts;
+mod numbering;
+mod quantities;
+
+pub use describing::process_fields;
+pub(crate) use describing::product_of;
+use drafts::{Draft, Used, Work};
+pub(super) use numbering::grow;
+
+use super::plan::EventPlan;
+use crate::capture::{Happening, Seen};
+use crate::keys::{LOT_SEALS, ORIGIN_SEALS};
 use crate::submission::Signed;
 use crate::{Desk, DeskError};
+use describing::Describer;
 use ed25519_dalek::SigningKey;
-use heatmark_ledger::keys::PublicKey;
 use heatmark_ledger::{LeafIndex, messages as pb, transaction};
 use heatmark_lots::{
-    CertifiedMass, Event, Input, Kind, LotError, MASS_PATH, Making, OpenAmount, OpenLot,
-    THEORETICAL_MASS_PATH, Terms, Witness, certified_class, mass_committed_to, uncertified_class,
+    CertifiedMass, Event, Input, Kind, LotError, MASS_PATH, Making, OpenLot, Proofs,
+    THEORETICAL_MASS_PATH, Terms, Witness, mass_committed_to,
 };
-use heatmark_records::{
-    Decimal, FieldProof, Fields, Heading, Opening, Path, RecordId, RecordTree, Said, Secret, Value,
-};
-use heatmark_vault::{LotEventRow, LotRow, NewLot, VaultError};
+use heatmark_records::{Decimal, FieldProof, Opening, Path, RecordId, RecordTree, Said};
+use heatmark_vault::{Beside, LotEventRow, LotRow, NewLot, NewSerialTree, VaultError};
 use prost::Message as _;
-
-/// The form of a lot's description.
-const FORM: &str = "Heatmark lot 1";
-const NAME: &str = "lot/name";
-const PRODUCT: &str = "product/name";
-
-/// A lot that is to be.
-#[derive(Debug, Clone, Default)]
-pub struct LotPlan {
-    /// Its name, of no other lot here.
-    pub name: String,
-    /// What it is; empty for what its input is.
-    pub product: String,
-    /// Milligrams.
-    pub mass_mg: u64,
-    /// Pieces.
-    pub pieces: u64,
-    /// From when on it must not be used, in milliseconds since 1970; 0 for never, or as its inputs.
-    pub expires_ms: u64,
-}
-
-/// What is to happen.
-#[derive(Debug, Clone)]
-pub struct EventPlan {
-    /// The kind: commission, transform, rework, split, merge, correct or dispose.
-    pub kind: Kind,
-    /// The lots that are used, by name.
-    pub inputs: Vec<String>,
-    /// The lots that come to be.
-    pub outputs: Vec<LotPlan>,
-    /// Milligrams that are lost.
-    pub scrap_mg: u64,
-    /// Pieces that are lost, where pieces balance.
-    pub scrap_pieces: u64,
-    /// The certificate that a commission is of; none for material without one.
-    pub certificate: Option<RecordId>,
-    /// Why, where the kind asks for it.
-    pub reason: String,
-    /// When it began and ended, in milliseconds since 1970; 0 where it is not told.
-    pub time_ms: (u64, u64),
-}
 
 /// What a commission is of.
 pub(super) struct Certified {
@@ -71,6 +41,13 @@ pub(super) struct Seal {
     blind: [u8; 32],
 }
 
+/// What is kept with an event in the same write.
+pub(crate) struct Kept {
+    lots: Vec<NewLot>,
+    beside: Beside,
+    tree: Option<NewSerialTree>,
+}
+
 /// An event on its way into the vault, or just put there.
 pub(crate) struct Made<L = ()> {
     pub(crate) signed: Signed,
@@ -80,43 +57,117 @@ pub(crate) struct Made<L = ()> {
 
 impl Desk {
     /// Keeps an event and the lots that it makes, and reserves those that it uses.
-    pub(crate) fn keep_event(&self, made: Made<Vec<NewLot>>) -> Result<Made, DeskError> {
-        self.parts.vault.put_event(&self.actor, &made.row, &made.lots)?;
+    pub(crate) fn keep_event(&self, made: Made<Kept>) -> Result<Made, DeskError> {
+        let Kept { lots, beside, tree } = &made.lots;
+        if let Some(tree) = tree {
+            self.parts.vault.put_serials(tree)?;
+        }
+        self.parts.vault.put_event_with(&self.actor, &made.row, lots, beside)?;
         Ok(Made { signed: made.signed, row: made.row, lots: () })
     }
 
     /// Makes an event with the transaction that is to carry it.
-    pub(crate) fn make_event(&self, plan: &EventPlan) -> Result<Made<Vec<NewLot>>, DeskError> {
-        check_kind(plan)?;
+    pub(crate) fn make_event(&self, plan: &EventPlan) -> Result<Made<Kept>, DeskError> {
         let certified = plan.certificate.map(|record| self.certified(record)).transpose()?;
-        let inputs = lots_named(self, &plan.inputs)?;
-        let mut event = Event::new(plan.kind, rand::random(), places(&inputs)?, Vec::new());
+        let inputs = self.used(plan)?;
+        let rows: Vec<LotRow> = inputs.iter().map(|input| input.row.clone()).collect();
+        let mut event = Event::new(plan.kind, rand::random(), places(&rows)?, Vec::new());
         event.origin = plan.certificate;
         event.reason.clone_from(&plan.reason);
         (event.from_ms, event.until_ms) = plan.time_ms;
+        let network = *self.parts.intake.network().as_bytes();
+        let records = plan.outputs.len().saturating_add(1);
+        let describer = Describer::new(self, records);
+        let beside = Beside::default();
+        let mut work = Work { plan, inputs: &inputs, event, beside, describer, network };
+        let mut drafts = self.drafts(&mut work)?;
+        let tree = self.number(&mut work, &mut drafts)?;
+        let process = work.describer.process(&plan.process)?;
+        let (captured, waivers) = self.captured(&happening(&work, &drafts))?;
+        let Work { mut event, mut beside, .. } = work;
+        event.process = process.as_ref().map(Opening::check).transpose()?;
+        beside.process = process.as_ref().map(Opening::encode);
+        (beside.captured, beside.waivers) = (captured, waivers);
         let mut witness = Witness::default();
-        for input in &inputs {
-            witness.inputs.push(OpenLot::decode(&input.open).map_err(|_| VaultError::Damaged)?);
-        }
-        let new = self.outputs(plan, &event, &inputs, &mut witness)?;
-        if plan.scrap_mg != 0 || plan.scrap_pieces != 0 || plan.kind == Kind::Correct {
-            let pieces = counts_pieces(plan.kind)
-                .then(|| OpenAmount::fresh(plan.scrap_pieces, &mut rand::rng()));
-            witness.scrap = Some((OpenAmount::fresh(plan.scrap_mg, &mut rand::rng()), pieces));
-        }
+        witness.inputs = inputs.iter().map(|input| input.open.clone()).collect();
+        let lots = self.sealed(drafts, &mut witness)?;
+        let product = inputs.first().map(|input| product_of(&input.description));
+        let permille =
+            self.weighing_permille(&product.unwrap_or_default(), plan.tolerance_permille);
+        quantities::fill(plan, permille, &mut witness)?;
         witness.certified =
             certified.as_ref().map(|certified| (certified.number, certified.blinding.clone()));
         witness.describe(&mut event);
-        let network = self.parts.intake.network();
         let making = Making {
-            network: network.as_bytes(),
+            network: &network,
             event: &event,
             witness: &witness,
             certified: certified.as_ref().map(|certified| &certified.mass),
         };
         let proofs = making.prove(&mut rand::rng())?;
-        let seals = self.seals(certified.as_ref(), &inputs);
-        let (signed, body) = self.carry(&event, &seals)?;
+        let expires = earliest(&witness.inputs);
+        let seals = self.seals(certified.as_ref(), &rows);
+        let (signed, row) = self.row((&event, expires), &proofs, &seals, &rows)?;
+        Ok(Made { signed, row, lots: Kept { lots, beside, tree } })
+    }
+
+    /// The lots that go in, of which none is there to be used in vain.
+    fn used(&self, plan: &EventPlan) -> Result<Vec<Used>, DeskError> {
+        if plan.kind == Kind::Transfer {
+            return Err(DeskError::LotKind);
+        }
+        let mut inputs = Vec::with_capacity(plan.inputs.len());
+        for row in lots_named(self, &plan.inputs)? {
+            inputs.push(Used::read(row)?);
+        }
+        let now = self.now().0;
+        let expired = |input: &&Used| (1..=now).contains(&input.open.lot().content.expires_ms);
+        match inputs.iter().find(expired) {
+            Some(input) if plan.reason.is_empty() => {
+                Err(DeskError::LotExpired(input.row.name.clone()))
+            }
+            _ => Ok(inputs),
+        }
+    }
+
+    /// Gives each lot that comes out a seal of its own.
+    fn sealed(&self, drafts: Vec<Draft>, witness: &mut Witness) -> Result<Vec<NewLot>, DeskError> {
+        let network = *self.parts.intake.network().as_bytes();
+        let count = u64::try_from(drafts.len()).unwrap_or(u64::MAX);
+        let first_seal = self.parts.vault.take_seal_indices(count)?;
+        let mut new = Vec::with_capacity(drafts.len());
+        for ((seal_index, output), draft) in (first_seal..).zip(0_u32..).zip(drafts) {
+            let terms = Terms {
+                class: draft.class,
+                description: draft.description.check()?,
+                serials: draft.serials,
+                expires_ms: draft.expires_ms,
+                seal: self.parts.seed.seals(LOT_SEALS).seal(seal_index),
+            };
+            let open = OpenLot::seal(draft.mass, draft.pieces, terms, &mut rand::rng());
+            new.push(NewLot {
+                hash: open.lot().hash(&network).0,
+                name: draft.name,
+                open: open.encode(),
+                description: draft.description.encode(),
+                seal_index,
+                output,
+            });
+            witness.outputs.push(open);
+        }
+        Ok(new)
+    }
+
+    /// The transaction, and the event as the vault keeps it.
+    fn row(
+        &self,
+        (event, expires_ms): (&Event, u64),
+        proofs: &Proofs,
+        seals: &[Seal],
+        inputs: &[LotRow],
+    ) -> Result<(Signed, LotEventRow), DeskError> {
+        let network = self.parts.intake.network();
+        let (signed, body) = self.carry(event, seals, expires_ms)?;
         let row = LotEventRow {
             digest: event.digest(network.as_bytes()).0,
             kind: event.kind.code(),
@@ -127,82 +178,11 @@ impl Desk {
             envelope: signed.envelope.to_vec(),
             inputs: inputs.iter().map(|lot| lot.hash).collect(),
             outputs: event.output_hashes(network.as_bytes()).iter().map(|hash| hash.0).collect(),
-            origin: plan.certificate,
+            origin: event.origin,
             leaf_index: None,
             at_ms: body.not_before_ms,
         };
-        Ok(Made { signed, row, lots: new })
-    }
-
-    /// The lots that come to be, with a seal and a description each.
-    fn outputs(
-        &self,
-        plan: &EventPlan,
-        event: &Event,
-        inputs: &[LotRow],
-        witness: &mut Witness,
-    ) -> Result<Vec<NewLot>, DeskError> {
-        let network = *self.parts.intake.network().as_bytes();
-        let class = match (&plan.certificate, witness.inputs.first()) {
-            (Some(record), _) => certified_class(&network, record),
-            (None, Some(lot)) => lot.lot().content.class,
-            (None, None) => uncertified_class(&network, &event.salt),
-        };
-        let earliest = witness.inputs.iter().map(|lot| lot.lot().content.expires_ms);
-        let earliest = earliest.filter(|expires| *expires != 0).min().unwrap_or(0);
-        let count = u64::try_from(plan.outputs.len()).unwrap_or(u64::MAX);
-        let first_seal = self.parts.vault.take_seal_indices(count)?;
-        let mut new = Vec::with_capacity(plan.outputs.len());
-        for ((seal_index, output), lot) in (first_seal..).zip(0_u32..).zip(&plan.outputs) {
-            let description = match inputs.first().filter(|_| keeps_description(plan.kind)) {
-                Some(input) => Opening::decode(&input.description)?,
-                None => self.description(lot, inputs.first())?,
-            };
-            let terms = Terms {
-                class,
-                description: description.check()?,
-                serials: None,
-                expires_ms: if lot.expires_ms == 0 { earliest } else { lot.expires_ms },
-                seal: self.parts.seed.seals(LOT_SEALS).seal(seal_index),
-            };
-            let open = OpenLot::fresh(lot.mass_mg, lot.pieces, terms, &mut rand::rng());
-            new.push(NewLot {
-                hash: open.lot().hash(&network).0,
-                name: lot.name.clone(),
-                open: open.encode(),
-                description: description.encode(),
-                seal_index,
-                output,
-            });
-            witness.outputs.push(open);
-        }
-        Ok(new)
-    }
-
-    /// A record of what a lot is.
-    fn description(&self, lot: &LotPlan, input: Option<&LotRow>) -> Result<Opening, DeskError> {
-        let product = match input {
-            Some(input) if lot.product.is_empty() => {
-                product_of(&Opening::decode(&input.description)?)
-            }
-            _ => lot.product.clone(),
-        };
-        let alert_index = self.parts.vault.next_alert_index()?;
-        let key = PublicKey::of(&alert_signing_key(&self.parts.seed, alert_index));
-        let heading = Heading {
-            network: *self.parts.intake.network().as_bytes(),
-            form: FORM.to_owned(),
-            issuer: *self.parts.member.as_bytes(),
-            alert_subject: *key.alert_subject().as_bytes(),
-            origin_seal: None,
-        };
-        let mut fields = Fields::new();
-        for (path, text) in [(NAME, &lot.name), (PRODUCT, &product)] {
-            if !text.is_empty() {
-                fields.insert(Path::new(path)?, Value::Text(text.clone()))?;
-            }
-        }
-        Ok(Opening::seal(heading, fields, Secret::new(rand::random()))?)
+        Ok((signed, row))
     }
 
     fn certified(&self, record: RecordId) -> Result<Certified, DeskError> {
@@ -216,6 +196,10 @@ impl Desk {
         let tree = stored.opening.tree()?;
         let actual = show(&tree, MASS_PATH)?;
         let theoretical = show(&tree, THEORETICAL_MASS_PATH)?;
+        // A receiver must be shown that there is no other mass than the calculated one.
+        if actual.is_none() && theoretical.is_some() {
+            return Err(DeskError::MassHidden(record));
+        }
         let missing = |_: LotError| DeskError::CommissionsNothing(record);
         let said = actual.as_ref().map_or(&Said::Absent, |proof| &proof.said);
         let mass = mass_committed_to(said, theoretical.as_ref().map(|proof| &proof.said));
@@ -245,11 +229,12 @@ impl Desk {
         origin.into_iter().chain(lots).collect()
     }
 
-    /// The transaction that carries an event.
+    /// The transaction that carries an event, which must not come to stand once what it uses has expired; 0 for never.
     pub(super) fn carry(
         &self,
         event: &Event,
         seals: &[Seal],
+        expires_ms: u64,
     ) -> Result<(Signed, pb::Body), DeskError> {
         let network = self.parts.intake.network();
         let outputs = event.output_hashes(network.as_bytes());
@@ -258,7 +243,10 @@ impl Desk {
             outputs: outputs.iter().map(|hash| hash.0.to_vec()).collect(),
             carrier: self.parts.member.to_vec(),
         };
-        let body = self.body(pb::body::Payload::LotEvent(payload))?;
+        let mut body = self.body(pb::body::Payload::LotEvent(payload))?;
+        if event.kind.uses_material() && expires_ms != 0 {
+            body.not_after_ms = body.not_after_ms.min(expires_ms);
+        }
         let bytes = body.encode_to_vec();
         let mut cosignatures = Vec::with_capacity(seals.len());
         for seal in seals {
@@ -269,13 +257,32 @@ impl Desk {
     }
 }
 
-/// What a lot's description says it is.
-pub(super) fn product_of(description: &Opening) -> String {
-    let path = Path::new(PRODUCT).ok();
-    match path.and_then(|path| description.fields().get(&path).cloned()) {
-        Some(Value::Text(text)) => text,
-        _ => String::new(),
-    }
+/// The earliest expiry of lots; 0 for none.
+fn earliest(lots: &[OpenLot]) -> u64 {
+    let expiries = lots.iter().map(|lot| lot.lot().content.expires_ms);
+    expiries.filter(|expires| *expires != 0).min().unwrap_or(0)
+}
+
+/// The event as the capture plan looks at it.
+fn happening<'p>(work: &Work<'p>, drafts: &[Draft]) -> Happening<'p> {
+    let typed = work.inputs.iter().zip(&work.plan.inputs);
+    let inputs = typed.map(|(input, typed)| (input.row.name.clone(), typed.clone())).collect();
+    let seen = |description: &Opening, expires_ms: u64, numbered: bool| Seen {
+        product: product_of(description),
+        has_expiry: expires_ms != 0,
+        has_serials: numbered,
+    };
+    let made = drafts.iter().map(|draft| {
+        let numbered = draft.serials.is_some() || draft.pieces.number == 0;
+        seen(&draft.description, draft.expires_ms, numbered)
+    });
+    let used = work.inputs.iter().map(|input| {
+        let content = &input.open.lot().content;
+        seen(&input.description, content.expires_ms, content.serials.is_some())
+    });
+    let makes = !drafts.is_empty();
+    let lots = if makes { made.collect() } else { used.collect() };
+    Happening { plan: work.plan, inputs, lots, makes }
 }
 
 fn show(tree: &RecordTree<'_>, path: &str) -> Result<Option<FieldProof>, DeskError> {
@@ -291,7 +298,7 @@ fn show(tree: &RecordTree<'_>, path: &str) -> Result<Option<FieldProof>, DeskErr
 pub(super) fn lots_named(desk: &Desk, names: &[String]) -> Result<Vec<LotRow>, DeskError> {
     let mut lots = Vec::with_capacity(names.len());
     for name in names {
-        lots.push(desk.parts.vault.lot_named(name)?.ok_or(VaultError::UnknownLot)?);
+        lots.push(desk.lot_of_name(name)?);
     }
     Ok(lots)
 }
@@ -303,27 +310,4 @@ pub(super) fn places(inputs: &[LotRow]) -> Result<Vec<Input>, DeskError> {
         places.push(Input { leaf: LeafIndex(leaf), output: input.output });
     }
     Ok(places)
-}
-
-/// Whether the pieces that are lost are told.
-const fn counts_pieces(kind: Kind) -> bool {
-    matches!(kind, Kind::Rework | Kind::Adjust | Kind::Correct)
-}
-
-const fn keeps_description(kind: Kind) -> bool {
-    matches!(kind, Kind::Split | Kind::Merge | Kind::Correct)
-}
-
-fn check_kind(plan: &EventPlan) -> Result<(), DeskError> {
-    let known = matches!(
-        plan.kind,
-        Kind::Commission
-            | Kind::Transform
-            | Kind::Rework
-            | Kind::Split
-            | Kind::Merge
-            | Kind::Correct
-            | Kind::Dispose
-    );
-    if known { Ok(()) } else { Err(DeskError::LotKind) }
 }

@@ -109,7 +109,7 @@ impl Desk {
         let count = usize::try_from(request.seals).unwrap_or(usize::MAX);
         let open = self.parts.vault.open_offers(from.as_bytes())?;
         if open.saturating_add(count) > MOST_OPEN_SEALS {
-            tracing::warn!(member = %from, "a member asks for more seals than it uses");
+            tracing::warn!("a member asks for more seals than it uses");
             return Ok(None);
         }
         self.make_offer(from, request.seals, "").map(Some)
@@ -117,7 +117,7 @@ impl Desk {
 
     /// A file, once the registry says that its signer's key is one of the member that it names. A key that was replaced since
     /// will do: what it signed may be on its way for weeks.
-    pub(super) fn proved<F: SignedFile>(&self, file: Unproved<F>) -> Result<F, DeskError> {
+    pub(crate) fn proved<F: SignedFile>(&self, file: Unproved<F>) -> Result<F, DeskError> {
         let key = state::key_state(&self.parts.store, file.signer())?;
         let sound = key.filter(|key| key.compromised_since_height == 0);
         let role = |key: &pb::PublicKey| {

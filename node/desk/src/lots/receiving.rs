@@ -13,8 +13,8 @@ use heatmark_evidence::transfer::{
 use heatmark_ledger::ids::MemberId;
 use heatmark_records::{FieldProof, Path, RecordId, Said, Value};
 use heatmark_vault::{
-    LotEventRow, NewLot, ParcelRow, ParcelState, Received, UpstreamEvent, UpstreamRecord,
-    VaultError,
+    LotEventRow, NamedRecord, NewLot, ParcelRow, ParcelState, Received, UpstreamEvent,
+    UpstreamRecord, VaultError,
 };
 use prost::Message as _;
 use std::collections::BTreeMap;
@@ -147,6 +147,7 @@ impl Desk {
                 seals: &seals,
                 events: &arrived.events,
                 records: &arrived.records,
+                named: &arrived.named,
                 advice: &arrived.advice,
                 not_after_ms: arrived.not_after_ms,
                 answer: arrived.answer,
@@ -209,6 +210,7 @@ impl Desk {
             seals,
             events,
             records,
+            named: self.named_in(&open)?,
             advice: file.advice.unwrap_or_default().encode_to_vec(),
             not_after_ms: open.body.not_after_ms,
             answer,
@@ -313,6 +315,20 @@ impl Desk {
         Ok((events.into_values().collect(), rows))
     }
 
+    /// What the capsules of a parcel name without showing it, as far as it is not known here.
+    fn named_in(&self, open: &OpenParcel) -> Result<Vec<NamedRecord>, DeskError> {
+        let mut named: BTreeMap<RecordId, NamedRecord> = BTreeMap::new();
+        for shown in open.parts.iter().flat_map(|part| &part.capsule.heads) {
+            let (record, _) = shown.named().map_err(|_| TransferError::Capsule)?;
+            if named.contains_key(&record) || self.parts.vault.named(&record)?.is_some() {
+                continue;
+            }
+            let root = shown.root.as_slice().try_into().map_err(|_| TransferError::Capsule)?;
+            named.insert(record, NamedRecord { record, head: shown.head.clone(), root });
+        }
+        Ok(named.into_values().collect())
+    }
+
     /// Says to the sender that a parcel is not taken; gives what it is told as a file.
     ///
     /// # Errors
@@ -387,6 +403,7 @@ struct Arrived {
     seals: Vec<[u8; 32]>,
     events: Vec<UpstreamEvent>,
     records: Vec<UpstreamRecord>,
+    named: Vec<NamedRecord>,
     advice: Vec<u8>,
     not_after_ms: u64,
     answer: Option<Vec<u8>>,

@@ -3,6 +3,7 @@
 
 use super::offers::{ANSWER_NAME, OFFER_NAME, REQUEST_NAME};
 use crate::keys::LOT_SEALS;
+use crate::recall::TOTALS_NAME;
 use crate::{Desk, DeskError, blocking};
 use heatmark_ledger::ids::MemberId;
 use heatmark_ledger::keys::PublicKey;
@@ -131,6 +132,7 @@ impl Desk {
                 Err(error) => Err(error),
             },
             OFFER_NAME => blocking(move || desk.keep_offer(&content, Some(from))).await.map(drop),
+            TOTALS_NAME => self.keep_totals(content, from).await,
             ANSWER_NAME => blocking(move || desk.keep_answer(&content, from)).await,
             _ => return None,
         };

@@ -314,7 +314,7 @@ impl Desk {
                 output,
             });
         }
-        let (signed, body) = self.carry(&event, &self.seals(None, &rows))?;
+        let (signed, body) = self.carry(&event, &self.seals(None, &rows), 0)?;
         let row = self.row_of(&event, &signed, body.not_before_ms, &rows);
         Ok(Made { signed, row, lots })
     }

@@ -198,7 +198,7 @@ async fn a_buyer_sees_what_a_laboratory_attests() {
             ("heat", How::Confirmed, same)
         ]
     );
-    assert!(attested.iter().all(|a| a.independent && a.by.issuer.member == lab.member(LAB)));
+    assert!(attested.iter().all(|a| a.independent && a.issuer.member == lab.member(LAB)));
     assert_eq!(attested[0].accreditation, Accreditation::InForce);
     assert_eq!(attested[0].sample_type, Some("product"));
     let by =

@@ -1,7 +1,7 @@
 //! Lots from certificate to scrap on a real store, and what a crash, a full plan or a used lot makes of an event.
 
 use super::{TestChain, desk_of, file, publish, records_of, vault_of};
-use crate::{CertificateFile, Desk, DeskError, EventPlan, LotPlan};
+use crate::{CertificateFile, Desk, DeskError, EventPlan, LotPlan, Quantity};
 use heatmark_ledger::messages as pb;
 use heatmark_ledger::refusal::Refusal;
 use heatmark_ledger::transaction;
@@ -11,37 +11,29 @@ use heatmark_vault::{LotState, VaultError};
 use std::sync::Arc;
 use std::time::Duration;
 
-const KG: u64 = 1_000_000;
+pub(super) const KG: u64 = 1_000_000;
 
-fn lot(name: &str, kg: u64, pieces: u64) -> LotPlan {
+pub(super) fn lot(name: &str, kg: u64, pieces: u64) -> LotPlan {
     LotPlan {
         name: name.to_owned(),
         product: "billet".to_owned(),
         mass_mg: kg * KG,
         pieces,
-        expires_ms: 0,
+        ..LotPlan::default()
     }
 }
 
-fn plan(kind: Kind, inputs: &[&str], outputs: Vec<LotPlan>) -> EventPlan {
-    EventPlan {
-        kind,
-        inputs: inputs.iter().map(|name| (*name).to_owned()).collect(),
-        outputs,
-        scrap_mg: 0,
-        scrap_pieces: 0,
-        certificate: None,
-        reason: String::new(),
-        time_ms: (0, 0),
-    }
+pub(super) fn plan(kind: Kind, inputs: &[&str], outputs: Vec<LotPlan>) -> EventPlan {
+    let inputs = inputs.iter().map(|name| (*name).to_owned()).collect();
+    EventPlan::new(kind, inputs, outputs)
 }
 
-fn commission(record: RecordId, outputs: Vec<LotPlan>) -> EventPlan {
+pub(super) fn commission(record: RecordId, outputs: Vec<LotPlan>) -> EventPlan {
     EventPlan { certificate: Some(record), ..plan(Kind::Commission, &[], outputs) }
 }
 
 /// A certificate of so many kilograms.
-fn heat(kg: u64) -> CertificateFile {
+pub(super) fn heat(kg: u64) -> CertificateFile {
     let content = format!(
         r#"{{"Heatmark":"1","certificate/number":"{kg}","certificate/issued":"2026-01-02",
             "manufacturer/name":"Kesselbach","product/name":"billet","heat":"H{kg}","product/mass":"{kg} kg"}}"#
@@ -54,7 +46,7 @@ fn heat(kg: u64) -> CertificateFile {
     }
 }
 
-async fn certified(desk: &Desk, kg: u64) -> RecordId {
+pub(super) async fn certified(desk: &Desk, kg: u64) -> RecordId {
     records_of(&publish(desk, vec![heat(kg)]).await).0[0]
 }
 
@@ -69,7 +61,8 @@ async fn material_goes_from_its_certificate_through_lots_to_scrap() {
     assert_eq!(made.lots.len(), 2);
     assert_eq!((made.lots[0].made_by, made.lots[0].certificate), ("commission", Some(record)));
     let rings = LotPlan { product: "ring".to_owned(), ..lot("R", 550, 50) };
-    let forge = EventPlan { scrap_mg: 50 * KG, ..plan(Kind::Transform, &["B1"], vec![rings]) };
+    let scrap = Quantity { mass_mg: 50 * KG, pieces: 0 };
+    let forge = EventPlan { scrap, ..plan(Kind::Transform, &["B1"], vec![rings]) };
     let made = desk.lot_event(forge).await.unwrap();
     assert_eq!(
         (made.lots[0].from.as_slice(), made.lots[0].product.as_str()),
@@ -275,4 +268,37 @@ async fn an_event_whose_caller_goes_away_goes_on() {
         }
     });
     stands.await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_cannot_come_to_stand_once_what_it_uses_has_expired() {
+    let chain = TestChain::new(1);
+    chain.keep_producing();
+    let desk = desk_of(&chain, 0, vault_of(&chain, "vault"));
+    let record = certified(&desk, 1_000).await;
+    let expires_ms = desk.tip().time.0 + 4_000;
+    let short = LotPlan { expires_ms, ..lot("B1", 600, 6) };
+    desk.lot_event(commission(record, vec![short, lot("B2", 400, 4)])).await.unwrap();
+    let window = |kind, from: &str, out| {
+        desk.make_event(&plan(kind, &[from], out)).unwrap().signed.not_after.0
+    };
+    assert_eq!(window(Kind::Transform, "B1", vec![lot("R", 600, 50)]), expires_ms);
+    assert!(window(Kind::Transform, "B2", vec![lot("R", 400, 50)]) > expires_ms);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_vault_that_is_older_than_its_log_gives_no_key_that_was_used() {
+    let chain = TestChain::new(1);
+    chain.keep_producing();
+    let desk = desk_of(&chain, 0, vault_of(&chain, "vault"));
+    assert!(!desk.skip_known_indices().unwrap());
+    let record = certified(&desk, 1_000).await;
+    desk.lot_event(commission(record, vec![lot("B1", 600, 6)])).await.unwrap();
+    assert!(!desk.skip_known_indices().unwrap());
+    // Put back as it was before, by whatever way.
+    let older = desk_of(&chain, 0, vault_of(&chain, "older"));
+    assert!(older.skip_known_indices().unwrap());
+    let (alert, seal) = older.parts.vault.next_indices().unwrap();
+    assert!(alert >= 1 << 32 && seal >= 1 << 32);
+    assert!(!older.skip_known_indices().unwrap());
 }

@@ -174,9 +174,23 @@ async fn only_files_under_plain_names_go_and_are_taken_in() {
         pb::Letter { id: vec![9; id], name: name.to_owned(), content: vec![1] }.encode_to_vec()
     };
     let long = "x".repeat(256);
-    for name in
-        ["", ".", "..", ".ssh", "../up", "a/b", "a\\b", "c:a", "a\nb", "a\u{202e}b", long.as_str()]
-    {
+    let hidden = [
+        '\u{202e}',
+        '\u{61c}',
+        '\u{2028}',
+        '\u{2029}',
+        '\u{ad}',
+        '\u{180e}',
+        '\u{2060}',
+        '\u{2064}',
+        '\u{3164}',
+        '\u{e0041}',
+        '\u{fe0f}',
+        '\u{206a}',
+    ];
+    let hidden = hidden.map(|c| format!("a{c}b"));
+    let bad = ["", ".", "..", ".ssh", "../up", "a/b", "a\\b", "c:a", "a\nb", long.as_str()];
+    for name in bad.into_iter().chain(hidden.iter().map(String::as_str)) {
         let sent = desk.send_letter(from, name.to_owned(), vec![]).await;
         assert!(matches!(sent, Err(DeskError::Letter)), "{name:?}");
         assert_eq!(post.arrives(from, letter(32, name)).await, Answer::Refused, "{name:?}");

@@ -1,9 +1,11 @@
 //! Lots between two companies' desks on one log: offered, sent, received, refused, taken back, lapsed, and on to a third with
 //! no more than may go on.
 
+use super::lots::plan;
 use super::{TestChain, publish, records_of, vault_of};
 use crate::{
-    CertificateFile, Desk, DeskError, DeskParts, EventPlan, LotPlan, Receive, Seed, Shipped,
+    CertificateFile, Desk, DeskError, DeskParts, EventPlan, LotPlan, Quantity, Receive, Seed,
+    Shipped,
 };
 use heatmark_evidence::capsule::{Acceptance, Capsule, Mine, Outcome, inspect};
 use heatmark_ledger::Hash;
@@ -46,19 +48,6 @@ fn companies(chain: &Arc<TestChain>, count: usize) -> Vec<Company> {
 
 fn lot(name: &str, mass_mg: u64, pieces: u64) -> LotPlan {
     LotPlan { name: name.to_owned(), mass_mg, pieces, ..LotPlan::default() }
-}
-
-fn plan(kind: Kind, inputs: &[&str], outputs: Vec<LotPlan>) -> EventPlan {
-    EventPlan {
-        kind,
-        inputs: inputs.iter().map(|name| (*name).to_owned()).collect(),
-        outputs,
-        scrap_mg: 0,
-        scrap_pieces: 0,
-        certificate: None,
-        reason: String::new(),
-        time_ms: (0, 0),
-    }
 }
 
 impl Company {
@@ -163,7 +152,11 @@ async fn a_lot_goes_to_its_receiver_and_on_with_what_may_go_on() {
     assert_eq!(shown(&capsule, &record), ["chemistry/C", "chemistry/Mn", "melt/country"]);
     // Worked on and sent on: the buyer sees what the mill let go on, and checks all of it.
     let rings = plan(Kind::Transform, &["B"], vec![lot("R", 900, 9)]);
-    forge.desk.lot_event(EventPlan { scrap_mg: 100, ..rings }).await.unwrap();
+    forge
+        .desk
+        .lot_event(EventPlan { scrap: Quantity { mass_mg: 100, pieces: 0 }, ..rings })
+        .await
+        .unwrap();
     buyer.offer(&chain, &forge, 1).await;
     let (_, parcel) = forge.ship(request(&chain, &["R"], 2)).await;
     buyer.desk.receive(receive(&parcel)).await.unwrap();

@@ -488,6 +488,49 @@ async fn letters_above_the_rate_are_put_off_and_blamed() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_members_that_write_to_each_other_at_once_both_arrive() {
+    let (town, first, second) = two_nodes(PeerLimits::default()).await;
+    let (one, other) = (town.residents[0].id, town.residents[1].id);
+    let long = || Bytes::from(vec![7; 4 << 20]);
+    for _ in 0..5 {
+        // Neither reads before both have written.
+        let begun = tokio::sync::Barrier::new(2);
+        let answers = async |node: &Node| {
+            begun.wait().await;
+            node.answers(Answer::Taken).await
+        };
+        let (there, back, ..) = tokio::join!(
+            first.exchange.post(other, long()),
+            second.exchange.post(one, long()),
+            answers(&first),
+            answers(&second),
+        );
+        assert_eq!((there, back), (Ok(Answer::Taken), Ok(Answer::Taken)));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_second_letter_of_a_member_waits_for_the_first() {
+    let (town, first, second) = two_nodes(PeerLimits::default()).await;
+    let to = town.residents[0].id;
+    let post = |n: u8| second.exchange.post(to, Bytes::from(vec![n]));
+    let reader = async {
+        let mut letters = first.letters.lock().await;
+        let waiting = timeout(PATIENCE, letters.recv()).await.unwrap().unwrap();
+        // The other one is answered by the exchange, or its stream refused.
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        assert!(letters.try_recv().is_err());
+        waiting.answer.send(Answer::Taken).unwrap();
+    };
+    let (one, two, ()) = tokio::join!(post(1), post(2), reader);
+    let taken = [one, two].iter().filter(|heard| **heard == Ok(Answer::Taken)).count();
+    assert_eq!(taken, 1, "{one:?} {two:?}");
+    // And the next one comes through.
+    let (heard, _) = tokio::join!(post(3), first.answers(Answer::Taken));
+    assert_eq!(heard, Ok(Answer::Taken));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whoever_is_no_member_posts_nothing() {
     let (town, first, _second) = two_nodes(PeerLimits::default()).await;
     let stranger = SigningKey::from_bytes(&[77; 32]);

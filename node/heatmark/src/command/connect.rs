@@ -63,6 +63,22 @@ impl NodeArgs {
         self.genesis.as_deref()
     }
 
+    /// The genesis file as a trust root, without any key.
+    pub(crate) fn trust(&self) -> Result<TrustRoot, Failure> {
+        let path = match &self.genesis {
+            Some(path) => path.clone(),
+            None => {
+                let home = self.home.home()?;
+                let config = match self.settings.load_plain(&home) {
+                    Err(ConfigError::Missing(_)) => Config::default_for(&home),
+                    other => other?,
+                };
+                config.genesis_path()
+            }
+        };
+        Ok(TrustRoot::from_genesis(&read_signed_genesis(&path)?))
+    }
+
     /// Reads settings, genesis and the p2p key.
     pub(crate) fn reach(&self) -> Result<Reach, Failure> {
         let home = self.home.home()?;

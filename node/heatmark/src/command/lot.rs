@@ -1,9 +1,13 @@
 //! `heatmark lot`: makes lots of what a certificate certifies, works on them, divides them, and tells what there is.
 
 mod capsule;
-mod quantity;
+mod how;
+mod kinds;
+pub(crate) mod quantity;
 mod receive;
+mod serials;
 mod ship;
+pub(crate) mod trace;
 mod underway;
 
 use super::alert::own_record;
@@ -13,8 +17,10 @@ use super::failure::Failure;
 use super::words;
 use clap::{Args, Subcommand};
 use heatmark_client::{LotEvent, LotRow, LotState, MakeLotsRequest};
+use how::How;
 use quantity::{Lot, mass_text};
 use serde_json::{Value, json};
+use serials::Numbering;
 
 /// What to do with lots.
 #[derive(Debug, Subcommand)]
@@ -49,8 +55,11 @@ pub(crate) enum Command {
         after_help = "Example:\n  heatmark lot correct RING-9 --make 'RING-9C=2200 kg,199' --scrap '100 kg,1' --reason 'counted again' --home forge"
     )]
     Correct(Transform),
+    #[command(flatten)]
+    Other(kinds::Command),
     /// Scraps whole lots
     #[command(
+        visible_alias = "dispose",
         after_help = "Example:\n  heatmark lot scrap RING-9-2 --reason 'cracked in quenching' --home forge"
     )]
     Scrap(Scrap),
@@ -92,11 +101,29 @@ pub(crate) enum Command {
         after_help = "Example:\n  heatmark lot capsule RING-9 --out ring-9.capsule --home bearings\n  heatmark inspect ring-9.capsule --home bearings"
     )]
     Capsule(capsule::Write),
+    /// Shows what a lot is made of, or what was made of it: as a tree, as JSON, as a picture
+    #[command(
+        after_help = "Example:\n  heatmark lot trace RING-9 --home forge\n  heatmark lot trace BILLET-1 --down --svg billet-1.svg --home forge\n  heatmark lot trace 4711/0 --up --json --home assembler\nOthers' lots, which have no name here, are named LEAF/OUTPUT. What nobody showed this company is not in it;\na lot says how many of its inputs are not known here."
+    )]
+    Trace(trace::Trace),
+    /// Finds lots, heats, dies and companies by a part of their names
+    #[command(after_help = "Example:\n  heatmark lot search 48213 --home forge")]
+    Search(trace::Search),
+    /// Lists own lots, customers and stock that something affects
+    #[command(
+        after_help = "Example:\n  heatmark lot affected --heat 48213 --home forge\n  heatmark lot affected --supplier 'Kesselbach Edelstahl AG' --home forge\nExits with 0 when nothing of it is here or was sent, with 1 when something is."
+    )]
+    Affected(trace::Affected),
     /// Lists the lots that are there
     #[command(
         after_help = "Example:\n  heatmark lot list --home forge\n  heatmark lot list --all --home forge"
     )]
     List(List),
+    /// Proves that a piece with this serial is one of a lot's, and draws its label
+    #[command(
+        after_help = "Example:\n  heatmark lot label RING-9 --serial K-0007 --proof k-0007.serial --home forge\n  heatmark lot label RING-9 --serial K-0007 --gtin 09506000134352 --out k-0007.svg --home forge\nThe proof tells one serial and none of the others."
+    )]
+    Label(serials::Label),
     /// Tells about one lot
     #[command(after_help = "Example:\n  heatmark lot show RING-9 --home forge")]
     Show(Show),
@@ -129,6 +156,10 @@ pub(crate) struct Commission {
     uncertified: bool,
     #[command(flatten)]
     made: Made,
+    #[command(flatten)]
+    numbering: Numbering,
+    #[command(flatten)]
+    how: How,
 }
 
 /// Whatever makes lots of lots.
@@ -147,6 +178,10 @@ pub(crate) struct Transform {
     /// Why
     #[arg(long, value_name = "TEXT", default_value = "")]
     reason: String,
+    #[command(flatten)]
+    numbering: Numbering,
+    #[command(flatten)]
+    how: How,
 }
 
 /// `lot scrap`.
@@ -190,6 +225,7 @@ pub(crate) fn run(command: Command) -> Result<Answer, Failure> {
         Command::Split(command) => transform("split", &command),
         Command::Merge(command) => transform("merge", &command),
         Command::Correct(command) => transform("correct", &command),
+        Command::Other(command) => kinds::run(command),
         Command::Scrap(command) => {
             let request = MakeLotsRequest {
                 kind: "dispose".to_owned(),
@@ -207,7 +243,11 @@ pub(crate) fn run(command: Command) -> Result<Answer, Failure> {
         Command::Receive(command) => receive::run(&command),
         Command::Refuse(command) => receive::refuse(&command),
         Command::Capsule(command) => capsule::run(&command),
+        Command::Trace(command) => trace::trace(&command),
+        Command::Search(command) => trace::search(&command),
+        Command::Affected(command) => trace::affected(&command),
         Command::List(command) => list(&command),
+        Command::Label(command) => serials::label(&command),
         Command::Show(command) => show(&command),
     }
 }
@@ -218,18 +258,20 @@ fn commission(command: &Commission) -> Result<Answer, Failure> {
         Some(record) => block_on(own_record(&reach, record))?.0.to_vec(),
         None => Vec::new(),
     };
-    let request = MakeLotsRequest {
+    let mut request = MakeLotsRequest {
         kind: "commission".to_owned(),
         certificate,
         outputs: command.made.lots()?,
         ..MakeLotsRequest::default()
     };
-    make(&command.node, request)
+    command.how.tell(&mut request)?;
+    let serials = command.numbering.tell(&mut request)?;
+    make_numbered(&command.node, request, serials)
 }
 
 fn transform(kind: &str, command: &Transform) -> Result<Answer, Failure> {
     let (scrap_mg, scrap_pieces) = command.scrap.unwrap_or_default();
-    let request = MakeLotsRequest {
+    let mut request = MakeLotsRequest {
         kind: kind.to_owned(),
         inputs: command.inputs.clone(),
         outputs: command.made.lots()?,
@@ -238,7 +280,9 @@ fn transform(kind: &str, command: &Transform) -> Result<Answer, Failure> {
         reason: command.reason.clone(),
         ..MakeLotsRequest::default()
     };
-    make(&command.node, request)
+    command.how.tell(&mut request)?;
+    let serials = command.numbering.tell(&mut request)?;
+    make_numbered(&command.node, request, serials)
 }
 
 impl Made {
@@ -253,14 +297,30 @@ impl Made {
             mass_mg: lot.mass_mg,
             pieces: lot.pieces,
             expires_ms,
+            ..heatmark_client::NewLot::default()
         };
         Ok(self.make.iter().map(lot).collect())
     }
 }
 
 fn make(node: &NodeArgs, request: MakeLotsRequest) -> Result<Answer, Failure> {
+    make_numbered(node, request, None)
+}
+
+/// Makes an event in which these serials begin.
+fn make_numbered(
+    node: &NodeArgs,
+    mut request: MakeLotsRequest,
+    serials: Option<Vec<String>>,
+) -> Result<Answer, Failure> {
     let reach = node.reach()?;
-    let event = block_on(async { Ok(reach.desk().await?.make_lots(request).await?) })?;
+    let event = block_on(async {
+        let desk = reach.desk().await?;
+        if let Some(serials) = serials {
+            request.serials_root = desk.keep_serials(serials).await?;
+        }
+        Ok(desk.make_lots(request).await?)
+    })?;
     Ok(told(&event))
 }
 
@@ -306,7 +366,7 @@ fn show(command: &Show) -> Result<Answer, Failure> {
         lot.product,
         mass_text(lot.mass_mg),
         lot.pieces,
-        state(lot.state()),
+        stands(&lot),
         lot.made_by,
     );
     if !lot.from.is_empty() {
@@ -316,7 +376,18 @@ fn show(command: &Show) -> Result<Answer, Failure> {
         text.push_str(&format!("Certificate  {}\n", hex::encode(&lot.certificate)));
     }
     if lot.expires_ms != 0 {
-        text.push_str(&format!("Expires      {}\n", words::time(lot.expires_ms)));
+        let expired = if expired(&lot) { ", which is past" } else { "" };
+        text.push_str(&format!("Expires      {}{expired}\n", words::time(lot.expires_ms)));
+    }
+    text.push_str(&serials::text(&lot));
+    for field in &lot.process {
+        text.push_str(&format!("{:<12} {}\n", capitalised(&field.name), field.text));
+    }
+    if !lot.used_by.is_empty() {
+        text.push_str(&format!("Used by      {}\n", lot.used_by));
+    }
+    if !lot.became.is_empty() {
+        text.push_str(&format!("Is now       {}\n", lot.became.join(", ")));
     }
     Ok(Answer::yes(described(&lot), text))
 }
@@ -330,11 +401,32 @@ fn rows(lots: &[LotRow]) -> String {
                 lot.product.clone(),
                 mass_text(lot.mass_mg),
                 lot.pieces.to_string(),
-                state(lot.state()).to_owned(),
+                stands(lot),
             ]
         })
         .collect();
     table(&["LOT", "PRODUCT", "MASS", "PIECES", "STATE"], &cells)
+}
+
+/// What became of a lot, and the alert that reaches it.
+fn stands(lot: &LotRow) -> String {
+    let state = if expired(lot) { "expired" } else { state(lot.state()) };
+    match trace::grave(lot.alert()) {
+        Some(level) => format!("{state}, {} !", level.to_uppercase()),
+        None => state.to_owned(),
+    }
+}
+
+/// Whether a lot that is there must not be used any more, by this machine's clock.
+fn expired(lot: &LotRow) -> bool {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    let now = since.ok().and_then(|since| u64::try_from(since.as_millis()).ok());
+    lot.state() == LotState::Standing && now.is_some_and(|now| (1..=now).contains(&lot.expires_ms))
+}
+
+fn capitalised(name: &str) -> String {
+    let mut rest = name.chars();
+    rest.next().map_or_else(String::new, |first| first.to_uppercase().chain(rest).collect())
 }
 
 const fn state(state: LotState) -> &'static str {
@@ -355,11 +447,18 @@ fn described(lot: &LotRow) -> Value {
         "mass_mg": lot.mass_mg,
         "pieces": lot.pieces,
         "expires_ms": lot.expires_ms,
+        "expired": expired(lot),
         "state": state(lot.state()),
         "made_by": lot.made_by,
         "leaf_index": lot.leaf_index,
         "certificate": hex::encode(&lot.certificate),
         "from": lot.from,
         "at_ms": lot.at_ms,
+        "alert": trace::grave(lot.alert()),
+        "serials": serials::described(lot),
+        "used_by": lot.used_by,
+        "became": lot.became,
+        "process": lot.process.iter().map(|field| (field.name.clone(), field.text.clone().into()))
+            .collect::<serde_json::Map<_, Value>>(),
     })
 }

@@ -23,11 +23,12 @@ use heatmark_evidence::{
     Agreed, Agreement, Bundle, DisclosureError, MAX_DISCLOSURE_BYTES, Party, Policy, Shortfall,
     Verified, verify_agreement,
 };
+use heatmark_inspection::value_text;
 use heatmark_ledger::ids::MemberId;
 use heatmark_ledger::keys::PublicKey;
 use heatmark_ledger::receipt::{Signing, TrustRoot};
 use heatmark_records::conformance::Standing;
-use heatmark_records::{Decimal, Quantity, Relation, Said, Value as Field};
+use heatmark_records::{Decimal, Said, Value as Field};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
@@ -409,46 +410,5 @@ fn field_json(path: &str, said: &Said) -> Value {
             json!({ "path": path, "shown": null, "unit": committed.unit })
         }
         Said::Absent => json!({ "path": path, "absent": true }),
-    }
-}
-
-/// A value as certificates write it. Line breaks of a text would pass for lines of ours.
-fn value_text(value: &Field) -> String {
-    match value {
-        Field::Text(text) => text.replace(['\n', '\r', '\t'], " "),
-        Field::Moment(moment) => moment.as_str().to_owned(),
-        Field::Document(document) => {
-            format!(
-                "document of {} bytes, SHA-256 {}",
-                document.length_bytes,
-                hex::encode(document.sha256)
-            )
-        }
-        Field::Measured(measured) => {
-            let quantity = match &measured.quantity {
-                Quantity::Number(relation, number) => format!("{}{number}", sign(*relation)),
-                Quantity::Range { low, high, .. } => format!("{low} to {high}"),
-                Quantity::Several(results) => {
-                    let each = |(relation, number): &(Relation, Decimal)| {
-                        format!("{}{number}", sign(*relation))
-                    };
-                    results.iter().map(each).collect::<Vec<_>>().join(", ")
-                }
-                Quantity::Balance => "balance".to_owned(),
-                Quantity::Verdict(true) => "passed".to_owned(),
-                Quantity::Verdict(false) => "failed".to_owned(),
-            };
-            format!("{quantity} {}", measured.unit).trim_end().to_owned()
-        }
-    }
-}
-
-const fn sign(relation: Relation) -> &'static str {
-    match relation {
-        Relation::Equal => "",
-        Relation::Less => "<",
-        Relation::LessOrEqual => "≤",
-        Relation::Greater => ">",
-        Relation::GreaterOrEqual => "≥",
     }
 }

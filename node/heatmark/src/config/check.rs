@@ -48,6 +48,7 @@ pub fn check(config: &Config) -> Vec<Finding> {
     let mut findings = Findings(Vec::new());
     check_node(config, &mut findings);
     check_addresses(config, &mut findings);
+    check_capture(config, &mut findings);
     let genesis = check_genesis(config, &mut findings);
     check_keys(config, genesis.as_ref(), &mut findings);
     findings.0
@@ -119,6 +120,19 @@ fn check_addresses(config: &Config, findings: &mut Findings) {
                 name,
                 format!("{address:?} is not an address and port such as 127.0.0.1:26620"),
             ),
+        }
+    }
+}
+
+fn check_capture(config: &Config, findings: &mut Findings) {
+    let name = "lots.capture_plan";
+    match (config.capture_plan_path(), crate::capture::plan(config)) {
+        (None, _) => findings.add(Standing::Ok, name, "none: nothing is demanded of events"),
+        (Some(_), Ok(plan)) => {
+            findings.add(Standing::Ok, name, format!("{} products", plan.products()));
+        }
+        (Some(_), Err(error)) => {
+            findings.add(Standing::Fault, name, crate::command::chain(&error));
         }
     }
 }

@@ -88,6 +88,11 @@ key = "seed"
 # What a new record says is destroyed after so many days, unless it is on hold; 0 keeps it.
 retention_days = 0
 
+[lots]
+# The capture plan: which events and fields must be recorded of which product, and how deep it is traced;
+# empty for none. It is read when the node starts.
+capture_plan = ""
+
 [log]
 # What is logged to standard error, for example "info,heatmark_consensus=debug". The consensus
 # engine and the network library tell every message at info.

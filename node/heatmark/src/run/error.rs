@@ -50,6 +50,9 @@ pub enum RunError {
         /// Why.
         source: std::io::Error,
     },
+    /// The settings name a capture plan that cannot be read.
+    #[error("lots: {0}")]
+    Capture(#[from] crate::capture::CaptureError),
     /// A disk is full or fails.
     #[error("disk: {0}")]
     Disk(#[from] DiskError),

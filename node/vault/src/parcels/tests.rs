@@ -199,6 +199,7 @@ fn receive(vault: &Vault, digest: u8, seal: u8, from: [u8; 32]) -> Result<(), Va
             onward: vec!["heat".to_owned()],
             attests: Some([2; 32].into()),
         }],
+        named: &[NamedRecord { record: [3; 32].into(), head: vec![4], root: [5; 32] }],
         advice: b"",
         not_after_ms: 9,
         answer: Some(vec![7]),

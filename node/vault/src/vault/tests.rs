@@ -510,12 +510,23 @@ fn a_field_is_proved_to_a_receiver_by_one_specification_only() {
 
 #[test]
 fn no_two_kinds_of_values_share_a_place() {
-    use crate::{lots, post};
+    use crate::{lots, outlines, parcels, post, recalls, upstream};
     let records = [OPENING, CROWN, ROW, PRIVATE, PENDING, DUE, SUBMISSION, REASON, LOG, OPERATOR];
     let more = [DATA_KEY, FILE, AGREED, SUPERSEDED];
+    let serials = [lots::serials::TREE, lots::serials::BRANCH, lots::serials::PLACE];
+    let besides = [lots::beside::BESIDE, lots::beside::PARTS, lots::waivers::WAIVER];
+    let parcels = [parcels::OFFERED, parcels::STRANGER, parcels::SHIPMENT, parcels::PARCEL];
+    let parcels = [&parcels[..], &[parcels::CONTENT, parcels::OPEN, lots::AT_LEAF]].concat();
+    let upstream =
+        [upstream::UPSTREAM_EVENT, upstream::UPSTREAM_RECORD, upstream::ATTESTS, upstream::NAMED];
     let lots = [lots::LOT, lots::NAME, lots::EVENT, lots::WAITING, lots::COMMISSIONED];
     let letters = [post::SENT, post::SENT_CONTENT, post::ARRIVED, post::ARRIVED_CONTENT];
-    let mut all = [&records[..], &more, &lots, &letters].concat();
+    let traced = [outlines::OUTLINE, outlines::UNOUTLINED, outlines::UNREAD];
+    let recalled = [recalls::RECALL, recalls::HOLDER, recalls::NOTIFIED];
+    let later = [&traced[..], &recalled].concat();
+    let mut all =
+        [&records[..], &more, &lots, &besides, &serials, &parcels, &upstream, &letters, &later]
+            .concat();
     let count = all.len();
     all.sort_unstable();
     all.dedup();

@@ -51,7 +51,7 @@ fn mass_mg(text: &str) -> Result<u64, String> {
 }
 
 /// Kilograms, with as many decimal places as they need.
-pub(super) fn mass_text(mass_mg: u64) -> String {
+pub(crate) fn mass_text(mass_mg: u64) -> String {
     let (whole, rest) = (mass_mg / 1_000_000, mass_mg % 1_000_000);
     if rest == 0 {
         return format!("{whole} kg");

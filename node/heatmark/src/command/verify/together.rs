@@ -81,7 +81,7 @@ fn attested_json(attested: &Attested<'_>) -> Value {
     json!({
         "property": attested.property,
         "attestation": hex::encode(attested.attestation.0),
-        "by": party_json(&attested.by.issuer),
+        "by": party_json(attested.issuer),
         "independent": attested.independent,
         "how": match attested.how { How::Measured => "measured", How::Confirmed => "confirmed" },
         "bound": bound_word(attested.bound),
@@ -131,7 +131,7 @@ pub(super) fn bundle_text(bundle: &Bundle<'_>, lacks: &[String]) -> String {
 }
 
 fn attested_text(attested: &Attested<'_>) -> String {
-    let by: &Party = &attested.by.issuer;
+    let by: &Party = attested.issuer;
     let mut parts = vec![match (attested.how, attested.result) {
         (How::Confirmed, _) => "as it was shown".to_owned(),
         (How::Measured, Some(result)) => value_text(result),
