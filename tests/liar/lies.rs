@@ -152,29 +152,34 @@ impl Liar {
             Lie::Oversized => Proposed { block: vec![0; OVERSIZED_BYTES].into(), ..honest },
             Lie::Garbled => Proposed { block: vec![0xff; 1_000].into(), ..honest },
             Lie::Withhold => Proposed { block: Bytes::new(), ..honest },
-            Lie::Steal => {
-                let mut stolen = 0_usize;
-                for transaction in &mut transactions {
-                    if !matches!(transaction.payload(), Payload::LotEvent(_)) {
-                        continue;
-                    }
-                    let seals = transaction.cosignatures().to_vec();
-                    let own = transaction::sign(&network, &self.signing, transaction.body(), seals);
-                    *transaction = Arc::new(Transaction::decode(&network, own).map_err(failed)?);
-                    stolen = stolen.saturating_add(1);
+            Lie::Steal => match self.stolen(&mut transactions)? {
+                0 => honest,
+                stolen => {
+                    tracing::info!(height = slot.height.0, stolen, "seals are stolen");
+                    self.bind(header, &transactions)
                 }
-                if stolen == 0 {
-                    return Ok(honest);
-                }
-                tracing::info!(height = slot.height.0, stolen, "seals are stolen");
-                self.bind(header, &transactions)
-            }
+            },
             Lie::Censor(member) => self.censor(member, slot, transactions)?,
         })
     }
 
     /// What is left when one member's transactions are left out, executed and persisted as an
     /// honest proposer would.
+    /// Signs others' events of lots as its own, seals and all; tells how many.
+    fn stolen(&self, transactions: &mut [Arc<Transaction>]) -> Result<usize, ApplicationError> {
+        let network = self.store.network();
+        let mut stolen = 0_usize;
+        for transaction in transactions {
+            if matches!(transaction.payload(), Payload::LotEvent(_)) {
+                let seals = transaction.cosignatures().to_vec();
+                let own = transaction::sign(&network, &self.signing, transaction.body(), seals);
+                *transaction = Arc::new(Transaction::decode(&network, own).map_err(failed)?);
+                stolen = stolen.saturating_add(1);
+            }
+        }
+        Ok(stolen)
+    }
+
     fn censor(
         &self,
         member: MemberId,

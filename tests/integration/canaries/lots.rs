@@ -327,7 +327,7 @@ fn the_search_finds_what_a_careless_program_would_let_out() {
             ("little-endian", number.to_le_bytes().to_vec()),
             ("a scalar", [&number.to_le_bytes()[..], &[0; 24]].concat()),
             ("a varint", varint),
-            ("a float", (number as f64).to_le_bytes().to_vec()),
+            ("a float", number.to_string().parse::<f64>().unwrap().to_le_bytes().to_vec()),
         ] {
             assert!(canary.found_in(&around(&bytes)).is_some(), "{number} as {writing}");
         }

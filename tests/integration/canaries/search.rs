@@ -65,6 +65,7 @@ impl Canary {
         let mut varint = Vec::new();
         prost::encoding::encode_varint(number, &mut varint);
         let hex = format!("{number:x}");
+        let float: f64 = number.to_string().parse().unwrap();
         let writings = vec![
             number.to_string().into_bytes(),
             decimal(3),
@@ -75,8 +76,8 @@ impl Canary {
             number.to_be_bytes().to_vec(),
             number.to_le_bytes().to_vec(),
             varint,
-            (number as f64).to_be_bytes().to_vec(),
-            (number as f64).to_le_bytes().to_vec(),
+            float.to_be_bytes().to_vec(),
+            float.to_le_bytes().to_vec(),
         ];
         Self { name: number.to_string(), writings }
     }

@@ -45,11 +45,8 @@ async fn caught_up(town: &Town, with: &str) {
 async fn who_sells_twice_denies_or_shows_old_evidence_gains_nothing() {
     let mut town = Town::up(&[]).await;
     fs::write(town.path("heat.json"), HEAT).unwrap();
-    let record = |town: &Town| {
-        let published = town.command(0, &["cert", "publish", "heat.json", "--home", "mill"]);
-        published["files"][0]["record_id"].as_str().unwrap().to_owned()
-    };
-    let record = record(&town);
+    let published = town.command(0, &["cert", "publish", "heat.json", "--home", "mill"]);
+    let record = published["files"][0]["record_id"].as_str().unwrap().to_owned();
     let commission = ["commission", &record, "--make", "B1=1 t,1", "--make", "B2=1 t,1"];
     let all = [&commission[..], &["--make", "B3=1 t,1", "--make", "B4=1 t,1"]].concat();
     lot(&town, 0, "mill", &all);
