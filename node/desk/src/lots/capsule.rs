@@ -97,7 +97,7 @@ impl Shelf<'_> {
         Ok(capsule)
     }
 
-    fn frame(&self, leaf: u64) -> Result<Frame, DeskError> {
+    pub(super) fn frame(&self, leaf: u64) -> Result<Frame, DeskError> {
         let store = &self.desk.parts.store;
         let receipt = store.receipt(LeafIndex(leaf), Height(0), Some(self.at))?;
         let (header, certificate) = (receipt.header, receipt.certificate);
@@ -105,7 +105,7 @@ impl Shelf<'_> {
     }
 
     /// A transaction and its path to the header.
-    fn logged(&self, leaf: u64) -> Result<(Vec<u8>, Vec<u8>), DeskError> {
+    pub(super) fn logged(&self, leaf: u64) -> Result<(Vec<u8>, Vec<u8>), DeskError> {
         let store = &self.desk.parts.store;
         let receipt = store.receipt(LeafIndex(leaf), Height(0), Some(self.at))?;
         Ok((receipt.transaction, receipt.inclusion_path.concat()))
