@@ -102,8 +102,8 @@ fn read(event: &CapsuleEvent) -> (PublicKey, Vec<u8>, heatmark_ledger::messages:
     let envelope = wire::decode_envelope(&event.transaction).unwrap();
     let body = wire::decode_body(&envelope.body).unwrap();
     let Some(Payload::LotEvent(logged)) = body.payload else { panic!("an event of lots") };
-    let seal = envelope.cosignatures[0].public_key.as_slice().try_into().unwrap();
-    (PublicKey::from_bytes(&seal).unwrap(), logged.carrier, envelope)
+    let seal = PublicKey::from_bytes(&envelope.cosignatures[0].public_key).unwrap();
+    (seal, logged.carrier, envelope)
 }
 
 /// The forge shows whoever asks that the mill's own lot was signed over to it, by the lot's seal: offline, from one file.

@@ -152,7 +152,24 @@ fn forged(
         let answer = nonce.scalar() + Scalar::from_bytes_mod_order_wide(&wide) * secret;
         [first.to_bytes(), answer.to_bytes()].concat()
     };
-    Proofs { ranges, balances: balances.iter().map(prove).collect(), serials: Vec::new() }
+    let balances = balances.iter().map(prove).collect();
+    let forged = WireProofs { ranges, balances, serials: Vec::new() };
+    Proofs::decode(&forged.encode_to_vec()).unwrap()
+}
+
+/// Proofs as they are written.
+#[derive(Clone, PartialEq, prost::Message)]
+struct WireProofs {
+    #[prost(bytes = "vec", repeated, tag = "1")]
+    ranges: Vec<Vec<u8>>,
+    #[prost(bytes = "vec", repeated, tag = "2")]
+    balances: Vec<Vec<u8>>,
+    #[prost(bytes = "vec", repeated, tag = "3")]
+    serials: Vec<Vec<u8>>,
+}
+
+fn ranges_of(proofs: &Proofs) -> Vec<Vec<u8>> {
+    WireProofs::decode(proofs.encode().as_slice()).unwrap().ranges
 }
 
 fn hiding(amount: &OpenAmount) -> Scalar {
@@ -182,7 +199,7 @@ async fn negative_masses_are_out_of_range(crooks: &mut Crooks<'_>, door: &mut Do
     event.outputs[1].content.mass = minus;
     let twin = vec![crooks.lot(600, 6, class), crooks.lot(400, 4, class)];
     let (honest, witness) = crooks.making(Kind::Transform, std::slice::from_ref(&input), &twin);
-    let ranges = crooks.prove(&honest, &witness, None).ranges;
+    let ranges = ranges_of(&crooks.prove(&honest, &witness, None));
     let sum = less(less(mass(&input.lot), mass(&out[0].lot)), (point(&minus), hidden));
     let facts = (&event, &[input.lot.lot()][..]);
     let proofs = forged(crooks.net(), facts, (ranges, 2), &[sum]);
@@ -205,7 +222,7 @@ async fn sums_do_not_wrap(crooks: &mut Crooks<'_>, door: &mut Door<'_>) {
     assert!(own.prove(&mut rand::rng()).is_err(), "an honest maker refuses");
     let twin = vec![crooks.lot(0, 6, class), crooks.lot(0, 4, class)];
     let (honest, witness) = crooks.making(Kind::Transform, std::slice::from_ref(&input), &twin);
-    let ranges = crooks.prove(&honest, &witness, None).ranges;
+    let ranges = ranges_of(&crooks.prove(&honest, &witness, None));
     let sum = less(less(mass(&input.lot), mass(&out[0].lot)), mass(&out[1].lot));
     let facts = (&event, &[input.lot.lot()][..]);
     let proofs = forged(crooks.net(), facts, (ranges, 2), &[sum]);
@@ -239,7 +256,7 @@ async fn pieces_do_not_become_mass(crooks: &mut Crooks<'_>, door: &mut Door<'_>)
     let out = vec![crooks.lot(1_005, 10, class)];
     let twin = vec![crooks.lot(1_000, 15, class)];
     let (honest, witness) = crooks.making(Kind::Rework, std::slice::from_ref(&input), &twin);
-    let ranges = crooks.prove(&honest, &witness, None).ranges;
+    let ranges = ranges_of(&crooks.prove(&honest, &witness, None));
     let (event, witness) = crooks.making(Kind::Rework, std::slice::from_ref(&input), &out);
     let scrap = witness.scrap.as_ref().unwrap();
     let (lost, gone) = (&scrap.0, scrap.1.as_ref().unwrap());
@@ -258,7 +275,7 @@ async fn a_correction_mints_nothing(crooks: &mut Crooks<'_>, door: &mut Door<'_>
     let class = class(&input);
     let twin = vec![crooks.lot(900, 10, class)];
     let (honest, witness) = crooks.making(Kind::Correct, std::slice::from_ref(&input), &twin);
-    let ranges = crooks.prove(&honest, &witness, None).ranges;
+    let ranges = ranges_of(&crooks.prove(&honest, &witness, None));
     // 1,500 mg after the correction of 1,000: the loss is −500 mg, and the balance honest.
     let out = vec![crooks.lot(1_500, 10, class)];
     let (mut event, witness) = crooks.making(Kind::Correct, std::slice::from_ref(&input), &out);

@@ -24,7 +24,7 @@ impl Desk {
             inspect(bytes, &self.parts.trust, &acceptance).map_err(DeskError::Capsule)
         };
         let shown = judge(capsule)?;
-        if shown.outcome() == Outcome::Reject || shown.as_of.0 >= self.tip().height {
+        if shown.outcome() == Outcome::Reject || shown.as_of.0 >= self.parts.store.tip().height {
             return Ok(shown);
         }
         let capsule = Capsule::decode(capsule).map_err(DeskError::Capsule)?;
