@@ -257,7 +257,8 @@ impl Desk {
     }
 }
 
-/// The earliest expiry of lots that is to come; 0 for none. What has expired is used for a reason, by a receiver's leave.
+/// The earliest expiry of lots that is to come; 0 for none. What has expired is used for a
+/// reason, and whoever is given what was made of it rejects that.
 fn earliest(lots: &[OpenLot], now: u64) -> u64 {
     let expiries = lots.iter().map(|lot| lot.lot().content.expires_ms);
     expiries.filter(|expires| *expires > now).min().unwrap_or(0)
