@@ -214,6 +214,47 @@ async fn whom_one_proposer_leaves_out_the_others_record_within_their_turns() {
     town.down().await;
 }
 
+/// A validator that sees a seal's signature in its pool posts it first, as its own. Nobody votes for that, and the lot goes to
+/// whom its seal has named.
+#[tokio::test]
+async fn a_validator_that_copies_seals_from_its_pool_steals_no_lot() {
+    let town = town_without_liar(&[], &[LIAR]).await;
+    let mut liar = Liar::start(&town, LIAR, "steal");
+    town.devnet.all_ready().await.unwrap();
+    let lot =
+        |arguments: &[&str]| town.command(0, &[&["lot"], arguments, &["--home", "mill"]].concat());
+    lot(&["commission", "--uncertified", "--make", "L0=1 t,1"]);
+    let (begun, mut turn) = (Instant::now(), 0);
+    let stolen = |liar: &Liar| liar.log().matches("seals are stolen").count();
+    // Each breaks the seal of the one before, so that one stolen would be one that cannot go on.
+    while stolen(&liar) < 2 {
+        assert!(begun.elapsed() < LONG, "nothing could be stolen:\n{}", liar.log());
+        let (from, to) = (format!("L{turn}"), format!("L{}=1 t,1", turn + 1));
+        lot(&["transform", &from, "--make", &to]);
+        turn += 1;
+    }
+    println!("{turn} events, stolen twice, in {:?}", begun.elapsed());
+    let own = lot(&["list"]);
+    assert_eq!(own["lots"].as_array().unwrap().len(), 1);
+    assert_eq!(own["lots"][0]["name"], format!("L{turn}"));
+    town.agree(&town.names_but(&[LIAR]), turn + 1).await;
+    // No event of lots on the log is the liar's.
+    let (thief, mill) =
+        (town.devnet.member(LIAR).unwrap(), town.devnet.client("mill").await.unwrap());
+    let leaves = mill.header(None).await.unwrap().header.log_size.0;
+    for leaf in 0..leaves {
+        let of = heatmark_client::ReceiptOf::Leaf(heatmark_ledger::LeafIndex(leaf));
+        let proven = mill.receipt(of, None).await.unwrap();
+        if let Some(Payload::LotEvent(event)) = proven.verified.body.payload {
+            assert_ne!(event.carrier, thief.to_vec(), "leaf {leaf}");
+        }
+    }
+    let refused = |name: &&str| log_of(&town, name).contains("invalid proposal");
+    assert!(["mill", "forge", "assembler"].iter().any(|name| refused(name)), "nobody refused it");
+    liar.stop();
+    town.down().await;
+}
+
 #[tokio::test]
 async fn a_member_that_floods_spends_its_own_quota_and_nobody_elses() {
     // Small blocks and a small quota, so that a flood this test can afford is one.

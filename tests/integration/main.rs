@@ -14,6 +14,7 @@
 
 mod attestations;
 mod canaries;
+mod cheats;
 mod disclosures;
 mod disk;
 mod faults;

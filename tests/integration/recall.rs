@@ -61,8 +61,8 @@ async fn a_recalled_heat_is_found_at_every_company_and_totals_come_back_to_the_m
     );
     assert_eq!(trace["lots"][3]["heat"], "H7");
     let origin = town.command(0, &["origin", "report", "--home", "assembler"]);
-    let shops = origin["shares"].as_array().unwrap().iter();
-    let shop = shops.filter(|share| share["by"] == "melt shop").next().unwrap();
+    let mut shares = origin["shares"].as_array().unwrap().iter();
+    let shop = shares.find(|share| share["by"] == "melt shop").unwrap();
     assert_eq!(
         (shop["value"].as_str(), shop["permille"].as_u64()),
         (Some("Witten 2"), Some(1_000))
@@ -101,7 +101,7 @@ async fn a_recalled_heat_is_found_at_every_company_and_totals_come_back_to_the_m
     let written = town.command(0, &notices);
     assert_eq!(
         (written["files"].as_array().unwrap().len(), written["sent"].as_array().unwrap().len()),
-        (2, 1)
+        (3, 1)
     );
     let text = fs::read_to_string(town.path(written["files"][0].as_str().unwrap())).unwrap();
     assert!(text.contains("R1") && !text.contains("R2"), "a customer reads of its own lots only");

@@ -60,10 +60,9 @@ async fn a_node_whose_vault_was_lost_and_restored_publishes_and_alerts_as_before
     assert!(foreign["error"]["why"].as_str().unwrap().contains("another vault key"), "{foreign}");
     assert_eq!(town.command(0, &["vault", "check", "mill.vault", "--home", "mill"])["records"], 5);
     let restored = town.command(0, &["vault", "restore", "mill.vault", "--home", "mill"]);
-    assert_eq!(
-        (&restored["records"], &restored["next_alert_index"]),
-        (&5.into(), &(1_u64 << 32).into())
-    );
+    assert_eq!(restored["records"], 5);
+    let next = restored["next_alert_index"].as_u64().unwrap();
+    assert!(next >= 1 << 32 && next.is_multiple_of(1 << 32), "{next}");
 
     town.devnet.restart("mill").await.unwrap();
     assert_eq!(records(&town), before);

@@ -1,5 +1,6 @@
 //! The lies. Each is told by wrapping what an honest node answers to the engine.
 
+use ed25519_dalek::SigningKey;
 use heatmark_consensus::{
     Application, ApplicationError, Certified, Checked, Committed, Evidence, Freshness, Newest,
     Proposed, Slot, Undecided,
@@ -9,8 +10,9 @@ use heatmark_ledger::block::{self, Block};
 use heatmark_ledger::certificate::CommitCertificate;
 use heatmark_ledger::header::Header;
 use heatmark_ledger::ids::{HeaderHash, Height, MemberId, UnixMillis};
+use heatmark_ledger::messages::body::Payload;
 use heatmark_ledger::state;
-use heatmark_ledger::transaction::Transaction;
+use heatmark_ledger::transaction::{self, Transaction};
 use heatmark_ledger::validators::ValidatorSet;
 use heatmark_store::Store;
 use prost::bytes::Bytes;
@@ -42,6 +44,8 @@ pub(crate) enum Lie {
     Withhold,
     /// A valid block without the transactions of one member.
     Censor(MemberId),
+    /// Events of lots that others signed, as the liar's own: their seals' signatures stand in its pool.
+    Steal,
     /// Nothing at its turns; peers that catch up are served blocks with a byte changed.
     Serve,
 }
@@ -58,6 +62,7 @@ pub(crate) fn parse(told: &str) -> Result<Vec<Lie>, Box<dyn Error>> {
                 ("garbled", _) => Lie::Garbled,
                 ("withhold", _) => Lie::Withhold,
                 ("censor", member) => Lie::Censor(member.parse()?),
+                ("steal", _) => Lie::Steal,
                 ("serve", _) => Lie::Serve,
                 _ => return Err(format!("no such lie: {word}").into()),
             })
@@ -70,6 +75,7 @@ pub(crate) struct Liar {
     honest: Arc<dyn Application>,
     store: Store,
     lies: Vec<Lie>,
+    signing: SigningKey,
     turns: AtomicUsize,
 }
 
@@ -78,8 +84,13 @@ fn failed(error: impl Into<Box<dyn Error + Send + Sync>>) -> ApplicationError {
 }
 
 impl Liar {
-    pub(crate) fn new(honest: Arc<dyn Application>, store: &Store, lies: Vec<Lie>) -> Self {
-        Self { honest, store: store.clone(), lies, turns: AtomicUsize::new(0) }
+    pub(crate) fn new(
+        honest: Arc<dyn Application>,
+        store: &Store,
+        lies: Vec<Lie>,
+        signing: SigningKey,
+    ) -> Self {
+        Self { honest, store: store.clone(), lies, signing, turns: AtomicUsize::new(0) }
     }
 
     fn read(&self, bytes: &Bytes) -> Result<(Header, Vec<Arc<Transaction>>), ApplicationError> {
@@ -141,12 +152,34 @@ impl Liar {
             Lie::Oversized => Proposed { block: vec![0; OVERSIZED_BYTES].into(), ..honest },
             Lie::Garbled => Proposed { block: vec![0xff; 1_000].into(), ..honest },
             Lie::Withhold => Proposed { block: Bytes::new(), ..honest },
+            Lie::Steal => match self.stolen(&mut transactions)? {
+                0 => honest,
+                stolen => {
+                    tracing::info!(height = slot.height.0, stolen, "seals are stolen");
+                    self.bind(header, &transactions)
+                }
+            },
             Lie::Censor(member) => self.censor(member, slot, transactions)?,
         })
     }
 
     /// What is left when one member's transactions are left out, executed and persisted as an
     /// honest proposer would.
+    /// Signs others' events of lots as its own, seals and all; tells how many.
+    fn stolen(&self, transactions: &mut [Arc<Transaction>]) -> Result<usize, ApplicationError> {
+        let network = self.store.network();
+        let mut stolen = 0_usize;
+        for transaction in transactions {
+            if matches!(transaction.payload(), Payload::LotEvent(_)) {
+                let seals = transaction.cosignatures().to_vec();
+                let own = transaction::sign(&network, &self.signing, transaction.body(), seals);
+                *transaction = Arc::new(Transaction::decode(&network, own).map_err(failed)?);
+                stolen = stolen.saturating_add(1);
+            }
+        }
+        Ok(stolen)
+    }
+
     fn censor(
         &self,
         member: MemberId,

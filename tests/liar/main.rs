@@ -7,7 +7,7 @@
 mod lies;
 
 use heatmark::config::Config;
-use heatmark::keys::{KeyRing, PassphraseSource};
+use heatmark::keys::{KeyRing, Keys, PassphraseSource};
 use heatmark::{Home, logging, run};
 use heatmark_ledger::genesis::Genesis;
 use std::error::Error;
@@ -46,7 +46,10 @@ fn start() -> Result<(), Box<dyn Error>> {
         // Whether it was told so or its keeper is gone, it stops.
         let _ = end.await;
     };
-    let wrap = |honest, store: &_| Arc::new(lies::Liar::new(honest, store, lies.clone())) as Arc<_>;
+    let signing = Keys::load(&home, &mut PassphraseSource::new(None))?.signing;
+    let wrap = |honest, store: &_| {
+        Arc::new(lies::Liar::new(honest, store, lies.clone(), signing.clone())) as Arc<_>
+    };
     runtime.block_on(run::run_as(&config, keys, genesis, wrap, stop))?;
     Ok(())
 }

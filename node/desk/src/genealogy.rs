@@ -164,6 +164,10 @@ impl Desk {
             let Some(last) = records.last() else { break };
             after = Some(last.record);
         }
+        vault.each_named(|named| {
+            known.read_named(&named);
+            Ok(true)
+        })?;
         for record in known.untold() {
             self.read_own(&mut known, &record)?;
         }
@@ -198,6 +202,8 @@ impl Desk {
             for record in &records {
                 if let Some(shown) = self.parts.vault.upstream_record(record)? {
                     known.read_shown(&shown);
+                } else if let Some(named) = self.parts.vault.named(record)? {
+                    known.read_named(&named);
                 }
                 found.extend(self.alerts_on(known, record)?);
             }

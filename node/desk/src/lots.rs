@@ -11,6 +11,7 @@
 mod becoming;
 mod capsule;
 mod described;
+mod docking;
 mod making;
 mod offers;
 mod plan;

@@ -1,5 +1,12 @@
 //! Walks against a naive model, and the kinds that give their components back.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "tests fail loudly"
+)]
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use heatmark_lots::Kind;

@@ -37,12 +37,21 @@ const SMALL: Style = Style { size: 8.0, bold: false, colour: GREY };
 /// # Errors
 /// [`ReportError`].
 pub fn pdf(inspection: &Inspection, further: &[Vec<u8>]) -> Result<Vec<u8>, ReportError> {
+    let title = format!("Incoming inspection: {}", loud(inspection.stands()));
+    of_blocks(&blocks(inspection), title, further)
+}
+
+/// Blocks as a PDF.
+pub(crate) fn of_blocks(
+    blocks: &[Block],
+    title: String,
+    further: &[Vec<u8>],
+) -> Result<Vec<u8>, ReportError> {
     let fonts = Fonts::new(further)?;
     let mut sheet = Sheet::new(&fonts);
-    for block in blocks(inspection) {
-        lay(&mut sheet, &block);
+    for block in blocks {
+        lay(&mut sheet, block);
     }
-    let title = format!("Incoming inspection: {}", loud(inspection.stands()));
     draw(&fonts, &sheet.finish(), title)
 }
 

@@ -161,6 +161,7 @@ impl Vault {
         for record in named {
             let message = NamedMessage { head: record.head.clone(), root: record.root.to_vec() };
             write.put(&key(NAMED, &record.record.0), &message.encode_to_vec());
+            Self::stage_unread(write, &record.record);
         }
     }
 
@@ -170,9 +171,18 @@ impl Vault {
     /// `Damaged` or `Database`.
     pub fn named(&self, record: &RecordId) -> Result<Option<NamedRecord>, VaultError> {
         let Some(value) = self.get(&key(NAMED, &record.0))? else { return Ok(None) };
-        let message = NamedMessage::decode(value.as_slice()).map_err(|_| VaultError::Damaged)?;
-        let NamedMessage { head, root } = message;
-        Ok(Some(NamedRecord { record: *record, head, root: hash32(&root)? }))
+        named(*record, &value).map(Some)
+    }
+
+    /// Gives the head of every record that capsules named, until told to stop.
+    ///
+    /// # Errors
+    /// `Damaged`, `Database`, or the visitor's.
+    pub fn each_named(
+        &self,
+        mut visit: impl FnMut(NamedRecord) -> Result<bool, VaultError>,
+    ) -> Result<(), VaultError> {
+        self.scan(&[NAMED], |id, value| visit(named(record_id(id)?, value)?))
     }
 
     /// The event that was shown at a leaf.
@@ -270,4 +280,10 @@ fn record(record: RecordId, value: &[u8]) -> Result<UpstreamRecord, VaultError> 
     let message = RecordMessage::decode(value).map_err(|_| VaultError::Damaged)?;
     let attests = message.attests.as_deref().map(hash32).transpose()?.map(RecordId::from);
     Ok(UpstreamRecord { record, content: message.content, onward: message.onward, attests })
+}
+
+fn named(record: RecordId, value: &[u8]) -> Result<NamedRecord, VaultError> {
+    let NamedMessage { head, root } =
+        NamedMessage::decode(value).map_err(|_| VaultError::Damaged)?;
+    Ok(NamedRecord { record, head, root: hash32(&root)? })
 }

@@ -54,6 +54,34 @@ impl Canary {
         Self { name: text.to_owned(), writings }
     }
 
+    /// A whole number of milligrams or pieces, in every writing that a program has for one.
+    pub(super) fn quantity(number: u64) -> Self {
+        let decimal = |scale: usize| {
+            let digits = number.to_string();
+            let (whole, part) = digits.split_at(digits.len() - scale);
+            format!("{whole}.{part}").into_bytes()
+        };
+        assert!(number >= 1 << 34, "{number} is found by chance");
+        let mut varint = Vec::new();
+        prost::encoding::encode_varint(number, &mut varint);
+        let hex = format!("{number:x}");
+        let float: f64 = number.to_string().parse().unwrap();
+        let writings = vec![
+            number.to_string().into_bytes(),
+            decimal(3),
+            decimal(6),
+            decimal(9),
+            hex.clone().into_bytes(),
+            hex.to_uppercase().into_bytes(),
+            number.to_be_bytes().to_vec(),
+            number.to_le_bytes().to_vec(),
+            varint,
+            float.to_be_bytes().to_vec(),
+            float.to_le_bytes().to_vec(),
+        ];
+        Self { name: number.to_string(), writings }
+    }
+
     /// In which writing it stands in these bytes.
     pub(super) fn found_in(&self, bytes: &[u8]) -> Option<usize> {
         let stands = |writing: &Vec<u8>| memchr(bytes, writing);

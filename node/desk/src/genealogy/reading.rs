@@ -9,12 +9,12 @@ use heatmark_ledger::messages::body::Payload;
 use heatmark_ledger::{LeafIndex, wire};
 use heatmark_lots::Event;
 use heatmark_records::{FieldProof, Head, Opening, Path, RecordId, Said, Value};
-use heatmark_vault::{Outline, UpstreamRecord, VaultError};
+use heatmark_vault::{NamedRecord, Outline, UpstreamRecord, VaultError};
 use prost::Message as _;
 use std::collections::BTreeMap;
 
 /// Fields that name what an event was made with, beside everything below `process/tool/`.
-const TOOLS: [&str; 3] = ["process/die", "process/ring-mill", "process/station"];
+const TOOLS: [&str; 4] = ["process/die", "process/load", "process/ring-mill", "process/station"];
 /// Most bytes of a field's text that are kept.
 const MAX_TEXT_BYTES: usize = 200;
 
@@ -76,11 +76,11 @@ impl Desk {
         Ok(event.carrier.as_slice().try_into().ok())
     }
 
-    /// Reads a record of this member's own, where it is one.
+    /// Reads a record of this member's own, where it is one: a certificate, or how an event was made.
     pub(super) fn read_own(&self, known: &mut Known, id: &RecordId) -> Result<(), DeskError> {
         match self.parts.vault.record(id) {
             Ok(Some(stored)) => known.read_opening(id, &stored.opening),
-            Ok(None) => {}
+            Ok(None) => self.read_process(known, id)?,
             // Alerts on what was destroyed are still matched.
             Err(VaultError::Erased(_)) => {
                 if let Some(row) = self.parts.vault.records(&id.0, 1)?.first() {
@@ -89,6 +89,17 @@ impl Desk {
                 }
             }
             Err(error) => return Err(error.into()),
+        }
+        Ok(())
+    }
+
+    /// Reads the process record of an own event, which the vault has beside that event.
+    fn read_process(&self, known: &mut Known, id: &RecordId) -> Result<(), DeskError> {
+        let lot = known.about.lots(&known.graph, &id.0).next();
+        let Some(place) = lot.and_then(|lot| known.graph.place(lot)) else { return Ok(()) };
+        let Some(event) = self.parts.vault.lot_event_at(place.leaf)? else { return Ok(()) };
+        if let Some(process) = self.parts.vault.process(&event.digest)? {
+            known.read_opening(id, &process);
         }
         Ok(())
     }
@@ -134,6 +145,13 @@ impl Known {
         let tools = tools.collect();
         let text = |path: &str| texts.get(path).cloned();
         self.tell(&shown.record, (heading.alert_subject, heading.issuer), text, tools);
+    }
+
+    /// Notes what alerts on a record stand under of which nothing else was shown.
+    pub(super) fn read_named(&mut self, named: &NamedRecord) {
+        let Ok(head) = Head::decode(&named.head) else { return };
+        let subject = Some(head.heading().alert_subject);
+        self.about.tell(named.record.0, Told { subject, ..Told::default() });
     }
 
     fn tell(

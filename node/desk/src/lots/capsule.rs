@@ -13,7 +13,7 @@ use heatmark_evidence::{Draft, Selection};
 use heatmark_ledger::LeafIndex;
 use heatmark_ledger::ids::{Height, MemberId};
 use heatmark_ledger::keys::PublicKey;
-use heatmark_lots::{MASS_PATH, OpenLot, THEORETICAL_MASS_PATH};
+use heatmark_lots::{Event, MASS_PATH, OpenLot, THEORETICAL_MASS_PATH};
 use heatmark_records::{Opening, Path, RecordId, Specification};
 use heatmark_vault::{Deed, LotRow, NamedRecord, StoredRecord, VaultError};
 use prost::Message as _;
@@ -97,7 +97,7 @@ impl Shelf<'_> {
         Ok(capsule)
     }
 
-    fn frame(&self, leaf: u64) -> Result<Frame, DeskError> {
+    pub(super) fn frame(&self, leaf: u64) -> Result<Frame, DeskError> {
         let store = &self.desk.parts.store;
         let receipt = store.receipt(LeafIndex(leaf), Height(0), Some(self.at))?;
         let (header, certificate) = (receipt.header, receipt.certificate);
@@ -105,7 +105,7 @@ impl Shelf<'_> {
     }
 
     /// A transaction and its path to the header.
-    fn logged(&self, leaf: u64) -> Result<(Vec<u8>, Vec<u8>), DeskError> {
+    pub(super) fn logged(&self, leaf: u64) -> Result<(Vec<u8>, Vec<u8>), DeskError> {
         let store = &self.desk.parts.store;
         let receipt = store.receipt(LeafIndex(leaf), Height(0), Some(self.at))?;
         Ok((receipt.transaction, receipt.inclusion_path.concat()))
@@ -170,6 +170,12 @@ impl Shelf<'_> {
             if open.lot().content.description == *record {
                 return Ok(Some(Opening::decode(&lot.description)?));
             }
+        }
+        let body = Event::decode(&event.event).map_err(|_| VaultError::Damaged)?;
+        if body.process == Some(*record)
+            && let Some(process) = vault.process(&event.digest)?
+        {
+            return Ok(Some(process));
         }
         match vault.record(record) {
             Ok(stored) => Ok(stored.map(|stored| stored.opening)),

@@ -229,7 +229,7 @@ impl Desk {
         origin.into_iter().chain(lots).collect()
     }
 
-    /// The transaction that carries an event, which must not come to stand once what it uses has expired; 0 for never.
+    /// The transaction that carries an event, which must not come to stand once what it uses expires; 0 for never.
     pub(super) fn carry(
         &self,
         event: &Event,
@@ -244,7 +244,8 @@ impl Desk {
             carrier: self.parts.member.to_vec(),
         };
         let mut body = self.body(pb::body::Payload::LotEvent(payload))?;
-        if event.kind.uses_material() && expires_ms != 0 {
+        // What had expired before is used for a reason, which every capsule of it tells.
+        if event.kind.uses_material() && expires_ms > self.tip().time.0 {
             body.not_after_ms = body.not_after_ms.min(expires_ms);
         }
         let bytes = body.encode_to_vec();

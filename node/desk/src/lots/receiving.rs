@@ -2,10 +2,11 @@
 //! acceptance. Refuses parcels that are not for this member or use seals that it did not offer, and by itself those whose
 //! evidence is rejected; what differs is told to the sender in a signed answer.
 
+use super::docking::faults;
 use super::offers::{ANSWER_NAME, member_in};
 use super::{LotEventMade, Made};
 use crate::{Desk, DeskError, blocking};
-use heatmark_evidence::capsule::{Acceptance, Capsule, CapsuleRecord, Outcome, Verdict, inspect};
+use heatmark_evidence::capsule::{Capsule, CapsuleRecord, Verdict};
 use heatmark_evidence::transfer::{
     Answer, Count, DespatchAdvice, OpenParcel, Parcel, SignedFile, TransferError,
 };
@@ -96,6 +97,7 @@ impl Desk {
 
     fn view_parcel(&self, parcel: &[u8]) -> Result<ParcelView, DeskError> {
         let Checked { file, open, sender } = self.check_parcel(parcel)?;
+        let known = self.parts.vault.parcel(&open.digest.0)?;
         let mut lots = Vec::with_capacity(open.parts.len());
         for (part, lot) in open.parts.iter().zip(&file.lots) {
             lots.push(ParcelLotView {
@@ -104,11 +106,10 @@ impl Desk {
                 mass_mg: part.open.mass().number,
                 pieces: part.open.pieces().number,
                 expires_ms: part.open.lot().content.expires_ms,
-                verdict: self.verdict(&lot.capsule)?,
+                verdict: self.verdict(&lot.capsule, known.is_none())?,
                 capsule: lot.capsule.clone(),
             });
         }
-        let known = self.parts.vault.parcel(&open.digest.0)?;
         Ok(ParcelView {
             transfer: open.digest.0,
             sender,
@@ -127,18 +128,6 @@ impl Desk {
         }
         let (open, sender) = (file.open(&network)?, member_in(&file.sender)?);
         Ok(Checked { file, open, sender })
-    }
-
-    /// What a capsule proves by itself, whatever a buyer demands beyond that, and however old its header is.
-    fn verdict(&self, capsule: &[u8]) -> Result<Verdict, DeskError> {
-        let acceptance = Acceptance {
-            max_age_ms: u64::MAX,
-            transcribed: true,
-            certified_permille: 0,
-            gain_permille: u32::MAX,
-            ..Acceptance::at(self.tip().time)
-        };
-        inspect(capsule, &self.parts.trust, &acceptance).map_err(DeskError::Capsule)
     }
 
     /// Receives a parcel: from when the log has it, its lots are this member's.
@@ -175,10 +164,10 @@ impl Desk {
         let Checked { file, open, sender } = self.check_parcel(&plan.parcel)?;
         let network = self.parts.intake.network();
         for (part, lot) in open.parts.iter().zip(&file.lots) {
-            let verdict = self.verdict(&lot.capsule)?;
-            if verdict.outcome() == Outcome::Reject && !plan.anyway {
-                let codes = verdict.codes().join(", ");
-                return Err(DeskError::Rejected(part.name.clone(), codes));
+            // Whether its seal is whole, the log says when it is posted.
+            let faults = faults(&self.verdict(&lot.capsule, false)?);
+            if !faults.is_empty() && !plan.anyway {
+                return Err(DeskError::Rejected(part.name.clone(), faults.join(", ")));
             }
         }
         let mut lots = Vec::with_capacity(open.parts.len());

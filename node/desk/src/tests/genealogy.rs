@@ -51,6 +51,7 @@ async fn a_trace_is_the_same_after_a_restart_and_follows_what_comes() {
     assert_eq!(names(&desk, "B1", true).await, ["B1"]);
     let forge = EventPlan {
         scrap: Quantity { mass_mg: 50 * KG, pieces: 0 },
+        process: vec![("die".to_owned(), "D-77".to_owned())],
         ..plan(Kind::Transform, &["B1"], vec![lot("R", 550, 50)])
     };
     desk.lot_event(forge).await.unwrap();
@@ -72,6 +73,8 @@ async fn a_trace_is_the_same_after_a_restart_and_follows_what_comes() {
         let heat = desk.affected(Affecting::Heat("h1000".to_owned())).await.unwrap();
         assert_eq!((heat.own.len(), heat.stock.len(), heat.stock_mg), (5, 3, u128::from(950 * KG)));
         assert!(heat.customers.is_empty());
+        let die = desk.affected(Affecting::Die("d-77".to_owned())).await.unwrap();
+        assert_eq!(die.own.len(), 3, "the ring and its halves");
         let found = desk.search_lots("r-".to_owned(), 9).await.unwrap();
         assert_eq!(found.lots.len(), 2);
         assert_eq!(desk.search_lots("h10".to_owned(), 9).await.unwrap().records.len(), 1);

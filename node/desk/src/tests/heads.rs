@@ -48,16 +48,17 @@ async fn each_description_on_the_way_is_named_once_from_mill_to_customer() {
     let commission =
         EventPlan { certificate: Some(record), ..plan(Kind::Commission, &[], billets) };
     mill.lot_event(commission).await.unwrap();
-    // Three descriptions: the billet's, the bar's, and the same of both halves.
+    // The billet's description, the bar's, which both halves keep, and how the bar was made.
     let bars = vec![lot("R", "bar", 1_000, 100)];
-    mill.lot_event(plan(Kind::Transform, &["B"], bars)).await.unwrap();
+    let process = vec![("die".to_owned(), "D-77".to_owned())];
+    mill.lot_event(EventPlan { process, ..plan(Kind::Transform, &["B"], bars) }).await.unwrap();
     let halves = vec![lot("R-1", "", 500, 50), lot("R-2", "", 500, 50)];
     mill.lot_event(plan(Kind::Split, &["R"], halves)).await.unwrap();
     for _ in 0..2 {
         let bytes = mill.capsule("R-1".to_owned(), Vec::new(), false).await.unwrap();
         let (capsule, verdict) = inspected(&chain, &bytes);
         assert_eq!(verdict.codes(), Vec::<&str>::new());
-        assert_eq!(capsule.heads.len(), 2);
+        assert_eq!(capsule.heads.len(), 3);
     }
     let to = *chain.members[1].id.as_bytes();
     let offer = forge.offer_seals(chain.members[0].id, 1, String::new(), false).await.unwrap();
@@ -80,6 +81,6 @@ async fn each_description_on_the_way_is_named_once_from_mill_to_customer() {
     let bytes = forge.capsule("G".to_owned(), Vec::new(), false).await.unwrap();
     let (capsule, verdict) = inspected(&chain, &bytes);
     assert_eq!(verdict.codes(), Vec::<&str>::new());
-    assert_eq!(capsule.heads.len(), 3);
+    assert_eq!(capsule.heads.len(), 4);
     assert_eq!(verdict.history.len(), 5);
 }

@@ -29,7 +29,7 @@ pub(crate) enum Command {
     Show(One),
     /// Writes notices to the customers who have affected material, and sends them
     #[command(
-        after_help = "Example:\n  heatmark recall notices 48213 --out notices --home forge\n  heatmark recall notices 48213 --out notices --send --reason 'retest of the heat failed' --home forge\nFor each customer a text and a CSV file; --send also posts the text to its node."
+        after_help = "Example:\n  heatmark recall notices 48213 --out notices --home forge\n  heatmark recall notices 48213 --out notices --send --reason 'retest of the heat failed' --home forge\nFor each customer a text, a PDF and a CSV file; --send also posts the text to its node."
     )]
     Notices(notices::Notices),
     /// Notes that a person took notice, and tells the suppliers of the material how much of it is left

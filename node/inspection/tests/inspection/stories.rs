@@ -76,17 +76,22 @@ impl Dock {
         let billets = world.commission(heat, &[(1_000_000_000, 1)]);
         let billets = world.transfer(FORGE, &billets);
         let opening = description(&world);
-        let class = billets[0].lot.lot().content.class;
-        let mut rings = world.lot(0, 1, class);
-        let terms = Terms {
-            class,
-            description: opening.check().unwrap(),
-            serials: None,
-            expires_ms: 0,
-            seal: rings.lot.lot().seal,
+        let made = (FORGE, Kind::Transform);
+        let rings = if described {
+            let class = billets[0].lot.lot().content.class;
+            let mut rings = world.lot(0, 1, class);
+            let terms = Terms {
+                class,
+                description: opening.check().unwrap(),
+                serials: None,
+                expires_ms: 0,
+                seal: rings.lot.lot().seal,
+            };
+            rings.lot = OpenLot::fresh(1_000_000_000, 4, terms, &mut rand::rng());
+            world.make_of(made, &billets, vec![rings])
+        } else {
+            world.make(made, &billets, &[(1_000_000_000, 4)])
         };
-        rings.lot = OpenLot::fresh(1_000_000_000, 4, terms, &mut rand::rng());
-        let rings = world.make_of((FORGE, Kind::Transform), &billets, vec![rings]);
         let delivered = world.transfer(ASSEMBLER, &rings);
         let mut capsule = capsule(&world, &delivered[0]);
         if described {

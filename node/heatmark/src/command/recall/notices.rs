@@ -1,8 +1,8 @@
-//! Notices to customers who have affected material: a text that a person can read, and the same as CSV. Refuses to overwrite
+//! Notices to customers who have affected material: a text that a person can read, the same on paper, and as CSV. Refuses to overwrite
 //! what stands in the directory already.
 
 use super::{about, level_of};
-use crate::command::answer::Answer;
+use crate::command::answer::{Answer, table};
 use crate::command::connect::{NodeArgs, block_on};
 use crate::command::failure::Failure;
 use crate::command::lot::quantity::mass_text;
@@ -12,6 +12,7 @@ use crate::command::words;
 use crate::files;
 use clap::Args;
 use heatmark_client::{Affected, AffectedCustomer, Recall};
+use heatmark_inspection::Letter;
 use serde_json::json;
 use std::path::PathBuf;
 
@@ -57,12 +58,15 @@ pub(crate) fn run(command: &Notices) -> Result<Answer, Failure> {
             words::short(&recall.subject).trim_end_matches('…'),
             hex::encode(customer.member.get(..6).unwrap_or_default())
         );
-        let text = notice(command, recall, affected, customer);
-        for (extension, content) in
-            [("txt", text.clone()), ("csv", rows(recall, affected, customer))]
-        {
+        let letter = notice(command, recall, affected, customer);
+        let text = plain(&letter);
+        let pdf = letter.pdf(&[]).map_err(|error| Failure::input(error.to_string()))?;
+        let csv = rows(recall, affected, customer);
+        let forms: [(&str, &[u8]); 3] =
+            [("txt", text.as_bytes()), ("csv", csv.as_bytes()), ("pdf", &pdf)];
+        for (extension, content) in forms {
             let path = command.out.join(format!("{stem}.{extension}"));
-            files::create(&path, content.as_bytes(), 0o600)?;
+            files::create(&path, content, 0o600)?;
             written.push(path.display().to_string());
         }
         if command.send {
@@ -88,46 +92,57 @@ pub(crate) fn run(command: &Notices) -> Result<Answer, Failure> {
     Ok(Answer::yes(json!({ "files": written, "sent": sent }), text))
 }
 
+/// What a customer is told, once for all forms.
 fn notice(
     command: &Notices,
     recall: &Recall,
     affected: &Affected,
     customer: &AffectedCustomer,
-) -> String {
-    let mut text = format!(
-        "NOTICE: {} of {}\n\nTo           {}\nConcerns     {}, issued by {}\nAlert        {}\nOn the log   block {}, entry {}\n",
-        level_of(recall).to_uppercase(),
-        about(recall),
-        words::on_one_line(&customer.name),
-        about(recall),
-        words::on_one_line(&recall.issuer_name),
-        hex::encode(&recall.subject),
-        recall.height,
-        recall.leaf,
-    );
+) -> Letter {
+    let fact = |name: &str, value: String| (name.to_owned(), value);
+    let mut facts = vec![
+        fact("To", words::on_one_line(&customer.name)),
+        fact("Concerns", about(recall)),
+        fact("Issued by", words::on_one_line(&recall.issuer_name)),
+        fact("Alert", hex::encode(&recall.subject)),
+        fact("On the log", format!("block {}, entry {}", recall.height, recall.leaf)),
+    ];
     if !command.reason.is_empty() {
-        text.push_str(&format!("Reason       {}\n", words::on_one_line(&command.reason)));
+        facts.push(fact("Reason", words::on_one_line(&command.reason)));
     }
-    text.push_str("\nThese lots that we sent to you are made of this material, or of what was made of it:\n\n");
-    for place in &customer.lots {
-        let lot = usize::try_from(*place).ok().and_then(|place| affected.own.get(place));
-        if let Some(lot) = lot {
-            text.push_str(&format!(
-                "  {}  {}  {}  {} pieces\n",
-                words::on_one_line(&lot.name),
-                words::on_one_line(&lot.product),
-                mass_text(lot.mass_mg),
-                lot.pieces,
-            ));
-        }
+    let lots = customer.lots.iter().filter_map(|place| usize::try_from(*place).ok());
+    let rows = lots.filter_map(|place| affected.own.get(place)).map(|lot| {
+        let (name, product) = (words::on_one_line(&lot.name), words::on_one_line(&lot.product));
+        vec![name, product, mass_text(lot.mass_mg), lot.pieces.to_string()]
+    });
+    let mass = mass_text(customer.mass_mg);
+    Letter {
+        title: format!("NOTICE: {} of {}", level_of(recall).to_uppercase(), about(recall)),
+        facts,
+        heading: "We sent you these lots of this material, or of what was made of it:".to_owned(),
+        columns: vec![("Lot", 30), ("Product", 38), ("Mass", 18), ("Pieces", 14)],
+        rows: rows.collect(),
+        remarks: vec![
+            format!("Together {mass}, {} pieces.", customer.pieces),
+            words::on_one_line(&command.demand),
+            format!(
+                "What stands against this material today is on the log: heatmark alert status {}",
+                hex::encode(&recall.subject)
+            ),
+        ],
     }
-    text.push_str(&format!(
-        "\nTogether {}, {} pieces.\n\n{}\n\nWhat stands against this material today is on the log:\n  heatmark alert status {}\n",
-        mass_text(customer.mass_mg),
-        customer.pieces,
-        words::on_one_line(&command.demand),
-        hex::encode(&recall.subject),
-    ));
+}
+
+fn plain(letter: &Letter) -> String {
+    let mut text = format!("{}\n\n", letter.title);
+    for (name, value) in &letter.facts {
+        text.push_str(&format!("{name:<13}{value}\n"));
+    }
+    let heads: Vec<&str> = letter.columns.iter().map(|(head, _)| *head).collect();
+    text.push_str(&format!("\n{}\n\n{}", letter.heading, table(&heads, &letter.rows)));
+    for remark in &letter.remarks {
+        text.push_str(&format!("\n{remark}\n"));
+    }
     text
 }
 

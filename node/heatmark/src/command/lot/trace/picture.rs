@@ -11,13 +11,24 @@ use heatmark_client::{Trace, TracedLot, Whereabouts};
 use std::fmt::Write as _;
 
 const BOX_WIDTH: usize = 216;
-const BOX_HEIGHT: usize = 58;
 const COLUMN: usize = 288;
-const ROW: usize = 72;
+/// Height of a box, and from one row to the next: with three lines, and with one where columns are long.
+const ROOMY: (usize, usize) = (58, 72);
+const CLOSE: (usize, usize) = (26, 31);
+/// From so many rows on, they are close.
+const MANY_ROWS: usize = 24;
 const MARGIN: usize = 24;
 const HEAD: usize = 96;
 /// Characters of a line that fit into a box.
 const FITS: usize = 33;
+/// Of a name, which is bolder; and of one beside an alert.
+const NAME_FITS: usize = FITS - 5;
+const NAME_BESIDE_ALERT_FITS: usize = FITS - 12;
+const GAP: usize = COLUMN - BOX_WIDTH;
+const MARGINS: usize = 2 * MARGIN;
+const AROUND: usize = HEAD + MARGIN;
+/// Where an alert ends in a box.
+const ALERT_END: usize = BOX_WIDTH - 8;
 const SWEEPS: usize = 8;
 
 const STYLE: &str = "\
@@ -33,14 +44,16 @@ struct Layout {
     at: Vec<(usize, usize)>,
     columns: usize,
     rows: usize,
+    /// Height of a box, and from one row to the next.
+    heights: (usize, usize),
 }
 
 /// Draws a trace.
 pub(super) fn draw(trace: &Trace, down: bool) -> String {
     let layout = Layout::of(trace, down);
     let wide = layout.columns.max(1).saturating_sub(1).saturating_mul(COLUMN);
-    let width = wide.saturating_add(BOX_WIDTH).saturating_add(2 * MARGIN).max(720);
-    let height = layout.rows.saturating_mul(ROW).saturating_add(HEAD + MARGIN);
+    let width = wide.saturating_add(BOX_WIDTH).saturating_add(MARGINS).max(720);
+    let height = layout.rows.saturating_mul(layout.heights.1).saturating_add(AROUND);
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" viewBox=\"0 0 {width} {height}\">\n\
          <style>{STYLE}</style>\n<rect width=\"{width}\" height=\"{height}\" fill=\"#fff\"/>\n"
@@ -48,16 +61,17 @@ pub(super) fn draw(trace: &Trace, down: bool) -> String {
     heading(&mut svg, trace, down);
     for (from, to) in &trace.edges {
         let (Some(from), Some(to)) = (layout.at.get(*from), layout.at.get(*to)) else { continue };
-        let (x1, y1) = corner(*from);
-        let (x2, y2) = corner(*to);
-        let (x1, y1) = (x1.saturating_add(BOX_WIDTH), y1.saturating_add(BOX_HEIGHT / 2));
-        let y2 = y2.saturating_add(BOX_HEIGHT / 2);
-        let bend = x2.saturating_sub(x1).max(COLUMN - BOX_WIDTH) / 2;
+        let (x1, y1) = layout.corner(*from);
+        let (x2, y2) = layout.corner(*to);
+        let (x1, y1) = (x1.saturating_add(BOX_WIDTH), y1.saturating_add(layout.heights.0 / 2));
+        let y2 = y2.saturating_add(layout.heights.0 / 2);
+        let bend = x2.saturating_sub(x1).max(GAP) / 2;
         let (b1, b2) = (x1.saturating_add(bend), x2.saturating_sub(bend));
         line(&mut svg, format_args!("<path d=\"M{x1} {y1}C{b1} {y1} {b2} {y2} {x2} {y2}\"/>"));
     }
     for (place, (lot, at)) in trace.lots.iter().zip(&layout.at).enumerate() {
-        node(&mut svg, lot, corner(*at), place == 0);
+        let (corner, height) = (layout.corner(*at), layout.heights.0);
+        node(&mut svg, lot, (corner, height), place == 0);
     }
     svg.push_str("</svg>\n");
     svg
@@ -84,7 +98,7 @@ fn heading(svg: &mut String, trace: &Trace, down: bool) {
     );
 }
 
-fn node(svg: &mut String, lot: &TracedLot, (x, y): (usize, usize), asked: bool) {
+fn node(svg: &mut String, lot: &TracedLot, ((x, y), height): ((usize, usize), usize), asked: bool) {
     let level = alert(lot);
     let class = match level {
         Some("recall" | "revoke") => "x",
@@ -93,33 +107,11 @@ fn node(svg: &mut String, lot: &TracedLot, (x, y): (usize, usize), asked: bool) 
         None if lot.own => "u",
         None => "b",
     };
-    let thick = if asked {
-        " q"
-    } else if lot.certificate.is_empty() {
-        ""
-    } else {
-        " c"
+    let thick = match (asked, lot.certificate.is_empty()) {
+        (true, _) => " q",
+        (false, true) => "",
+        (false, false) => " c",
     };
-    let second = if lot.own {
-        let product = words::on_one_line(&lot.product);
-        format!(
-            "{product}{}{}, {} pcs",
-            if product.is_empty() { "" } else { ", " },
-            mass_text(lot.mass_mg),
-            lot.pieces
-        )
-    } else {
-        words::on_one_line(&lot.company_name)
-    };
-    let mut third = vec![lot.made_by.clone()];
-    if !lot.heat.is_empty() {
-        third.push(format!("heat {}", words::on_one_line(&lot.heat)));
-    }
-    third.push(whereabouts(lot));
-    if lot.missing > 0 {
-        third.push(format!("{} inputs unknown", lot.missing));
-    }
-    third.retain(|part| !part.is_empty());
     line(
         svg,
         format_args!("<g><title>{}  {}</title>", escaped(&name(lot)), escaped(&super::line(lot))),
@@ -127,26 +119,24 @@ fn node(svg: &mut String, lot: &TracedLot, (x, y): (usize, usize), asked: bool) 
     line(
         svg,
         format_args!(
-            "<rect class=\"{class}{thick}\" x=\"{x}\" y=\"{y}\" width=\"{BOX_WIDTH}\" height=\"{BOX_HEIGHT}\" rx=\"6\"/>"
+            "<rect class=\"{class}{thick}\" x=\"{x}\" y=\"{y}\" width=\"{BOX_WIDTH}\" height=\"{height}\" rx=\"6\"/>"
         ),
     );
     let left = x.saturating_add(10);
-    let rows = [("n", 19, name(lot)), ("s", 35, second), ("s", 50, third.join(", "))];
-    for (class, below, text) in rows {
-        // Names are bolder, and their end tells most.
-        let fits = if class == "n" && level.is_some() {
-            FITS - 12
-        } else if class == "n" {
-            FITS - 5
-        } else {
-            FITS
-        };
+    let name_fits = if level.is_some() { NAME_BESIDE_ALERT_FITS } else { NAME_FITS };
+    let rows = [
+        ("n", 19, name_fits, name(lot)),
+        ("s", 35, FITS, what(lot)),
+        ("s", 50, FITS, made_and_where(lot)),
+    ];
+    let lines = if height == ROOMY.0 { rows.len() } else { 1 };
+    for (class, below, fits, text) in rows.into_iter().take(lines) {
         let y = y.saturating_add(below);
         let text = escaped(&shortened(&text, fits));
         line(svg, format_args!("<text class=\"{class}\" x=\"{left}\" y=\"{y}\">{text}</text>"));
     }
     if let Some(level) = level {
-        let (right, y) = (x.saturating_add(BOX_WIDTH - 8), y.saturating_add(18));
+        let (right, y) = (x.saturating_add(ALERT_END), y.saturating_add(18));
         let level = level.to_uppercase();
         line(
             svg,
@@ -158,12 +148,35 @@ fn node(svg: &mut String, lot: &TracedLot, (x, y): (usize, usize), asked: bool) 
     svg.push_str("</g>\n");
 }
 
-fn corner((column, row): (usize, usize)) -> (usize, usize) {
-    let x = column.saturating_mul(COLUMN).saturating_add(MARGIN);
-    (x, row.saturating_mul(ROW).saturating_add(HEAD))
+/// What a lot is; of another's lot, whose it was.
+fn what(lot: &TracedLot) -> String {
+    if !lot.own {
+        return words::on_one_line(&lot.company_name);
+    }
+    let (product, mass) = (words::on_one_line(&lot.product), mass_text(lot.mass_mg));
+    let comma = if product.is_empty() { "" } else { ", " };
+    format!("{product}{comma}{mass}, {} pcs", lot.pieces)
+}
+
+fn made_and_where(lot: &TracedLot) -> String {
+    let mut parts = vec![lot.made_by.clone()];
+    if !lot.heat.is_empty() {
+        parts.push(format!("heat {}", words::on_one_line(&lot.heat)));
+    }
+    parts.push(whereabouts(lot));
+    if lot.missing > 0 {
+        parts.push(format!("{} inputs unknown", lot.missing));
+    }
+    parts.retain(|part| !part.is_empty());
+    parts.join(", ")
 }
 
 impl Layout {
+    fn corner(&self, (column, row): (usize, usize)) -> (usize, usize) {
+        let x = column.saturating_mul(COLUMN).saturating_add(MARGIN);
+        (x, row.saturating_mul(self.heights.1).saturating_add(HEAD))
+    }
+
     fn of(trace: &Trace, down: bool) -> Self {
         let count = trace.lots.len();
         let mut steps = vec![0_usize; count];
@@ -194,7 +207,8 @@ impl Layout {
         let rows = order.iter().map(Vec::len).max().unwrap_or(0);
         let heights = arrange(&mut order, &edges, rows, count);
         let at = columns.into_iter().zip(heights).collect();
-        Self { at, columns: last.saturating_add(1), rows }
+        let spacing = if rows < MANY_ROWS { ROOMY } else { CLOSE };
+        Self { at, columns: last.saturating_add(1), rows, heights: spacing }
     }
 }
 
