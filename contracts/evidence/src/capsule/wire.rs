@@ -244,11 +244,11 @@ impl Capsule {
         if bytes.len() > MAX_CAPSULE_BYTES {
             return Err(CapsuleError::TooLong);
         }
-        if !shape::counts(bytes, &COUNTS) {
-            return Err(CapsuleError::TooLong);
-        }
         if !shape::fits(bytes, CAPSULE) {
             return Err(CapsuleError::NotCanonical);
+        }
+        if !shape::counts(bytes, &COUNTS) {
+            return Err(CapsuleError::TooLong);
         }
         let capsule = <Self as Message>::decode(bytes).map_err(|_| CapsuleError::NotCanonical)?;
         if capsule.version != VERSION || capsule.encode_to_vec() != bytes {
