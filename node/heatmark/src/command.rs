@@ -241,3 +241,13 @@ fn report_broken_invariant(panic: &std::panic::PanicHookInfo<'_>) {
         "error: a fault in the program itself\n  why:  {what} ({place})\n  next: please report this line"
     );
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_two_options_of_a_command_share_a_name() {
+        Cli::command().debug_assert();
+    }
+}

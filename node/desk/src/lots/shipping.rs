@@ -95,7 +95,10 @@ impl Desk {
         }
         // What cannot be sent now cannot be sent later: a name that is wrong is told at once.
         for lot in lots_named(self, &request.lots)? {
-            lot.leaf_index.ok_or_else(|| VaultError::LotNotThere(lot.name.clone()))?;
+            if lot.used_by.is_some() {
+                return Err(VaultError::LotUsed(lot.name).into());
+            }
+            lot.leaf_index.ok_or(VaultError::LotNotThere(lot.name))?;
         }
         let shipment: [u8; 32] = rand::random();
         let (plan, at_ms) = (request.encode_to_vec(), self.tip().time.0);

@@ -32,7 +32,7 @@ pub(crate) struct How {
     #[arg(long, value_name = "TEXT")]
     station: Option<String>,
     /// Who did it, by a pseudonym
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long = "operator", id = "worker", value_name = "TEXT")]
     operator: Option<String>,
     /// What was decided on the result
     #[arg(long, value_name = "TEXT")]

@@ -25,7 +25,7 @@ pub(crate) enum Command {
     Aggregate(Aggregate),
     /// Takes the lots out of a container
     #[command(
-        after_help = "Example:\n  heatmark lot disaggregate PALLET-3 --home forge\n  heatmark lot disaggregate PALLET-3 --as RING-A --as RING-B --home assembler\nThe lots come out as they went in, under their names unless others are given, in their order."
+        after_help = "Example:\n  heatmark lot disaggregate PALLET-3 --home forge\n  heatmark lot disaggregate PALLET-3 --named RING-A --named RING-B --home assembler\nThe lots come out as they went in, under their names unless others are given, in their order."
     )]
     Disaggregate(Disaggregate),
     /// Installs components into a product, which keeps its name, serials and pieces
@@ -113,7 +113,7 @@ pub(crate) struct Disaggregate {
     #[arg(value_name = "LOT")]
     container: String,
     /// Another name for a lot that comes out; one for each, in their order
-    #[arg(long = "as", value_name = "NAME")]
+    #[arg(long = "named", value_name = "NAME")]
     names: Vec<String>,
     #[command(flatten)]
     told: Told,
@@ -129,7 +129,7 @@ pub(crate) struct Install {
     #[arg(value_name = "LOT", required = true)]
     components: Vec<String>,
     /// Another name for the product
-    #[arg(long = "as", value_name = "NAME", default_value = "")]
+    #[arg(long = "named", value_name = "NAME", default_value = "")]
     name: String,
     #[command(flatten)]
     told: Told,
@@ -145,7 +145,7 @@ pub(crate) struct Remove {
     #[arg(value_name = "LOT", required = true)]
     components: Vec<String>,
     /// Another name for a component that comes out; in the order in which they went in
-    #[arg(long = "as", value_name = "NAME")]
+    #[arg(long = "named", value_name = "NAME")]
     names: Vec<String>,
     #[command(flatten)]
     told: Told,
