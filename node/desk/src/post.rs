@@ -164,7 +164,9 @@ impl Desk {
                         busy.remove(&member);
                         if !all {
                             let at_random = PUT_OFF.mul_f64(rand::random::<f64>());
-                            let until = Instant::now() + PUT_OFF.saturating_add(at_random);
+                            let pause = PUT_OFF.saturating_add(at_random);
+                            let now = Instant::now();
+                            let until = now.checked_add(pause).unwrap_or(now);
                             put_off.insert(member, until);
                         }
                     }

@@ -30,8 +30,8 @@ pub(crate) fn quantities(parcels: &[Parcel], order: &Order) -> Vec<Line> {
     let opened = |parcel: &Parcel| parcel.proved()?.lot.as_ref()?.opened;
     let told: Option<Vec<(u64, u64)>> = parcels.iter().map(opened).collect();
     let sum = |of: fn(&(u64, u64)) -> u64| {
-        let numbers = told.as_ref()?.iter().map(of);
-        numbers.fold(Some(0_u64), |sum: Option<u64>, number| sum?.checked_add(number))
+        let mut numbers = told.as_ref()?.iter().map(of);
+        numbers.try_fold(0_u64, u64::checked_add)
     };
     let (mass, pieces) = (sum(|lot| lot.0), sum(|lot| lot.1));
     let mut lines = Vec::new();

@@ -50,7 +50,7 @@ pub use parcels::{
 pub use post::{
     Arrival, ArrivedLetter, LetterRow, MAX_WAITING_BYTES, MAX_WAITING_LETTERS, letter_place,
 };
-pub use recalls::{MAX_HOLDER_BYTES, RecallRow};
+pub use recalls::{HolderFile, MAX_HOLDER_BYTES, RecallRow};
 pub use restore::{Restored, check_backup, restore};
 pub use retention::{Erasure, MAX_HOLD_REASON_BYTES};
 pub use rows::{

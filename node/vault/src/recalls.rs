@@ -26,6 +26,9 @@ pub(crate) const NOTIFIED: u8 = b'T';
 /// Longest answer of a customer that is kept, in bytes.
 pub const MAX_HOLDER_BYTES: usize = 64 << 10;
 
+/// A customer, and the signed file in which it says what it holds.
+pub type HolderFile = ([u8; 32], Vec<u8>);
+
 /// An alert on something that is known here.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecallRow {
@@ -153,7 +156,7 @@ impl Vault {
     ///
     /// # Errors
     /// `Damaged` or `Database`.
-    pub fn holders(&self, subject: &[u8; 32]) -> Result<Vec<([u8; 32], Vec<u8>)>, VaultError> {
+    pub fn holders(&self, subject: &[u8; 32]) -> Result<Vec<HolderFile>, VaultError> {
         let mut files = Vec::new();
         self.scan(&key(HOLDER, subject), |member, file| {
             files.push((hash32(member)?, file.to_vec()));

@@ -88,8 +88,8 @@ impl Desk {
         event.process = process.as_ref().map(Opening::check).transpose()?;
         beside.process = process.as_ref().map(Opening::encode);
         (beside.captured, beside.waivers) = (captured, waivers);
-        let mut witness = Witness::default();
-        witness.inputs = inputs.iter().map(|input| input.open.clone()).collect();
+        let opened = inputs.iter().map(|input| input.open.clone()).collect();
+        let mut witness = Witness { inputs: opened, ..Witness::default() };
         let lots = self.sealed(drafts, &mut witness)?;
         let product = inputs.first().map(|input| product_of(&input.description));
         let permille =
