@@ -12,11 +12,12 @@ mod holders;
 mod parcel;
 
 pub use files::{
-    Answer, Count, DespatchAdvice, MAX_PARCEL_BYTES, MAX_TEXT_BYTES, Onward, Parcel, ParcelLot,
-    SealOffer, SealRequest, SignedFile, Unproved,
+    Answer, Count, DespatchAdvice, MAX_PARCEL_BYTES, MAX_TEXT_BYTES, MOST_ASSEMBLIES, Onward,
+    Parcel, ParcelAssembly, ParcelComponent, ParcelLot, SealOffer, SealRequest, SignedFile,
+    Unproved,
 };
 pub use holders::HolderTotals;
-pub use parcel::{OpenParcel, ParcelPart};
+pub use parcel::{OpenAssembly, OpenComponent, OpenParcel, ParcelPart};
 
 use heatmark_lots::LotError;
 use thiserror::Error;

@@ -13,6 +13,8 @@ use heatmark_records::range::{self, AGGREGATED, Part, Transcript, Width, proof_b
 use heatmark_records::{Blinding, blinding_table};
 use prost::Message;
 use rand_core::CryptoRng;
+use std::num::NonZero;
+use std::thread;
 
 use crate::rules::{Facts, Introduced};
 use crate::sums::{self, Numbers, Points, Statements};
@@ -22,6 +24,9 @@ use crate::{LotError, MakeError, OpenAmount, VERSION};
 /// Longest encoding of an event's proofs, in bytes: 255 outputs with masses and pieces.
 pub const MAX_PROOFS_BYTES: usize = 128 << 10;
 const SCHNORR_BYTES: usize = 64;
+/// Fewer events than this are not worth a thread.
+const LEAST_SHARE: usize = 64;
+const MOST_THREADS: usize = 8;
 
 /// The proofs of an event.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -223,9 +228,35 @@ impl Claim {
     }
 }
 
-/// Verifies the proofs of many events: range proofs in batches, and each by itself only where a batch fails.
+/// Verifies the proofs of many events: range proofs in batches, and each by itself only where a batch fails. Large numbers of
+/// events are shared out among the machine's processors; the result is the same.
 #[must_use]
 pub fn verify_all(claims: &[(&Claim, &Proofs)]) -> Vec<Result<(), LotError>> {
+    let processors = thread::available_parallelism().map_or(1, NonZero::get).min(MOST_THREADS);
+    let share = claims.len().div_ceil(processors).max(LEAST_SHARE);
+    thread::scope(|scope| {
+        let mut shares = claims.chunks(share);
+        let own = shares.next().unwrap_or_default();
+        let started: Vec<_> = shares
+            .map(|share| {
+                (share, thread::Builder::new().spawn_scoped(scope, move || verify_share(share)))
+            })
+            .collect();
+        let mut results = verify_share(own);
+        for (share, thread) in started {
+            // Without another thread it is done here; a thread that died has verified nothing.
+            results.extend(match thread {
+                Ok(thread) => {
+                    thread.join().unwrap_or_else(|_| vec![Err(LotError::Range); share.len()])
+                }
+                Err(_) => verify_share(share),
+            });
+        }
+        results
+    })
+}
+
+fn verify_share(claims: &[(&Claim, &Proofs)]) -> Vec<Result<(), LotError>> {
     let mut results: Vec<_> = claims.iter().map(|(claim, proofs)| claim.check(proofs)).collect();
     let mut parts = Vec::new();
     for (place, (result, (claim, proofs))) in results.iter_mut().zip(claims).enumerate() {

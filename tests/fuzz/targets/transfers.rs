@@ -2,8 +2,8 @@
 
 use ed25519_dalek::SigningKey;
 use heatmark_evidence::transfer::{
-    Answer, Count, DespatchAdvice, MAX_TEXT_BYTES, Onward, Parcel, ParcelLot, SealOffer,
-    SealRequest, SignedFile,
+    Answer, Count, DespatchAdvice, MAX_TEXT_BYTES, Onward, Parcel, ParcelAssembly, ParcelComponent,
+    ParcelLot, SealOffer, SealRequest, SignedFile,
 };
 use heatmark_fuzz::Target;
 use heatmark_ledger::ids::{MemberId, NetworkId};
@@ -85,6 +85,16 @@ fn parcel() {
             note: "x".repeat(MAX_TEXT_BYTES),
             despatched_ms: 9,
         }),
+        assemblies: vec![ParcelAssembly {
+            class: vec![1; 32],
+            product: true,
+            salt: vec![2; 32],
+            components: vec![ParcelComponent {
+                name: "RING".into(),
+                open: vec![3; 100],
+                description: vec![4; 80],
+            }],
+        }],
         onward: vec![Onward { record: vec![8; 32], paths: vec!["heat".into()] }],
         ..Parcel::default()
     };

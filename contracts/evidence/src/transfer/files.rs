@@ -22,6 +22,7 @@ const MAX_SHORT_BYTES: usize = 32 << 10;
 /// Shorter than any seal, signature or lot.
 const SHORT: usize = 24;
 const PATHS: Shape = &[part(2, 1, &[])];
+const COMPONENTS: Shape = &[part(4, SHORT, &[])];
 
 /// A file that its maker's node signs.
 pub trait SignedFile: Message + Default + Clone {
@@ -208,6 +209,40 @@ pub struct Parcel {
     /// Its signature.
     #[prost(bytes = "vec", tag = "12")]
     pub signature: Vec<u8>,
+    /// What containers and products among the lots consist of, the outer ones before those inside.
+    #[prost(message, repeated, tag = "13")]
+    pub assemblies: Vec<ParcelAssembly>,
+}
+
+/// What a container or product in a parcel consists of, so that its receiver can take it apart.
+#[derive(Clone, PartialEq, Message)]
+pub struct ParcelAssembly {
+    /// Its class.
+    #[prost(bytes = "vec", tag = "1")]
+    pub class: Vec<u8>,
+    /// Whether it is a product, whose host is the first component.
+    #[prost(bool, tag = "2")]
+    pub product: bool,
+    /// Salt of the event that put it together.
+    #[prost(bytes = "vec", tag = "3")]
+    pub salt: Vec<u8>,
+    /// Its components, in their order.
+    #[prost(message, repeated, tag = "4")]
+    pub components: Vec<ParcelComponent>,
+}
+
+/// A component as it went in.
+#[derive(Clone, PartialEq, Message)]
+pub struct ParcelComponent {
+    /// What the sender called it.
+    #[prost(string, tag = "1")]
+    pub name: String,
+    /// The lot with its quantities.
+    #[prost(bytes = "vec", tag = "2")]
+    pub open: Vec<u8>,
+    /// The opening of its description.
+    #[prost(bytes = "vec", tag = "3")]
+    pub description: Vec<u8>,
 }
 
 /// A lot of a parcel.
@@ -361,7 +396,12 @@ signed_file!(
     Parcel,
     "sign/parcel",
     MAX_PARCEL_BYTES,
-    &[part(6, SHORT, &[]), part(8, SHORT, &[]), part(10, SHORT, PATHS)],
+    &[
+        part(6, SHORT, &[]),
+        part(8, SHORT, &[]),
+        part(10, SHORT, PATHS),
+        part(13, SHORT, COMPONENTS)
+    ],
     sender,
     |parcel| {
         let advice = parcel.advice.iter();
@@ -373,6 +413,8 @@ signed_file!(
             && parcel.lots.iter().all(|lot| prints(&lot.name) && lot.blind.len() == 32)
             && parcel.onward.iter().all(|onward| is_hash(&onward.record))
             && parcel.onward.is_sorted_by(|left, right| left.record < right.record)
+            && parcel.assemblies.len() <= MOST_ASSEMBLIES
+            && parcel.assemblies.iter().all(is_assembly)
             && texts.all(|text| prints(text))
     }
 );
@@ -393,6 +435,16 @@ signed_file!(
 
 /// Most lots of a parcel: the log takes as many broken seals.
 const MOST_LOTS: usize = heatmark_lots::MAX_INPUTS;
+
+/// Most containers and products of a parcel, those inside others included.
+pub const MOST_ASSEMBLIES: usize = 1_024;
+
+fn is_assembly(assembly: &ParcelAssembly) -> bool {
+    is_hash(&assembly.class)
+        && is_hash(&assembly.salt)
+        && (1..=MOST_LOTS).contains(&assembly.components.len())
+        && assembly.components.iter().all(|component| prints(&component.name))
+}
 
 fn is_hash(bytes: &[u8]) -> bool {
     bytes.len() == 32

@@ -6,7 +6,8 @@ use heatmark_ledger::ids::{MemberId, NetworkId};
 use heatmark_ledger::messages::{self as pb, body::Payload};
 use heatmark_ledger::{transaction, wire};
 use heatmark_lots::{
-    Event, Facts, Input, Kind, Lot, LotError, OpenLot, Proofs, check_seal, verify_all,
+    Event, Facts, Input, Kind, Lot, LotError, OpenLot, Proofs, assembly_class, check_seal,
+    verify_all,
 };
 use heatmark_merkle::{Hash, LeafIndex};
 use heatmark_records::{Opening, Path, RecordId};
@@ -28,6 +29,32 @@ pub struct OpenParcel {
     pub parts: Vec<ParcelPart>,
     /// What of which record may go on.
     pub onward: BTreeMap<RecordId, BTreeSet<Path>>,
+    /// What containers and products among the lots consist of.
+    pub assemblies: Vec<OpenAssembly>,
+}
+
+/// What a container or product consists of: its class follows from it.
+#[derive(Debug)]
+pub struct OpenAssembly {
+    /// Its class.
+    pub class: Hash,
+    /// Whether it is a product.
+    pub product: bool,
+    /// Salt of the event that put it together.
+    pub salt: [u8; 32],
+    /// Its components.
+    pub components: Vec<OpenComponent>,
+}
+
+/// A component as it went in.
+#[derive(Debug)]
+pub struct OpenComponent {
+    /// What the sender called it.
+    pub name: String,
+    /// The lot with its quantities.
+    pub open: OpenLot,
+    /// The opening of its description.
+    pub description: Opening,
 }
 
 /// A lot of a parcel.
@@ -74,7 +101,8 @@ impl Parcel {
             result?;
         }
         drop(inputs);
-        Ok(OpenParcel { digest, body, parts, onward: self.onward()?, event })
+        let assemblies = self.assemblies(network, &parts)?;
+        Ok(OpenParcel { digest, body, parts, onward: self.onward()?, assemblies, event })
     }
 
     fn check_transaction(
@@ -131,6 +159,46 @@ impl Parcel {
         }
         let name = lot.name.clone();
         Ok(ParcelPart { name, open, description, blind, before, capsule })
+    }
+
+    /// Refuses components of which no lot of the parcel consists.
+    fn assemblies(
+        &self,
+        network: &NetworkId,
+        parts: &[ParcelPart],
+    ) -> Result<Vec<OpenAssembly>, TransferError> {
+        let mut whole: BTreeSet<Hash> =
+            parts.iter().map(|part| part.before.content.class).collect();
+        let mut assemblies = Vec::with_capacity(self.assemblies.len());
+        for told in &self.assemblies {
+            let hash = |bytes: &[u8]| <[u8; 32]>::try_from(bytes);
+            let (Ok(class), Ok(salt)) = (hash(&told.class), hash(&told.salt)) else {
+                return Err(TransferError::NotCanonical);
+            };
+            let mut components = Vec::with_capacity(told.components.len());
+            for component in &told.components {
+                let open = OpenLot::decode(&component.open)?;
+                let description = Opening::decode(&component.description)
+                    .map_err(|_| TransferError::Description)?;
+                let root = description.check().map_err(|_| TransferError::Description)?;
+                if root != open.lot().content.description {
+                    return Err(TransferError::Description);
+                }
+                let name = component.name.clone();
+                components.push(OpenComponent { name, open, description });
+            }
+            let contents = components.iter().map(|component| &component.open.lot().content);
+            let hashes: Vec<Hash> =
+                contents.clone().map(|content| content.hash(network.as_bytes())).collect();
+            let follows = assembly_class(told.product, network.as_bytes(), &salt, &hashes);
+            if follows != Hash(class) || !whole.contains(&follows) {
+                return Err(TransferError::Lot(LotError::Components));
+            }
+            whole.extend(contents.map(|content| content.class));
+            let (class, product) = (follows, told.product);
+            assemblies.push(OpenAssembly { class, product, salt, components });
+        }
+        Ok(assemblies)
     }
 
     fn onward(&self) -> Result<BTreeMap<RecordId, BTreeSet<Path>>, TransferError> {

@@ -302,3 +302,28 @@ fn a_batch_names_the_event_that_does_not_verify() {
     proofs[1] = bent;
     assert_eq!(together(&proofs), vec![Ok(()), Err(LotError::Range), Ok(())]);
 }
+
+#[test]
+fn shares_of_a_large_batch_name_the_events_that_do_not_verify() {
+    let sound = rework();
+    let mut wrong = sound.clone();
+    wrong.proofs.balances[0][40] ^= 1;
+    let mut out_of_range = sound.clone();
+    out_of_range.proofs.ranges[0][70] ^= 1;
+    let at = |place: usize| match place {
+        3 | 190 => &wrong,
+        150 => &out_of_range,
+        _ => &sound,
+    };
+    let claims: Vec<Claim> = (0..200).map(|n| at(n).claim_on(&NETWORK).unwrap()).collect();
+    let pairs: Vec<(&Claim, &Proofs)> =
+        claims.iter().enumerate().map(|(n, claim)| (claim, &at(n).proofs)).collect();
+    let failing: Vec<usize> = verify_all(&pairs)
+        .iter()
+        .enumerate()
+        .filter(|(_, result)| result.is_err())
+        .map(|(place, _)| place)
+        .collect();
+    assert_eq!(failing, [3, 150, 190]);
+    assert!(verify_all(&[]).is_empty());
+}

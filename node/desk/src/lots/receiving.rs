@@ -8,12 +8,13 @@ use super::{LotEventMade, Made};
 use crate::{Desk, DeskError, blocking};
 use heatmark_evidence::capsule::{Capsule, CapsuleRecord, Verdict};
 use heatmark_evidence::transfer::{
-    Answer, Count, DespatchAdvice, OpenParcel, Parcel, SignedFile, TransferError,
+    Answer, Count, DespatchAdvice, OpenAssembly, OpenComponent, OpenParcel, Parcel, SignedFile,
+    TransferError,
 };
 use heatmark_ledger::ids::MemberId;
 use heatmark_records::{FieldProof, Path, RecordId, Said, Value};
 use heatmark_vault::{
-    LotEventRow, NamedRecord, NewLot, ParcelRow, ParcelState, Received, UpstreamEvent,
+    LotEventRow, NamedRecord, NewLot, ParcelRow, ParcelState, Part, Parts, Received, UpstreamEvent,
     UpstreamRecord, VaultError,
 };
 use prost::Message as _;
@@ -152,6 +153,11 @@ impl Desk {
                 not_after_ms: arrived.not_after_ms,
                 answer: arrived.answer,
             };
+            for parts in &arrived.parts {
+                if desk.parts.vault.parts(&parts.class)?.is_none() {
+                    desk.parts.vault.put_parts(parts)?;
+                }
+            }
             desk.parts.vault.put_received(&desk.actor, &received)?;
             Ok(Made { signed: made.signed, row: made.row, lots: () })
         };
@@ -206,6 +212,11 @@ impl Desk {
             at_ms: self.tip().time.0,
         };
         let arrived = Arrived {
+            parts: open
+                .assemblies
+                .iter()
+                .map(|whole| parts_of(whole, network.as_bytes()))
+                .collect(),
             from: *sender.as_bytes(),
             seals,
             events,
@@ -399,6 +410,7 @@ impl Desk {
 
 /// What came with a parcel.
 struct Arrived {
+    parts: Vec<Parts>,
     from: [u8; 32],
     seals: Vec<[u8; 32]>,
     events: Vec<UpstreamEvent>,
@@ -412,6 +424,22 @@ struct Arrived {
 fn fields_of(record: &CapsuleRecord) -> Vec<(Path, Said)> {
     let fields = record.fields.iter().filter_map(|field| FieldProof::decode(field).ok());
     fields.map(|field| (field.path, field.said)).collect()
+}
+
+/// What a container or product consists of, as the vault keeps it.
+fn parts_of(whole: &OpenAssembly, network: &[u8; 32]) -> Parts {
+    let part = |component: &OpenComponent| Part {
+        lot: component.open.lot().hash(network).0,
+        name: component.name.clone(),
+        open: component.open.encode(),
+        description: component.description.encode(),
+    };
+    Parts {
+        class: whole.class.0,
+        product: whole.product,
+        salt: whole.salt,
+        components: whole.components.iter().map(part).collect(),
+    }
 }
 
 /// The certificate that a record says it attests.

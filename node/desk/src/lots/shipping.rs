@@ -13,7 +13,8 @@ use crate::submission::Signed;
 use crate::{Desk, DeskError, blocking};
 use heatmark_evidence::Selection;
 use heatmark_evidence::transfer::{
-    DespatchAdvice, Onward, Parcel, ParcelLot, SealRequest, SignedFile,
+    DespatchAdvice, MOST_ASSEMBLIES, Onward, Parcel, ParcelAssembly, ParcelComponent, ParcelLot,
+    SealRequest, SignedFile,
 };
 use heatmark_ledger::ids::MemberId;
 use heatmark_ledger::transaction::{self, NONCE_BYTES};
@@ -26,7 +27,7 @@ use heatmark_vault::{
     LotEventRow, LotRow, NewLot, NewParcel, ParcelRow, ShipmentRow, UpstreamRecord, VaultError,
 };
 use prost::Message as _;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// How long a receiver has, unless the sender says otherwise: 30 days.
 const WINDOW_MS: u64 = 30 * 86_400_000;
@@ -186,6 +187,7 @@ impl Desk {
         }
         parcel.body = bytes;
         parcel.onward = onward_of(&shelf.onward.borrow());
+        parcel.assemblies = self.assemblies_of(&moved)?;
         let content = parcel.signed(&network, &self.parts.signing);
         // What its receiver's node would refuse does not leave this one.
         Parcel::read(&content, &network)?;
@@ -218,6 +220,39 @@ impl Desk {
         };
         self.parts.vault.put_parcel(&self.actor, &new)?;
         Ok(Shipped::Underway { transfer: row.digest, parcel: content })
+    }
+
+    /// What containers and products consist of, through all that is in them, as far as it is known here.
+    fn assemblies_of(&self, lots: &[OpenLot]) -> Result<Vec<ParcelAssembly>, DeskError> {
+        let mut open: VecDeque<Hash> = lots.iter().map(|lot| lot.lot().content.class).collect();
+        let mut seen: BTreeSet<Hash> = BTreeSet::new();
+        let mut assemblies = Vec::new();
+        while let Some(class) = open.pop_front() {
+            if !seen.insert(class) {
+                continue;
+            }
+            let Some(parts) = self.parts.vault.parts(&class.0)? else { continue };
+            if assemblies.len() == MOST_ASSEMBLIES {
+                return Err(DeskError::ParcelTooLong);
+            }
+            let mut components = Vec::with_capacity(parts.components.len());
+            for part in parts.components {
+                let lot = OpenLot::decode(&part.open).map_err(|_| VaultError::Damaged)?;
+                open.push_back(lot.lot().content.class);
+                components.push(ParcelComponent {
+                    name: part.name,
+                    open: part.open.to_vec(),
+                    description: part.description.to_vec(),
+                });
+            }
+            assemblies.push(ParcelAssembly {
+                class: class.0.to_vec(),
+                product: parts.product,
+                salt: parts.salt.to_vec(),
+                components,
+            });
+        }
+        Ok(assemblies)
     }
 
     /// The body of the transaction that the receiver may post.

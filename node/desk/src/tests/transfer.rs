@@ -8,6 +8,7 @@ use crate::{
     Shipped,
 };
 use heatmark_evidence::capsule::{Acceptance, Capsule, Mine, Outcome, inspect};
+use heatmark_evidence::transfer::{Parcel, SignedFile as _};
 use heatmark_ledger::Hash;
 use heatmark_ledger::receipt::TrustRoot;
 use heatmark_ledger::refusal::Refusal;
@@ -15,6 +16,7 @@ use heatmark_lots::Kind;
 use heatmark_proto::desk::v1 as pb;
 use heatmark_records::{FieldProof, RecordId, Said};
 use heatmark_vault::{LotState, ParcelState, VaultError};
+use prost::Message as _;
 use std::sync::Arc;
 
 const HEAT: &str = r#"{"Heatmark":"1","certificate/number":"H7","certificate/issued":"2026-01-02",
@@ -317,4 +319,70 @@ async fn a_capsule_with_an_event_left_out_or_a_recalled_heat_is_refused_at_the_d
     // It can be taken for what it is.
     let anyway = Receive { anyway: true, ..receive(&parcel) };
     assert!(forge.desk.receive(anyway).await.is_err(), "it was refused, and is not received too");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_container_that_was_received_is_taken_apart_by_its_receiver() {
+    let chain = TestChain::new(3);
+    chain.keep_producing();
+    let [mill, forge, buyer] = companies(&chain, 3).try_into().ok().unwrap();
+    mill.billet("B").await;
+    let rings = vec![lot("R1", 400, 1), lot("R2", 300, 1), lot("R3", 300, 2)];
+    mill.desk.lot_event(plan(Kind::Split, &["B"], rings)).await.unwrap();
+    let pallet = plan(Kind::Aggregate, &["R1", "R2"], vec![lot("PALLET", 0, 0)]);
+    mill.desk.lot_event(pallet).await.unwrap();
+    let box_of_it = plan(Kind::Aggregate, &["PALLET", "R3"], vec![lot("BOX", 0, 0)]);
+    mill.desk.lot_event(box_of_it).await.unwrap();
+    forge.offer(&chain, &mill, 1).await;
+    let (_, parcel) = mill.ship(request(&chain, &["BOX"], 1)).await;
+    forge.desk.receive(receive(&parcel)).await.unwrap();
+    // Unopened to another, who opens it, and what is in it.
+    buyer.offer(&chain, &forge, 1).await;
+    let (_, parcel) = forge.ship(request(&chain, &["BOX"], 2)).await;
+    buyer.desk.receive(receive(&parcel)).await.unwrap();
+    buyer.desk.lot_event(plan(Kind::Disaggregate, &["BOX"], vec![])).await.unwrap();
+    buyer.desk.lot_event(plan(Kind::Disaggregate, &["PALLET"], vec![])).await.unwrap();
+    for (name, mass_mg) in [("R1", 400), ("R2", 300), ("R3", 300)] {
+        assert_eq!(buyer.desk.lot_named(name.to_owned()).await.unwrap().mass_mg, mass_mg);
+        assert_eq!(buyer.verdict(&chain, name).await, (Outcome::Accept, vec![]), "{name}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn components_that_are_not_a_containers_are_refused() {
+    let chain = TestChain::new(2);
+    chain.keep_producing();
+    let [mill, forge] = companies(&chain, 2).try_into().ok().unwrap();
+    mill.billet("B").await;
+    let rings = vec![lot("R1", 400, 1), lot("R2", 600, 3)];
+    mill.desk.lot_event(plan(Kind::Split, &["B"], rings)).await.unwrap();
+    let pallet = plan(Kind::Aggregate, &["R1", "R2"], vec![lot("PALLET", 0, 0)]);
+    mill.desk.lot_event(pallet).await.unwrap();
+    forge.offer(&chain, &mill, 1).await;
+    let (_, parcel) = mill.ship(request(&chain, &["PALLET"], 1)).await;
+    let honest = Parcel::decode(parcel.as_slice()).unwrap();
+    let network = chain.genesis.network();
+    let with = |change: &dyn Fn(&mut Parcel)| {
+        let mut parcel = honest.clone();
+        change(&mut parcel);
+        parcel.signed(&network, &chain.members[0].signing)
+    };
+    let read = |parcel: Vec<u8>| forge.desk.read_parcel(parcel);
+    let swap = with(&|parcel| parcel.assemblies[0].components.swap(0, 1));
+    let fewer = with(&|parcel| drop(parcel.assemblies[0].components.pop()));
+    let salted = with(&|parcel| parcel.assemblies[0].salt[0] ^= 1);
+    let product = with(&|parcel| parcel.assemblies[0].product = true);
+    let stranger = with(&|parcel| {
+        parcel.assemblies[0].class = vec![7; 32];
+    });
+    for wrong in [swap, fewer, salted, product, stranger] {
+        let refused = read(wrong).await;
+        assert!(matches!(&refused, Err(DeskError::Transfer(_))), "{refused:?}");
+    }
+    read(with(&|_| ())).await.unwrap();
+    // Not told, it is received all the same, and cannot be taken apart.
+    let bare = with(&|parcel| parcel.assemblies.clear());
+    forge.desk.receive(receive(&bare)).await.unwrap();
+    let closed = forge.desk.lot_event(plan(Kind::Disaggregate, &["PALLET"], vec![])).await;
+    assert!(matches!(closed, Err(DeskError::NotAssembled(_))), "{closed:?}");
 }
