@@ -256,7 +256,7 @@ impl Desk {
             let totals = HolderTotals::decode(file.as_slice()).map_err(|_| VaultError::Damaged)?;
             said.insert(member, totals);
         }
-        let customers = affected.customers.iter();
+        let customers = affected.customers.iter().filter(|customer| !customer.outside);
         let view = |member: &[u8; 32], name: &str| HolderView {
             member: *member,
             name: name.to_owned(),

@@ -196,6 +196,7 @@ fn of_view(view: AffectedView) -> pb::Affected {
         mass_mg: small(customer.mass_mg),
         pieces: small(customer.pieces),
         lots: told(customer.lots),
+        outside: customer.outside,
     };
     pb::Affected {
         reached: view.reached,

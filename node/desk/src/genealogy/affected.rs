@@ -4,10 +4,12 @@
 use super::Known;
 use super::trace::TracedLot;
 use crate::{Desk, DeskError, blocking};
-use heatmark_genealogy::{Affected, Direction, LotId, Walker, affected};
+use heatmark_genealogy::{Affected, Direction, LotId, Walker, Where, affected};
 use heatmark_ledger::ids::MemberId;
 use heatmark_ledger::state;
-use heatmark_records::RecordId;
+use heatmark_lots::Kind;
+use heatmark_merkle::tag;
+use heatmark_records::{Path, RecordId, Value};
 use heatmark_vault::VaultError;
 use std::collections::BTreeMap;
 
@@ -26,11 +28,16 @@ pub enum Affecting {
     Supplier(MemberId),
 }
 
+/// The field of the process record of a disposal that names to whom material went who is no member.
+pub const CUSTOMER: &str = "process/customer";
+
 /// What a customer has.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CustomerView {
-    /// The customer.
+    /// The customer; of one that is no member, a hash of its name.
     pub member: [u8; 32],
+    /// Whether it is no member: whatever it is told goes on paper.
+    pub outside: bool,
     /// Its legal name.
     pub name: String,
     /// Milligrams.
@@ -119,12 +126,14 @@ impl Desk {
             let member = known.graph.member_id(*member).unwrap_or_default();
             customers.push(CustomerView {
                 member,
+                outside: false,
                 name: self.called(&mut names, member)?,
                 mass_mg: held.mass_mg,
                 pieces: held.pieces,
                 lots: at(&held.lots),
             });
         }
+        customers.extend(self.outside(known, &found.own)?);
         Ok(AffectedView {
             reached: u64::try_from(found.reached).unwrap_or(u64::MAX),
             stock: at(&found.stock),
@@ -134,6 +143,38 @@ impl Desk {
             customers,
             found_us: 0,
         })
+    }
+
+    /// Customers that are no members, by what disposals say of where lots went.
+    fn outside(&self, known: &Known, own: &[LotId]) -> Result<Vec<CustomerView>, DeskError> {
+        let vault = &self.parts.vault;
+        let mut customers: BTreeMap<String, CustomerView> = BTreeMap::new();
+        for (place, lot) in (0_u32..).zip(own) {
+            let held = known.holdings.get(*lot).filter(|held| held.at == Where::Used);
+            let (Some(held), Some(hash)) = (held, known.hashes.get(lot)) else { continue };
+            let Some(used_by) = vault.lot(hash)?.and_then(|row| row.used_by) else { continue };
+            let disposed = vault.lot_event(&used_by)?;
+            if disposed.is_none_or(|event| event.kind != Kind::Dispose.code()) {
+                continue;
+            }
+            let Some(process) = vault.process(&used_by)? else { continue };
+            let Some(Value::Text(name)) = process.fields().get(&Path::new(CUSTOMER)?).cloned()
+            else {
+                continue;
+            };
+            let customer = customers.entry(name.clone()).or_insert_with(|| CustomerView {
+                member: tag::hash("outside-customer", &[name.as_bytes()]).0,
+                outside: true,
+                name,
+                mass_mg: 0,
+                pieces: 0,
+                lots: Vec::new(),
+            });
+            customer.mass_mg = customer.mass_mg.saturating_add(held.mass_mg.into());
+            customer.pieces = customer.pieces.saturating_add(held.pieces.into());
+            customer.lots.push(place);
+        }
+        Ok(customers.into_values().collect())
     }
 
     /// Finds lots, records and companies by a part of their names, at most `limit` of each.

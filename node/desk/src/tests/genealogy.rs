@@ -244,3 +244,32 @@ async fn a_drill_finds_what_a_recall_would_and_raises_nothing() {
     assert_eq!(chain.store.tip().log_size, leaves);
     assert!(mill.recalls(true).await.unwrap().is_empty());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn customers_that_are_no_members_are_found_by_what_disposals_say() {
+    let chain = TestChain::new(1);
+    chain.keep_producing();
+    let desk = desk_of(&chain, 0, vault_of(&chain, "vault"));
+    let record = certified(&desk, 1_000).await;
+    let lots = vec![lot("B1", 500, 5), lot("B2", 300, 3), lot("B3", 100, 1), lot("B4", 100, 1)];
+    desk.lot_event(commission(record, lots)).await.unwrap();
+    let process = vec![("customer".to_owned(), "Smith & Sons, Leeds".to_owned())];
+    for name in ["B1", "B3"] {
+        let disposal = plan(Kind::Dispose, &[name], vec![]);
+        let (reason, process) = ("delivered".to_owned(), process.clone());
+        desk.lot_event(EventPlan { reason, process, ..disposal }).await.unwrap();
+    }
+    let scrapped = plan(Kind::Dispose, &["B4"], vec![]);
+    desk.lot_event(EventPlan { reason: "cracked".to_owned(), ..scrapped }).await.unwrap();
+    let affected = desk.affected(Affecting::Record(record)).await.unwrap();
+    let [customer] = affected.customers.as_slice() else {
+        panic!("one customer, and not {:?}", affected.customers)
+    };
+    assert!(customer.outside && customer.name == "Smith & Sons, Leeds");
+    assert_eq!((customer.mass_mg, customer.pieces), (u128::from(600 * KG), 6));
+    let names: Vec<&str> =
+        customer.lots.iter().map(|place| affected.own[*place as usize].name.as_str()).collect();
+    assert_eq!(names.len(), 2);
+    assert!(names.contains(&"B1") && names.contains(&"B3"), "{names:?}");
+    assert_eq!(affected.stock_mg, u128::from(300 * KG));
+}

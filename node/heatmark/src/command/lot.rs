@@ -16,7 +16,7 @@ use super::connect::{NodeArgs, block_on};
 use super::failure::Failure;
 use super::words;
 use clap::{Args, Subcommand};
-use heatmark_client::{LotEvent, LotRow, LotState, MakeLotsRequest};
+use heatmark_client::{LotEvent, LotRow, LotState, MakeLotsRequest, ProcessField};
 use how::How;
 use quantity::{Lot, mass_text};
 use serde_json::{Value, json};
@@ -63,6 +63,11 @@ pub(crate) enum Command {
         after_help = "Example:\n  heatmark lot scrap RING-9-2 --reason 'cracked in quenching' --home forge"
     )]
     Scrap(Scrap),
+    /// Notes that lots went to somebody who is no member, so that a recall finds who has them
+    #[command(
+        after_help = "Example:\n  heatmark lot deliver RING-9-2 --to 'Smith & Sons, Leeds' --reference INV-204 --home forge\nThe lots are used up here; a recall names this customer and writes its notice. Nobody else learns of it."
+    )]
+    Deliver(Deliver),
     /// Offers fresh seals to a company that is to send lots; its node asks for them by itself
     #[command(
         after_help = "Example:\n  heatmark lot offer --to 'Forge GmbH' --seals 4 --reference PO-4711 --out po-4711.offer --home assembler\nWithout --out it goes to that company's node."
@@ -197,6 +202,22 @@ pub(crate) struct Scrap {
     reason: String,
 }
 
+/// `lot deliver`.
+#[derive(Debug, Args)]
+pub(crate) struct Deliver {
+    #[command(flatten)]
+    node: NodeArgs,
+    /// The lots, by name
+    #[arg(value_name = "LOT", required = true)]
+    inputs: Vec<String>,
+    /// To whom: a name and what it takes to reach them
+    #[arg(long, value_name = "TEXT")]
+    to: String,
+    /// An invoice's number or the like
+    #[arg(long, value_name = "TEXT")]
+    reference: Option<String>,
+}
+
 /// `lot list`.
 #[derive(Debug, Args)]
 pub(crate) struct List {
@@ -231,6 +252,22 @@ pub(crate) fn run(command: Command) -> Result<Answer, Failure> {
                 kind: "dispose".to_owned(),
                 inputs: command.inputs.clone(),
                 reason: command.reason.clone(),
+                ..MakeLotsRequest::default()
+            };
+            make(&command.node, request)
+        }
+        Command::Deliver(command) => {
+            let field = |name: &str, text: &str| ProcessField {
+                name: name.to_owned(),
+                text: text.to_owned(),
+            };
+            let mut process = vec![field("customer", &command.to)];
+            process.extend(command.reference.iter().map(|text| field("reference", text)));
+            let request = MakeLotsRequest {
+                kind: "dispose".to_owned(),
+                inputs: command.inputs.clone(),
+                reason: "delivered".to_owned(),
+                process,
                 ..MakeLotsRequest::default()
             };
             make(&command.node, request)

@@ -174,6 +174,7 @@ pub(crate) fn affected_json(found: &heatmark_client::Affected) -> Value {
         "customers": found.customers.iter().map(|customer| json!({
             "member": hex::encode(&customer.member),
             "name": customer.name,
+            "outside": customer.outside,
             "mass_mg": customer.mass_mg,
             "pieces": customer.pieces,
             "lots": names(&customer.lots),

@@ -36,6 +36,7 @@ pub(crate) fn run(command: &DrillArgs) -> Result<Answer, Failure> {
         .iter()
         .filter_map(|drill| drill.affected.as_ref())
         .flat_map(|affected| &affected.customers)
+        .filter(|customer| !customer.outside)
         .map(|customer| (customer.member.clone(), customer.name.clone()))
         .collect();
     let took = if command.letters {
@@ -91,6 +92,7 @@ fn told(drill: &RecallDrill, share: Option<(usize, usize)>) -> String {
 /// How many of a drill's customers took the letter, of how many.
 fn share(drill: &RecallDrill, took: &BTreeSet<Vec<u8>>) -> (usize, usize) {
     let customers = drill.affected.iter().flat_map(|affected| &affected.customers);
+    let customers = customers.filter(|customer| !customer.outside);
     let all = customers.clone().count();
     (customers.filter(|customer| took.contains(&customer.member)).count(), all)
 }

@@ -69,7 +69,7 @@ pub(crate) fn run(command: &Notices) -> Result<Answer, Failure> {
             files::create(&path, content, 0o600)?;
             written.push(path.display().to_string());
         }
-        if command.send {
+        if command.send && !customer.outside {
             let to = words::id(&hex::encode(&customer.member), "member id")?;
             let name = format!("{stem}.txt");
             block_on(async {
