@@ -29,7 +29,7 @@ pub enum Affecting {
 }
 
 /// The field of the process record of a disposal that names to whom material went who is no member.
-pub const CUSTOMER: &str = "process/customer";
+const CUSTOMER: &str = "process/customer";
 
 /// What a customer has.
 #[derive(Debug, Clone, PartialEq, Eq)]
