@@ -74,8 +74,8 @@ mod tests {
             (Less, "0.030", "%", Ok(())),
             (Greater, "0.001", "%", Err(Unprovable::Relation)),
             (Equal, "0.021", "MPa", Err(Unprovable::Unit)),
-            // Too far from its limit for a proof of any width.
-            (Equal, "-100000000000000000", "%", Ok(())),
+            // Beyond what is compared.
+            (Equal, "-100000000000000000", "%", Err(Unprovable::TooFine)),
         ] {
             let told = judge("absolute", &result(relation, number, unit));
             assert_eq!(told, expected, "{relation:?} {number} {unit}");
