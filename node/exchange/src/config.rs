@@ -14,6 +14,8 @@ pub struct ExchangeConfig {
     pub announce_again_after: Duration,
     /// Most transactions announced again at a time.
     pub announce_again_transactions: usize,
+    /// How long a peer may be connected without taking part in gossip.
+    pub silent_for: Duration,
     /// Batches judged at the same time; each takes a thread while it is judged.
     pub judging_threads: usize,
     /// What one peer may send.
@@ -27,6 +29,7 @@ impl Default for ExchangeConfig {
             peers: Vec::new(),
             announce_again_after: Duration::from_secs(2),
             announce_again_transactions: 1_024,
+            silent_for: Duration::from_secs(10),
             judging_threads: std::thread::available_parallelism().map_or(1, |n| n.get().min(4)),
             limits: PeerLimits::default(),
         }

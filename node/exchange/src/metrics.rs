@@ -23,6 +23,7 @@ pub(crate) struct Metrics {
     dials: Counter,
     refused_connections: Counter,
     cut_off: Counter,
+    hung_up: Counter,
     received_letters: Family<Outcome, Counter>,
     sent_letters: Family<Outcome, Counter>,
 }
@@ -80,6 +81,11 @@ impl Metrics {
             metrics.sent_letters.clone(),
         );
         to.register("cut_off_peers", "Peers cut off for their conduct", metrics.cut_off.clone());
+        to.register(
+            "hung_up_on_silent_peers",
+            "Connections given up because the peer took no part in gossip",
+            metrics.hung_up.clone(),
+        );
         metrics
     }
 
@@ -131,5 +137,9 @@ impl Metrics {
 
     pub(crate) fn cut_off(&self) {
         self.cut_off.inc();
+    }
+
+    pub(crate) fn hung_up(&self) {
+        self.hung_up.inc();
     }
 }

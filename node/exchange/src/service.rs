@@ -50,6 +50,8 @@ pub(crate) struct Service {
     pub(crate) members: HashMap<PeerId, MemberId>,
     pub(crate) conduct: HashMap<PeerId, Conduct>,
     pub(crate) subscribed: BTreeSet<PeerId>,
+    /// Since when peers are connected that do not take part in gossip.
+    pub(crate) silent: HashMap<PeerId, Instant>,
     pub(crate) dialer: Dialer,
     pub(crate) outbox: Outbox,
     pub(crate) waiting: VecDeque<Received>,
@@ -217,6 +219,7 @@ impl Service {
 
     fn upkeep(&mut self) {
         let now = Instant::now();
+        self.hang_up_on_silent(now);
         for (peer, conduct) in &mut self.conduct {
             if conduct.readmit(now) {
                 self.swarm.behaviour_mut().allowed.allow_peer(*peer);
@@ -235,6 +238,25 @@ impl Service {
             self.metrics.dialled();
             if let Err(error) = self.swarm.dial(dial) {
                 tracing::debug!(member = self.name(&peer), %error, "not dialled");
+            }
+        }
+    }
+
+    /// A peer tells what it takes part in once, on its first connection. If that one broke here and not yet there, a new one
+    /// brings nothing: both then hang up and begin again.
+    fn hang_up_on_silent(&mut self, now: Instant) {
+        let connected = self.swarm.connected_peers().copied();
+        let silent: Vec<PeerId> =
+            connected.filter(|peer| !self.subscribed.contains(peer)).collect();
+        self.silent.retain(|peer, _| silent.contains(peer));
+        for peer in silent {
+            let since = *self.silent.entry(peer).or_insert(now);
+            if now.duration_since(since) >= self.config.silent_for {
+                self.silent.remove(&peer);
+                tracing::debug!(member = self.name(&peer), "connected and silent: hung up");
+                self.metrics.hung_up();
+                // Gone by itself meanwhile, or closing now.
+                let _ = self.swarm.disconnect_peer_id(peer);
             }
         }
     }

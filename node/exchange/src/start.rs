@@ -70,6 +70,7 @@ pub async fn start(
         members: HashMap::new(),
         conduct: HashMap::new(),
         subscribed: BTreeSet::new(),
+        silent: HashMap::new(),
         waiting: VecDeque::new(),
         waiting_bytes: 0,
         judging: JoinSet::new(),

@@ -10,4 +10,5 @@
 )]
 
 mod parts;
+mod rig;
 mod swarms;

@@ -37,7 +37,7 @@ pub struct UpstreamEvent {
 }
 
 impl UpstreamEvent {
-    /// Adds the blinds that another capsule showed; what is known already stays.
+    /// Adds the blinds that another capsule showed; what is here already stays.
     pub fn show(&mut self, blinds: &[u8]) {
         self.blinds = together(&self.blinds, blinds);
     }
@@ -96,8 +96,8 @@ struct RecordMessage {
 }
 
 impl Vault {
-    /// Keeps events and records that capsules showed, in one synced write; of an event that is here already, blinds that were
-    /// not shown before are added. What is known of a record the caller has put into it.
+    /// Keeps events and records that capsules showed and that were found sound, in one synced write; of an event that is here
+    /// already, blinds that were not shown this time stay. What is known of a record the caller has put into it.
     ///
     /// # Errors
     /// `Damaged` or `Database`.
@@ -119,7 +119,7 @@ impl Vault {
     ) -> Result<(), VaultError> {
         for event in events {
             let blinds = match self.upstream_event(event.leaf)? {
-                Some(known) => together(&known.blinds, &event.blinds),
+                Some(known) => together(&event.blinds, &known.blinds),
                 None => {
                     Self::stage_unoutlined(write, event.leaf);
                     event.blinds.clone()
@@ -257,13 +257,13 @@ impl Vault {
     }
 }
 
-/// Blinds of one event as two capsules showed them; what the first shows stays.
-fn together(known: &[u8], shown: &[u8]) -> Vec<u8> {
-    if known.len() != shown.len() {
-        return known.to_vec();
+/// Blinds of one event as two capsules showed them: the first's, and the second's where the first shows none.
+fn together(first: &[u8], second: &[u8]) -> Vec<u8> {
+    if first.len() != second.len() {
+        return first.to_vec();
     }
-    let pairs = known.as_chunks::<32>().0.iter().zip(shown.as_chunks::<32>().0);
-    pairs.flat_map(|(known, shown)| if *known == [0; 32] { *shown } else { *known }).collect()
+    let pairs = first.as_chunks::<32>().0.iter().zip(second.as_chunks::<32>().0);
+    pairs.flat_map(|(first, second)| if *first == [0; 32] { *second } else { *first }).collect()
 }
 
 fn leaf_key(leaf: u64) -> Vec<u8> {

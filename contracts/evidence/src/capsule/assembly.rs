@@ -5,7 +5,8 @@
 use heatmark_ledger::ids::{AlertSubject, KeyId, MemberId};
 use heatmark_ledger::messages as pb;
 use heatmark_ledger::{state, wire};
-use heatmark_lots::Event;
+use heatmark_lots::{Event, check_seal};
+use heatmark_merkle::Hash;
 use heatmark_records::{Head, RecordId};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -204,6 +205,40 @@ fn blinds_for(logged: &CapsuleEvent, event: &Event, outputs: &BTreeSet<u32>) -> 
     blinds
         .flat_map(|(place, blind)| if asked.contains(&place) { *blind } else { [0; 32] })
         .collect()
+}
+
+impl CapsuleEvent {
+    /// The blinds that open the seals of what the capsule shows to have gone in; zeros for all others, which anybody may have
+    /// made up.
+    #[must_use]
+    pub fn proven_blinds(&self, capsule: &Capsule) -> Vec<u8> {
+        let shown = self.blinds.as_chunks::<32>().0;
+        let (Ok(envelope), Ok(event)) =
+            (wire::decode_envelope(&self.transaction), Event::decode(&self.event))
+        else {
+            return vec![0; self.blinds.len()];
+        };
+        let keys = envelope.cosignatures.iter().map(|seal| seal.public_key.as_slice().try_into());
+        let held = held_by(&event, capsule);
+        let pairs = shown.iter().zip(keys).zip(held);
+        let proven = pairs.map(|((blind, key), held)| match (key, held) {
+            (Ok(key), Some(held)) if check_seal(&held, &key, blind).is_ok() => *blind,
+            _ => [0; 32],
+        });
+        let proven: Vec<u8> = proven.flatten().collect();
+        if proven.len() == self.blinds.len() { proven } else { vec![0; self.blinds.len()] }
+    }
+}
+
+/// The seals that an event has to have broken, as far as the capsule shows what held them.
+fn held_by(event: &Event, capsule: &Capsule) -> Vec<Option<Hash>> {
+    if let Some(origin) = event.origin {
+        let record = capsule.records.iter().find(|record| record.record == origin.0);
+        let head = record.and_then(|record| Head::decode(&record.head).ok());
+        return vec![head.and_then(|head| head.heading().origin_seal).map(Hash)];
+    }
+    let inputs = event.inputs.iter();
+    inputs.map(|input| capsule.lot_at(*input).map(|lot| lot.seal)).collect()
 }
 
 /// Where alerts and concerns about a record stand.

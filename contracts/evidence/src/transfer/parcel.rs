@@ -232,8 +232,14 @@ impl Capsule {
     /// The lot that the capsule is about, by its own word.
     #[must_use]
     pub fn lot(&self) -> Option<Lot> {
-        let at = self.events.binary_search_by_key(&self.leaf, |event| event.leaf).ok()?;
+        self.lot_at(self.place())
+    }
+
+    /// A lot that the capsule shows, by its own word.
+    #[must_use]
+    pub fn lot_at(&self, place: Input) -> Option<Lot> {
+        let at = self.events.binary_search_by_key(&place.leaf.0, |event| event.leaf).ok()?;
         let event = Event::decode(&self.events.get(at)?.event).ok()?;
-        event.outputs.get(usize::try_from(self.output).ok()?).cloned()
+        event.outputs.get(usize::try_from(place.output).ok()?).cloned()
     }
 }

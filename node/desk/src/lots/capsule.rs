@@ -35,8 +35,10 @@ pub(super) struct Showing {
 pub(super) struct Shelf<'a> {
     desk: &'a Desk,
     at: Height,
-    /// None for whoever holds the lot: it sees of others' records all that this member was shown.
+    /// What is shown of own certificates; none for what it takes to check a commission.
     showing: Option<&'a Showing>,
+    /// Whether it is for this member's own eyes, and tells all that it was shown of others' records.
+    own_use: bool,
     /// What of which record may go on, as far as it was asked for.
     pub(super) onward: RefCell<BTreeMap<RecordId, BTreeSet<Path>>>,
     /// Heads of own records that had to be hashed.
@@ -44,7 +46,8 @@ pub(super) struct Shelf<'a> {
 }
 
 impl Desk {
-    /// The capsule of a lot of this member, against the newest header.
+    /// The capsule of a lot of this member, against the newest header: with its opening for this member's own use, with all
+    /// that it was shown; without for anybody, with what others let go on.
     ///
     /// # Errors
     /// See [`DeskError`].
@@ -57,7 +60,7 @@ impl Desk {
         let desk = self.clone();
         blocking(move || {
             let row = desk.parts.vault.lot_named(&lot)?.ok_or(VaultError::UnknownLot)?;
-            let shelf = desk.shelf(None);
+            let shelf = Shelf { own_use: opening, ..desk.shelf(None) };
             let mut capsule = shelf.capsule_of(&row, &concerns)?;
             if opening {
                 capsule.opening = row.open.to_vec();
@@ -69,9 +72,17 @@ impl Desk {
         .await
     }
 
+    /// For whoever is shown something, or for anybody.
     pub(super) fn shelf<'a>(&'a self, showing: Option<&'a Showing>) -> Shelf<'a> {
         let at = self.parts.store.tip().height;
-        Shelf { desk: self, at, showing, onward: RefCell::default(), hashed: RefCell::default() }
+        Shelf {
+            desk: self,
+            at,
+            showing,
+            own_use: false,
+            onward: RefCell::default(),
+            hashed: RefCell::default(),
+        }
     }
 }
 
@@ -189,7 +200,7 @@ impl Shelf<'_> {
         let Some(row) = self.desk.parts.vault.upstream_record(id)? else { return Ok(None) };
         let mut record =
             CapsuleRecord::decode(row.content.as_slice()).map_err(|_| VaultError::Damaged)?;
-        if self.showing.is_some() {
+        if !self.own_use {
             let onward: BTreeSet<Path> =
                 row.onward.iter().filter_map(|path| Path::new(path).ok()).collect();
             record = record.passed_on(&onward);

@@ -43,6 +43,30 @@ pub(super) fn faults(verdict: &Verdict) -> Vec<&'static str> {
     verdict.findings.iter().filter(wrong).map(|finding| finding.code).collect()
 }
 
+/// What may be kept of a capsule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ground {
+    /// All of it was checked.
+    Sound,
+    /// Something is missing, so that not all of what is there could be checked.
+    Holes,
+    /// Something in it is false.
+    Unsound,
+}
+
+pub(super) fn ground(verdict: &Verdict) -> Ground {
+    let about_events = [Check::Anchored, Check::Sealed, Check::Balanced, Check::Conforming];
+    let of = |outcome| {
+        let mut findings = verdict.findings.iter();
+        findings.any(|found| found.outcome == outcome && about_events.contains(&found.check))
+    };
+    match (of(Outcome::Reject), of(Outcome::Hold)) {
+        (true, _) => Ground::Unsound,
+        (false, true) => Ground::Holes,
+        (false, false) => Ground::Sound,
+    }
+}
+
 impl Shelf<'_> {
     /// The same evidence against this node's own newest block, every path and every state from its own copy of the log.
     fn as_of_now(&self, mut capsule: Capsule) -> Result<Capsule, DeskError> {

@@ -2,7 +2,7 @@
 //! acceptance. Refuses parcels that are not for this member or use seals that it did not offer, and by itself those whose
 //! evidence is rejected; what differs is told to the sender in a signed answer.
 
-use super::docking::faults;
+use super::docking::{Ground, faults, ground};
 use super::offers::{ANSWER_NAME, member_in};
 use super::{LotEventMade, Made};
 use crate::{Desk, DeskError, blocking};
@@ -169,12 +169,15 @@ impl Desk {
     fn make_receipt(&self, plan: &Receive) -> Result<(Made<Vec<NewLot>>, Arrived), DeskError> {
         let Checked { file, open, sender } = self.check_parcel(&plan.parcel)?;
         let network = self.parts.intake.network();
+        let mut grounds = Vec::with_capacity(open.parts.len());
         for (part, lot) in open.parts.iter().zip(&file.lots) {
             // Whether its seal is whole, the log says when it is posted.
-            let faults = faults(&self.verdict(&lot.capsule, false)?);
+            let verdict = self.verdict(&lot.capsule, false)?;
+            let faults = faults(&verdict);
             if !faults.is_empty() && !plan.anyway {
                 return Err(DeskError::Rejected(part.name.clone(), faults.join(", ")));
             }
+            grounds.push(ground(&verdict));
         }
         let mut lots = Vec::with_capacity(open.parts.len());
         let mut seals = Vec::with_capacity(open.parts.len());
@@ -194,7 +197,7 @@ impl Desk {
             seals.push(seal);
         }
         let answer = self.discrepancy(plan, &open, sender)?;
-        let (events, records) = self.upstream_of(&open)?;
+        let (events, records) = self.upstream_of(&open, &grounds)?;
         let signed = self.sign(&open.body, file.cosignatures.clone());
         let outputs = open.event.output_hashes(network.as_bytes());
         let row = LotEventRow {
@@ -275,21 +278,28 @@ impl Desk {
         Ok(answer)
     }
 
-    /// What the capsules of a parcel tell that this member has not by itself, each event and record once.
+    /// What the capsules of a parcel tell that this member has not by itself, each event and record once. Of one that is not
+    /// sound nothing is kept, and one with holes changes nothing that is known: what later capsules are made of was checked.
     fn upstream_of(
         &self,
         open: &OpenParcel,
+        grounds: &[Ground],
     ) -> Result<(Vec<UpstreamEvent>, Vec<UpstreamRecord>), DeskError> {
         let vault = &self.parts.vault;
         let mut events: BTreeMap<u64, UpstreamEvent> = BTreeMap::new();
         let mut records: BTreeMap<RecordId, CapsuleRecord> = BTreeMap::new();
-        for part in &open.parts {
+        for (part, ground) in open.parts.iter().zip(grounds) {
+            if *ground == Ground::Unsound {
+                continue;
+            }
             let Capsule { events: shown, records: told, .. } = &part.capsule;
             for event in shown {
-                if vault.lot_event_at(event.leaf)?.is_some() {
+                let own = vault.lot_event_at(event.leaf)?.is_some();
+                let known = *ground == Ground::Holes && vault.upstream_event(event.leaf)?.is_some();
+                if own || known {
                     continue;
                 }
-                let blinds = event.blinds.clone();
+                let blinds = event.proven_blinds(&part.capsule);
                 let known = events.entry(event.leaf).or_insert_with(|| UpstreamEvent {
                     leaf: event.leaf,
                     event: event.event.clone(),

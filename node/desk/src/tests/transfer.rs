@@ -150,8 +150,10 @@ async fn a_lot_goes_to_its_receiver_and_on_with_what_may_go_on() {
     assert_eq!(mill.state("B"), Some(LotState::Used));
     assert_eq!(mill.parcel(&transfer), ParcelState::Accepted);
     assert_eq!(forge.verdict(&chain, "B").await, (Outcome::Accept, vec![]));
-    let capsule = forge.desk.capsule("B".into(), Vec::new(), false).await.unwrap();
-    assert_eq!(shown(&capsule, &record), ["chemistry/C", "chemistry/Mn", "melt/country"]);
+    let own = forge.desk.capsule("B".into(), Vec::new(), true).await.unwrap();
+    assert_eq!(shown(&own, &record), ["chemistry/C", "chemistry/Mn", "melt/country"]);
+    let for_anybody = forge.desk.capsule("B".into(), Vec::new(), false).await.unwrap();
+    assert_eq!(shown(&for_anybody, &record), ["melt/country"]);
     // Worked on and sent on: the buyer sees what the mill let go on, and checks all of it.
     let rings = plan(Kind::Transform, &["B"], vec![lot("R", 900, 9)]);
     forge
@@ -168,6 +170,42 @@ async fn a_lot_goes_to_its_receiver_and_on_with_what_may_go_on() {
     // Nothing that the buyer was given opens the billet's quantities.
     let billet = forge.desk.parts.vault.lot_named("B").unwrap().unwrap();
     assert!(!parcel.windows(32).any(|at| billet.open[billet.open.len() - 32..] == *at));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_liar_sends_spoils_no_other_capsule() {
+    let chain = TestChain::new(3);
+    chain.keep_producing();
+    let [mill, forge, buyer] = companies(&chain, 3).try_into().ok().unwrap();
+    mill.billet("B").await;
+    forge.offer(&chain, &mill, 1).await;
+    let (_, parcel) = mill.ship(request(&chain, &["B"], 1)).await;
+    forge.desk.receive(receive(&parcel)).await.unwrap();
+    let halves = ["R", "S", "T"].map(|name| lot(name, 250, 1)).to_vec();
+    let halves = [halves, vec![lot("U", 250, 1)]].concat();
+    forge.desk.lot_event(plan(Kind::Split, &["B"], halves)).await.unwrap();
+    buyer.offer(&chain, &forge, 3).await;
+    let (_, good) = forge.ship(request(&chain, &["R"], 2)).await;
+    buyer.desk.receive(receive(&good)).await.unwrap();
+    // Each lie is in a parcel that its receiver takes against its node's advice.
+    let lies: [(&str, fn(&mut Capsule)); 2] = [
+        ("S", |capsule| capsule.events[0].blinds[3] ^= 1),
+        ("T", |capsule| capsule.records[0].path[3] ^= 1),
+    ];
+    for (name, lie) in lies {
+        let (_, parcel) = forge.ship(request(&chain, &[name], 2)).await;
+        let mut parcel = Parcel::decode(parcel.as_slice()).unwrap();
+        let mut capsule = Capsule::decode(&parcel.lots[0].capsule).unwrap();
+        lie(&mut capsule);
+        parcel.lots[0].capsule = capsule.encode_to_vec();
+        let network = chain.intake.network();
+        let parcel = parcel.signed(&network, &chain.members[1].signing);
+        let refused = buyer.desk.receive(receive(&parcel)).await;
+        assert!(matches!(refused, Err(DeskError::Rejected(..))), "{name}: {refused:?}");
+        let anyway = Receive { anyway: true, ..receive(&parcel) };
+        buyer.desk.receive(anyway).await.unwrap();
+        assert_eq!(buyer.verdict(&chain, "R").await, (Outcome::Accept, vec![]), "after {name}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,173 +1,21 @@
 //! Real swarms on loopback.
 
+use super::rig::{Node, PATIENCE, Rogue, Traits, garbled, ordinary};
 use crate::batch;
-use crate::config::{ExchangeConfig, PeerLimits};
-use crate::handle::ExchangeHandle;
-use crate::letter::{Answer, Letter, LetterError, MAX_LETTER_BYTES};
+use crate::config::PeerLimits;
+use crate::letter::{Answer, LetterError, MAX_LETTER_BYTES};
 use crate::members::member_peers;
-use crate::network::{self, Behaviour, BehaviourEvent};
-use crate::start::{Feed, start};
-use crate::town::{NOW_MS, Town};
+use crate::network;
+use crate::town::Town;
 use bytes::Bytes;
 use ed25519_dalek::SigningKey;
 use futures::StreamExt;
-use heatmark_ledger::ids::{Height, UnixMillis};
-use heatmark_mempool::{Intake, Limits, Mempool, Tip};
-use heatmark_proto::ledger::v1::Envelope;
-use libp2p::gossipsub;
+use heatmark_ledger::ids::UnixMillis;
+use heatmark_mempool::Limits;
 use libp2p::multiaddr::Protocol;
 use libp2p::swarm::SwarmEvent;
-use libp2p::{Multiaddr, Swarm};
-use prometheus_client::encoding::text::encode;
-use prometheus_client::registry::Registry;
-use prost::Message;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::sync::{Mutex, mpsc};
 use tokio::time::timeout;
-
-const PATIENCE: Duration = Duration::from_secs(60);
-const TIP: Tip = Tip { next: Height(1), time: UnixMillis(NOW_MS) };
-
-struct Node {
-    exchange: ExchangeHandle,
-    intake: Arc<Intake>,
-    registry: Registry,
-    letters: Mutex<mpsc::Receiver<Letter>>,
-}
-
-/// How a test's node differs from an ordinary one.
-#[derive(Clone)]
-struct Traits {
-    listens: bool,
-    peers: Vec<Multiaddr>,
-    pool: Limits,
-    limits: PeerLimits,
-}
-
-fn ordinary(peers: Vec<Multiaddr>) -> Traits {
-    let (pool, limits) = (Limits::default(), PeerLimits::default());
-    Traits { listens: true, peers, pool, limits }
-}
-
-impl Node {
-    async fn start(town: &Town, resident: usize, traits: Traits) -> Self {
-        let mempool = Arc::new(Mempool::new(traits.pool));
-        let state = Arc::clone(&town.state);
-        let (intake, fresh) = Intake::new(town.network, mempool, state);
-        let intake = Arc::new(intake);
-        let config = ExchangeConfig {
-            listen: traits.listens.then(|| "/ip4/127.0.0.1/tcp/0".parse().unwrap()),
-            peers: traits.peers,
-            announce_again_after: Duration::from_millis(500),
-            limits: traits.limits,
-            ..ExchangeConfig::default()
-        };
-        let (post, letters) = mpsc::channel(1);
-        let letters = Mutex::new(letters);
-        let feed = Feed { fresh, tip: Arc::new(|| TIP), letters: post };
-        let mut registry = Registry::default();
-        let key = &town.residents[resident].p2p;
-        let exchange = start(config, key, Arc::clone(&intake), feed, &mut registry).await.unwrap();
-        Self { exchange, intake, registry, letters }
-    }
-
-    fn address(&self) -> Multiaddr {
-        self.exchange.listen_addresses().remove(0)
-    }
-
-    fn submit(&self, transaction: Bytes) {
-        assert!(self.intake.submit(transaction, TIP).unwrap().fresh);
-    }
-
-    async fn sees_peers(&self, count: usize) {
-        let mut connected = self.exchange.connected();
-        let reached = timeout(PATIENCE, connected.wait_for(|peers| peers.len() == count)).await;
-        assert!(reached.is_ok(), "never had {count} peers");
-    }
-
-    async fn holds(&self, count: u64) {
-        let mut waiting = self.intake.mempool().subscribe();
-        let reached = timeout(PATIENCE, waiting.wait_for(|held| *held == count)).await;
-        let held = self.intake.mempool().len();
-        assert!(reached.is_ok(), "holds {held} instead of {count}");
-    }
-
-    fn metrics(&self) -> String {
-        let mut text = String::new();
-        encode(&mut text, &self.registry).unwrap();
-        text
-    }
-}
-
-/// A peer that keeps to no rules of its own: the bare swarm.
-struct Rogue {
-    swarm: Swarm<Behaviour>,
-    town: heatmark_ledger::ids::NetworkId,
-}
-
-impl Rogue {
-    fn dial(town: &Town, key: &SigningKey, address: &Multiaddr) -> Self {
-        let mut swarm = network::swarm(key, &town.network, Duration::from_secs(1)).unwrap();
-        let Some(Protocol::P2p(peer)) = address.iter().last() else { panic!("{address}") };
-        swarm.behaviour_mut().allowed.allow_peer(peer);
-        swarm.dial(address.clone()).unwrap();
-        Self { swarm, town: town.network }
-    }
-
-    /// True once the other side takes part in gossip, false once it has hung up.
-    async fn is_welcome(&mut self) -> bool {
-        let answered = async {
-            loop {
-                match self.swarm.select_next_some().await {
-                    SwarmEvent::Behaviour(BehaviourEvent::Gossip(
-                        gossipsub::Event::Subscribed { .. },
-                    )) => return true,
-                    SwarmEvent::ConnectionClosed { .. }
-                    | SwarmEvent::OutgoingConnectionError { .. } => return false,
-                    _ => {}
-                }
-            }
-        };
-        timeout(PATIENCE, answered).await.unwrap()
-    }
-
-    fn say(&mut self, data: Vec<u8>) {
-        let topic = network::topic(&self.town);
-        // Full queues: the other side reads more slowly than this one shouts.
-        let _ = self.swarm.behaviour_mut().gossip.publish(topic.hash(), data);
-    }
-
-    /// Says something every few milliseconds until the other side hangs up; how often it did.
-    async fn says_until_cut(&mut self, mut next: impl FnMut(u64) -> Vec<u8>) -> u64 {
-        let mut tick = tokio::time::interval(Duration::from_millis(5));
-        let mut said = 0;
-        let cut = async {
-            loop {
-                tokio::select! {
-                    event = self.swarm.select_next_some() => {
-                        if matches!(event, SwarmEvent::ConnectionClosed { num_established: 0, .. }) {
-                            return said;
-                        }
-                    }
-                    _ = tick.tick() => {
-                        let data = next(said);
-                        let topic = network::topic(&self.town);
-                        let _ = self.swarm.behaviour_mut().gossip.publish(topic.hash(), data);
-                        said += 1;
-                    }
-                }
-            }
-        };
-        timeout(PATIENCE, cut).await.expect("never cut off")
-    }
-}
-
-fn garbled(bytes: &Bytes) -> Bytes {
-    let mut envelope = Envelope::decode(bytes.clone()).unwrap();
-    envelope.signature[0] ^= 1;
-    envelope.encode_to_vec().into()
-}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_one_node_takes_reaches_all_four() {
@@ -252,6 +100,41 @@ async fn a_removed_member_is_cut_and_catches_up_when_it_returns() {
     first.sees_peers(1).await;
     first.holds(2).await;
     second.holds(2).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_connects_and_takes_no_part_is_hung_up_on() {
+    let town = Town::found(2);
+    let traits = Traits { silent_for: Duration::from_secs(1), ..ordinary(Vec::new()) };
+    let node = Node::start(&town, 0, traits).await;
+    let mut rogue = Rogue::dial(&town, &town.residents[1].p2p, &node.address());
+    assert!(rogue.swarm.behaviour_mut().gossip.unsubscribe(&network::topic(&town.network)));
+    assert!(rogue.is_welcome().await);
+    assert!(!rogue.is_welcome().await, "the connection is closed");
+    assert!(node.metrics().contains("exchange_hung_up_on_silent_peers_total 1"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_whose_last_connection_still_stands_at_the_other_end_takes_part_again() {
+    let town = Town::found(2);
+    let hub = Node::start(&town, 0, ordinary(Vec::new())).await;
+    let key = &town.residents[1].p2p;
+    let mut before = Rogue::dial(&town, key, &hub.address());
+    assert!(before.is_welcome().await);
+    let silent_for = Duration::from_secs(1);
+    let again = Traits { silent_for, ..ordinary(vec![hub.address()]) };
+    let again = Node::start(&town, 1, again).await;
+    // The hub takes both for one node and tells the new connection nothing.
+    let hung_up = async {
+        while !again.metrics().contains("exchange_hung_up_on_silent_peers_total 1") {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    timeout(PATIENCE, hung_up).await.unwrap();
+    drop(before);
+    again.sees_peers(1).await;
+    again.submit(town.anchor(1, 1));
+    hub.holds(1).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -391,16 +274,6 @@ async fn five_thousand_anchors_cross_between_two_nodes() {
     first.submit(town.anchor(0, 10_000));
     second.holds(1).await;
     eprintln!("one anchor: across in {:?}", start.elapsed());
-}
-
-impl Node {
-    async fn answers(&self, answer: Answer) -> Letter {
-        let mut letters = self.letters.lock().await;
-        let Letter { from, content, answer: heard } =
-            timeout(PATIENCE, letters.recv()).await.unwrap().unwrap();
-        heard.send(answer).unwrap();
-        Letter { from, content, answer: tokio::sync::oneshot::channel().0 }
-    }
 }
 
 async fn two_nodes(limits: PeerLimits) -> (Town, Node, Node) {

@@ -244,8 +244,12 @@ fn lots_that_never_came_to_stand_are_gone_and_what_was_shown_stays() {
     assert_eq!(vault.parcel(&[110; 32]).unwrap().unwrap().state, ParcelState::Lapsed);
     assert!(vault.open_parcels().unwrap().is_empty());
     receive(&vault, 111, 61, PEER).unwrap();
-    // The blinds of the one event that both showed are those that were shown first.
+    // The blinds of the one event that both showed are those that were shown last, and what only one showed stays.
     let known = vault.upstream_event(4).unwrap().unwrap();
-    assert_eq!(known.blinds, [[110; 32], [0; 32]].concat());
+    assert_eq!(known.blinds, [[111; 32], [0; 32]].concat());
+    let blinds = [[0; 32], [9; 32]].concat();
+    vault.put_upstream(&[UpstreamEvent { blinds, ..known }], &[]).unwrap();
+    let known = vault.upstream_event(4).unwrap().unwrap();
+    assert_eq!(known.blinds, [[111; 32], [9; 32]].concat());
     assert_eq!(vault.upstream_events(0, 9).unwrap().len(), 1);
 }

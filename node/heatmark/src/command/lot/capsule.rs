@@ -24,7 +24,8 @@ pub(crate) struct Write {
     /// Members whose concerns are told beside the issuers' own alerts
     #[arg(long, value_name = "MEMBER")]
     concerns: Vec<String>,
-    /// Puts the lot's quantities into it: for whoever may know them
+    /// For your own use: with the lot's quantities, and all that you were shown of others' records. Without it the file
+    /// says only what its issuers let go on
     #[arg(long)]
     quantities: bool,
 }
