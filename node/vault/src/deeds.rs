@@ -77,10 +77,32 @@ pub enum Deed {
     Receive,
     /// Seals were offered to another member; about the member, with their number.
     Offer,
+    /// Sections of a record were deposited with agents; about the record.
+    Deposit,
+    /// Shares of another's deposit were taken in; about its manifest.
+    HoldShares,
+    /// A deal was opened; about the deal.
+    OpenDeal,
+    /// A deal was accepted as the owner; about the deal.
+    AcceptDeal,
+    /// Payment of a deal was attested; about the deal.
+    FundDeal,
+    /// Shares were released in a deal; about the deal.
+    ReleaseShares,
+    /// What a deal gives was opened; about the deal.
+    OpenSections,
+    /// A deal was confirmed; about the deal.
+    ConfirmDeal,
+    /// A deal was disputed; about the deal.
+    DisputeDeal,
+    /// A dispute was ruled; about the deal.
+    RuleDeal,
+    /// Sections were ordered to be opened, as a regulator; about the record.
+    Order,
 }
 
 /// Deeds with their number in an entry and their name.
-const DEEDS: [(Deed, u32, &str); 20] = [
+const DEEDS: [(Deed, u32, &str); 31] = [
     (Deed::Publish, 1, "publish"),
     (Deed::Show, 2, "show"),
     (Deed::Prove, 3, "prove"),
@@ -101,6 +123,17 @@ const DEEDS: [(Deed, u32, &str); 20] = [
     (Deed::Ship, 18, "ship"),
     (Deed::Receive, 19, "receive"),
     (Deed::Offer, 20, "offer"),
+    (Deed::Deposit, 21, "deposit"),
+    (Deed::HoldShares, 22, "hold-shares"),
+    (Deed::OpenDeal, 23, "open-deal"),
+    (Deed::AcceptDeal, 24, "accept-deal"),
+    (Deed::FundDeal, 25, "fund-deal"),
+    (Deed::ReleaseShares, 26, "release-shares"),
+    (Deed::OpenSections, 27, "open-sections"),
+    (Deed::ConfirmDeal, 28, "confirm-deal"),
+    (Deed::DisputeDeal, 29, "dispute-deal"),
+    (Deed::RuleDeal, 30, "rule-deal"),
+    (Deed::Order, 31, "order"),
 ];
 
 impl Deed {

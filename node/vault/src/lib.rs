@@ -21,6 +21,7 @@ mod database;
 pub mod decoders;
 mod deeds;
 mod errors;
+mod escrow;
 mod lots;
 mod operators;
 mod outlines;
@@ -38,6 +39,9 @@ mod writing;
 pub use backup::BackupSummary;
 pub use deeds::{Actor, Deed, LogEntry, LogHead, MAX_NAME_CHARS};
 pub use errors::{RestoreError, VaultError};
+pub use escrow::{
+    DealRole, DealRow, DepositAgent, DepositRow, Destroyed, HoldingRow, OpenableRow, SecretsOf,
+};
 pub use lots::{
     Beside, Captured, CapturedPoint, LotEventRow, LotRow, LotState, MAX_LOT_NAME_BYTES, NewLot,
     NewSerialTree, Part, Parts, SerialTreeRow, Waiver,

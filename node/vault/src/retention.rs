@@ -158,7 +158,7 @@ impl Vault {
         self.purge_checking(&BTreeSet::new())
     }
 
-    fn purge_checking(&self, nonces: &BTreeSet<Vec<u8>>) -> Result<bool, VaultError> {
+    pub(crate) fn purge_checking(&self, nonces: &BTreeSet<Vec<u8>>) -> Result<bool, VaultError> {
         let Ok(_alone) = self.copying.try_write() else { return Ok(false) };
         self.db.purge()?;
         let mut looked = 0_u32;

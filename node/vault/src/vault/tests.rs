@@ -510,7 +510,7 @@ fn a_field_is_proved_to_a_receiver_by_one_specification_only() {
 
 #[test]
 fn no_two_kinds_of_values_share_a_place() {
-    use crate::{lots, outlines, parcels, post, recalls, upstream};
+    use crate::{escrow, lots, outlines, parcels, post, recalls, upstream};
     let records = [OPENING, CROWN, ROW, PRIVATE, PENDING, DUE, SUBMISSION, REASON, LOG, OPERATOR];
     let more = [DATA_KEY, FILE, AGREED, SUPERSEDED];
     let serials = [lots::serials::TREE, lots::serials::BRANCH, lots::serials::PLACE];
@@ -523,7 +523,9 @@ fn no_two_kinds_of_values_share_a_place() {
     let letters = [post::SENT, post::SENT_CONTENT, post::ARRIVED, post::ARRIVED_CONTENT];
     let traced = [outlines::OUTLINE, outlines::UNOUTLINED, outlines::UNREAD];
     let recalled = [recalls::RECALL, recalls::HOLDER, recalls::NOTIFIED];
-    let later = [&traced[..], &recalled].concat();
+    let escrow = [escrow::DEPOSIT, escrow::HOLDING, escrow::PIECE, escrow::OPENABLE];
+    let escrow = [&escrow[..], &[escrow::DEAL, escrow::DEAL_LEFT, escrow::DEALS_READ]].concat();
+    let later = [&traced[..], &recalled, &escrow, &[escrow::SECRETS]].concat();
     let mut all =
         [&records[..], &more, &lots, &besides, &serials, &parcels, &upstream, &letters, &later]
             .concat();
