@@ -27,7 +27,7 @@ use tokio::sync::{Mutex, mpsc};
 use tokio::time::timeout;
 
 const PATIENCE: Duration = Duration::from_secs(60);
-const TIP: Tip = Tip { next: Height(1), time: UnixMillis(NOW_MS) };
+const TIP: Tip = Tip { next: Height(1), time: UnixMillis(NOW_MS), parent_time: UnixMillis(NOW_MS) };
 
 struct Node {
     exchange: ExchangeHandle,
