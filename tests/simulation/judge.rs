@@ -58,7 +58,7 @@ pub struct Judge {
     pub now: u64,
     pub receipts: u64,
     pub refused_proposals: u64,
-    pub kinds: [u64; 8],
+    pub kinds: [u64; 9],
     seals: BTreeSet<Vec<u8>>,
 }
 
@@ -78,7 +78,7 @@ impl Judge {
             now: 0,
             receipts: 0,
             refused_proposals: 0,
-            kinds: [0; 8],
+            kinds: [0; 9],
             seals: BTreeSet::new(),
         }
     }
@@ -390,6 +390,7 @@ fn kind_of(transaction: &Transaction) -> usize {
         Payload::Propose(_) => 5,
         Payload::Vote(_) => 6,
         Payload::LotEvent(_) => 7,
+        Payload::Deal(_) => 8,
     }
 }
 

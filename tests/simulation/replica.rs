@@ -139,7 +139,7 @@ impl Replica {
     fn tip(&self) -> Option<Tip> {
         let tip = self.node.as_ref()?.store.tip();
         let time = UnixMillis(tip.time.0.max(self.clock.now().0));
-        Some(Tip { next: tip.height.next(), time })
+        Some(Tip { next: tip.height.next(), time, parent_time: tip.time })
     }
 
     /// Has what waits in the pool looked at.

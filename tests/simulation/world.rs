@@ -108,7 +108,7 @@ pub struct Summary {
     pub set_changes: u64,
     /// Transactions on the log: anchors, alerts, acknowledgements, rotations, leaves, proposals,
     /// votes.
-    pub kinds: [u64; 8],
+    pub kinds: [u64; 9],
 }
 
 pub struct World {

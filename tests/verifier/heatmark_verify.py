@@ -97,7 +97,7 @@ class BadInput(Exception):
 # --- Section 1: encodings -----------------------------------------------------------------------
 
 # Enums by their greatest number; all are numbered 0 to that without gaps.
-ENUMS = {"CoSigner": 4, "AlertLevel": 5, "KeyRole": 5, "KeyAlgorithm": 2, "Role": 6, "Statement": 3, "MemberStatus": 3}
+ENUMS = {"CoSigner": 5, "AlertLevel": 5, "KeyRole": 5, "KeyAlgorithm": 2, "Role": 6, "Statement": 3, "MemberStatus": 3}
 
 # Messages: field number -> (name, type). A type with "*" is repeated; one that is no scalar and no
 # enum is a message. This table equals the .proto files (a test compares them).
@@ -134,8 +134,22 @@ MESSAGES: Dict[str, Dict[int, Tuple[str, str]]] = {
     "Body": {1: ("not_before_ms", "uint64"), 2: ("not_after_ms", "uint64"), 3: ("nonce", "bytes"),
              10: ("anchor", "Anchor"), 11: ("alert", "Alert"), 12: ("acknowledge", "Acknowledge"),
              13: ("rotate_key", "RotateKey"), 14: ("leave", "Leave"), 15: ("propose", "Propose"), 16: ("vote", "Vote"),
-             17: ("lot_event", "LotEvent")},
+             17: ("lot_event", "LotEvent"), 18: ("deal", "Deal")},
     "LotEvent": {1: ("digest", "bytes"), 2: ("outputs", "bytes*"), 3: ("carrier", "bytes")},
+    "Deal": {1: ("deal", "bytes"), 2: ("open", "DealOpen"), 3: ("accept", "DealAccept"), 4: ("fund", "DealFund"),
+             5: ("ready", "DealReady"), 6: ("release", "DealRelease"), 7: ("confirm", "DealConfirm"),
+             8: ("dispute", "DealDispute"), 9: ("rule", "DealRule")},
+    "DealOpen": {1: ("terms_digest", "bytes"), 2: ("buyer_key", "bytes"), 3: ("owner_key", "bytes"),
+                 4: ("arbiter_key", "bytes"), 5: ("agent_keys", "bytes*"), 6: ("threshold", "uint32"),
+                 7: ("accept_by_ms", "uint64"), 8: ("fund_by_ms", "uint64"), 9: ("ready_by_ms", "uint64"),
+                 10: ("release_by_ms", "uint64"), 11: ("confirm_by_ms", "uint64"), 12: ("rule_by_ms", "uint64")},
+    "DealAccept": {},
+    "DealFund": {},
+    "DealReady": {1: ("agent", "uint32")},
+    "DealRelease": {1: ("agent", "uint32"), 2: ("envelopes", "bytes*")},
+    "DealConfirm": {},
+    "DealDispute": {1: ("claim_digest", "bytes")},
+    "DealRule": {1: ("refund", "bool"), 2: ("reason_digest", "bytes")},
     "Anchor": {1: ("root", "bytes"), 2: ("records", "uint32")},
     "Alert": {1: ("subject", "bytes"), 2: ("level", "AlertLevel"), 3: ("sequence", "uint64"),
               4: ("reason_digest", "bytes"), 5: ("concern", "bool")},
@@ -163,7 +177,7 @@ MESSAGES: Dict[str, Dict[int, Tuple[str, str]]] = {
 }
 
 # The fields of a message of which at most one may be present.
-ONEOFS = {"Body": range(10, 18), "Propose": range(1, 9)}
+ONEOFS = {"Body": range(10, 19), "Deal": range(2, 10), "Propose": range(1, 9)}
 
 VARINT, LENGTH_DELIMITED = 0, 2
 Message = Dict[str, Any]

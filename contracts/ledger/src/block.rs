@@ -106,6 +106,12 @@ impl Tip {
         Self { validators: next, restart, ..self.clone() }
     }
 
+    /// The block that follows at this time.
+    fn environment(&self, time: UnixMillis) -> Environment {
+        let height = self.height.next();
+        Environment { network: self.network, height, time, parent_time: self.time }
+    }
+
     fn begin<'v, V: StateView>(
         &self,
         view: &'v V,
@@ -192,7 +198,7 @@ pub fn propose<V: StateView + NodeReader>(
     candidates: impl IntoIterator<Item = Arc<Transaction>>,
 ) -> Result<Proposal, BlockError> {
     let time = UnixMillis(now.0.max(tip.time.0.saturating_add(1)));
-    let env = Environment { network: tip.network, height: tip.height.next(), time };
+    let env = tip.environment(time);
     let mut executor = tip.begin(view, env)?;
     let mut space = Space::new(executor.parameters());
     let (mut transactions, mut refused) = (Vec::new(), Vec::new());
@@ -224,7 +230,7 @@ pub fn check<V: StateView + NodeReader>(
     transactions: Vec<Arc<Transaction>>,
 ) -> Result<ExecutedBlock, BlockError> {
     check_link(tip, header)?;
-    let env = Environment { network: tip.network, height: header.height, time: header.time };
+    let env = tip.environment(header.time);
     let mut executor = tip.begin(view, env)?;
     let mut space = Space::new(executor.parameters());
     for (position, transaction) in transactions.iter().enumerate() {

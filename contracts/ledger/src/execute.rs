@@ -2,7 +2,7 @@
 //! refused one leaves no trace. Refuses whatever `proto/README.md`, section 3, does not allow.
 //!
 //! ```text
-//! Executor::begin(view, env)      adopted proposals whose time has come, scheduled version
+//! Executor::begin(view, env)      adopted proposals whose time has come, scheduled version, gap before
 //!    │  restart(set)              where the members restarted the network
 //!    │  apply(tx) … apply(tx)     standing → window → replay → signature → payload
 //!    ▼
@@ -10,6 +10,7 @@
 //! ```
 
 mod alerts;
+mod deals;
 mod governance;
 mod lots;
 mod registry;
@@ -44,6 +45,8 @@ pub struct Environment {
     pub height: Height,
     /// The block's time.
     pub time: UnixMillis,
+    /// Time of the block before, at height 1 that of genesis.
+    pub parent_time: UnixMillis,
 }
 
 /// Why execution stopped.
@@ -128,6 +131,7 @@ impl<'v, V: StateView + ?Sized> Executor<'v, V> {
             return Err(ExecutionError::VersionTooNew { version, height: env.height });
         }
         let parameters = state::parameters(&state)?;
+        deals::note_gap(&mut state, &env, &parameters)?;
         let seen = BTreeSet::new();
         Ok(Self { env, parameters, version, state, seen, first_leaf: log_size })
     }
@@ -250,6 +254,7 @@ pub fn signer(
             Payload::Alert(_)
                 | Payload::Acknowledge(_)
                 | Payload::LotEvent(_)
+                | Payload::Deal(_)
                 | Payload::Leave(_)
                 | Payload::RotateKey(_)
         ),
@@ -304,6 +309,7 @@ fn take_effect<V: StateView + ?Sized>(
             governance::vote(state, context, vote)
         }
         Payload::LotEvent(event) => lots::take_place(state, context, transaction, event),
+        Payload::Deal(deal) => deals::take_step(state, context, transaction, deal),
     }
 }
 

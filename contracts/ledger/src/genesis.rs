@@ -247,6 +247,7 @@ impl Genesis {
             network: self.network,
             height: Height(0),
             time: UnixMillis(self.document.time_ms),
+            parent_time: UnixMillis(self.document.time_ms),
         };
         for (entry, _) in self.founders.values() {
             enter(&mut overlay, &env.network, entry, (Height(0), Height(1)))?;

@@ -91,6 +91,10 @@ hash_id!(
     SealId
 );
 hash_id!(
+    /// A deal: the hash of the key that opens it, so that terms can name it before it is opened.
+    DealId
+);
+hash_id!(
     /// What votes and proposals are bound to: the network's id, or since a restart the restart's
     /// id, so that no signature of one era counts in another.
     Era
@@ -144,6 +148,12 @@ number!(
 number!(
     /// Milliseconds since 1970-01-01 00:00 UTC.
     UnixMillis,
+    u64
+);
+
+number!(
+    /// A deal's own time, in Unix milliseconds: block time less the gaps since the deal was opened.
+    DealTime,
     u64
 );
 

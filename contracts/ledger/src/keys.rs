@@ -2,7 +2,7 @@
 //! outside the prime-order subgroup and signatures that any strict verifier would refuse. Never
 //! verifies in batches. Specification: `proto/README.md`, section 2.
 
-use crate::ids::{AlertSubject, KeyId, MemberId, NetworkId, SealId};
+use crate::ids::{AlertSubject, DealId, KeyId, MemberId, NetworkId, SealId};
 use curve25519_dalek::edwards::CompressedEdwardsY;
 use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
 use heatmark_merkle::tag;
@@ -143,6 +143,12 @@ pub fn key_id(algorithm: KeyAlgorithm, key: &[u8]) -> KeyId {
 #[must_use]
 pub fn member_id(network: &NetworkId, root: &KeyId) -> MemberId {
     MemberId(tag::hash("member", &[network.as_bytes(), root.as_bytes()]))
+}
+
+/// Id of the deal that this buyer's key opens, known before it is opened.
+#[must_use]
+pub fn deal_id(network: &NetworkId, buyer: &[u8; 32]) -> DealId {
+    DealId(tag::hash("deal", &[network.as_bytes(), buyer]))
 }
 
 /// Signs a message and returns the 64 bytes.

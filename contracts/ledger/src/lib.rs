@@ -6,6 +6,8 @@
 //!      │
 //!   transaction                 an envelope, read and signed
 //!      │
+//!    deal                       what a deal's steps and deadlines make of it
+//!      │
 //!   state ── execute            a view of the state; what a transaction changes in it
 //!      │        │
 //!   genesis   block ── audit    the state at height 0; propose, check; replay everything
@@ -24,6 +26,7 @@ pub mod alerts;
 pub mod audit;
 pub mod block;
 pub mod certificate;
+pub mod deal;
 pub mod evidence;
 pub mod execute;
 pub mod genesis;

@@ -1,6 +1,7 @@
 //! Why a transaction is not recorded, one variant a reason. A refusal is the submitter's fault
 //! unless its doc says otherwise, and never changes any state.
 
+use crate::deal::DealRefusal;
 use crate::keys::KeyError;
 use crate::wire::WireError;
 use thiserror::Error;
@@ -71,6 +72,15 @@ pub enum Refusal {
     /// Another member carries the event than the one it names.
     #[error("the event may be carried by the member that it names and nobody else")]
     Carrier,
+    /// A deal with this id was opened before. Open another with a fresh buyer's key.
+    #[error("a deal with this buyer's key was opened before; use a fresh key")]
+    DealExists,
+    /// No deal with this id was opened, or not yet. Transient when its opening still waits.
+    #[error("no such deal was opened")]
+    NoSuchDeal,
+    /// The step breaks the deal's own rules.
+    #[error("{0}")]
+    Deal(#[from] DealRefusal),
     /// The key is in the registry already.
     #[error("the key is registered already")]
     KeyInUse,
@@ -120,6 +130,9 @@ impl Refusal {
             Self::Acknowledged => "acknowledged",
             Self::SealBroken => "seal-broken",
             Self::Carrier => "carrier",
+            Self::DealExists => "deal-exists",
+            Self::NoSuchDeal => "no-such-deal",
+            Self::Deal(refusal) => refusal.code(),
             Self::KeyInUse => "key-in-use",
             Self::StillValidator => "still-validator",
             Self::Entry(_) => "entry",

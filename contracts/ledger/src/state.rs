@@ -3,7 +3,7 @@
 //! that does not decode is a broken store, reported as such. Specification: `proto/README.md`,
 //! section 5.
 
-use crate::ids::{AlertSubject, KeyId, MemberId, SealId, TransactionId};
+use crate::ids::{AlertSubject, DealId, KeyId, MemberId, SealId, TransactionId};
 use crate::wire;
 use heatmark_merkle::Hash;
 use heatmark_proto::ledger::v1 as pb;
@@ -168,6 +168,18 @@ pub fn seal_key(seal: &SealId) -> Vec<u8> {
     key("seal", &[seal.as_bytes()])
 }
 
+/// Key of a deal.
+#[must_use]
+pub fn deal_key(deal: &DealId) -> Vec<u8> {
+    key("deal", &[deal.as_bytes()])
+}
+
+/// Key of how long the network stood still.
+#[must_use]
+pub fn deal_clock_key() -> Vec<u8> {
+    key("deal-clock", &[])
+}
+
 /// Key of a proposal.
 #[must_use]
 pub fn proposal_key(id: &TransactionId) -> Vec<u8> {
@@ -280,6 +292,26 @@ pub fn alert(
 ) -> Result<Option<pb::AlertState>, StateError> {
     let key = concern_of.map_or_else(|| alert_key(subject), |m| concern_key(subject, m));
     read(view, &key, "alert")
+}
+
+/// What was done in a deal. [`crate::deal::Deal::from_state`] says what follows from it.
+///
+/// # Errors
+/// When the store fails or the value is damaged.
+pub fn deal(
+    view: &(impl StateView + ?Sized),
+    id: &DealId,
+) -> Result<Option<pb::DealState>, StateError> {
+    read(view, &deal_key(id), "deal")
+}
+
+/// How long the network stood still up to this block, all gaps together, in milliseconds.
+///
+/// # Errors
+/// When the store fails or the value is damaged.
+pub fn deal_clock(view: &(impl StateView + ?Sized)) -> Result<u64, StateError> {
+    let clock: Option<pb::DealClockState> = read(view, &deal_clock_key(), "deal-clock")?;
+    Ok(clock.map_or(0, |clock| clock.gaps_ms))
 }
 
 pub(crate) fn digest(bytes: &[u8]) -> Option<Hash> {

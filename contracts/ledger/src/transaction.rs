@@ -224,6 +224,7 @@ fn cosigner_tag(purpose: pb::CoSigner) -> Option<&'static str> {
         pb::CoSigner::Root => Some("sign/root"),
         pb::CoSigner::NewKey => Some("sign/new-key"),
         pb::CoSigner::Seal => Some("sign/seal"),
+        pb::CoSigner::Deal => Some("sign/deal"),
     }
 }
 

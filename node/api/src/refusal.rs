@@ -58,13 +58,15 @@ pub(crate) fn of_refusal(refusal: &Refusal) -> Status {
         | Refusal::Window
         | Refusal::BatchSize
         | Refusal::Entry(_) => Code::InvalidArgument,
-        Refusal::Replayed | Refusal::Acknowledged | Refusal::Voted | Refusal::KeyInUse => {
-            Code::AlreadyExists
-        }
+        Refusal::Replayed
+        | Refusal::Acknowledged
+        | Refusal::Voted
+        | Refusal::KeyInUse
+        | Refusal::DealExists => Code::AlreadyExists,
         Refusal::UnknownKey | Refusal::KeyNotValid | Refusal::MemberNotActive => {
             Code::PermissionDenied
         }
-        Refusal::UnknownMember | Refusal::NoSuchAlert => Code::NotFound,
+        Refusal::UnknownMember | Refusal::NoSuchAlert | Refusal::NoSuchDeal => Code::NotFound,
         _ => Code::FailedPrecondition,
     };
     refuse(kind, refusal.code(), refusal.to_string())

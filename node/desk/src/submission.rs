@@ -149,7 +149,8 @@ impl Desk {
     /// Where the chain stands, as the door wants to know it.
     pub(crate) fn tip(&self) -> Tip {
         let tip = self.parts.store.tip();
-        Tip { next: tip.height.next(), time: UnixMillis(tip.time.0.max(clock().0)) }
+        let time = UnixMillis(tip.time.0.max(clock().0));
+        Tip { next: tip.height.next(), time, parent_time: tip.time }
     }
 
     pub(crate) fn now(&self) -> UnixMillis {

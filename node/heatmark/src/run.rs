@@ -364,7 +364,8 @@ fn pool_limits(config: &Config) -> Limits {
 fn tip_source(store: Store) -> heatmark_exchange::TipSource {
     Arc::new(move || {
         let tip = store.tip();
-        Tip { next: tip.height.next(), time: UnixMillis(tip.time.0.max(clock::now().0)) }
+        let time = UnixMillis(tip.time.0.max(clock::now().0));
+        Tip { next: tip.height.next(), time, parent_time: tip.time }
     })
 }
 

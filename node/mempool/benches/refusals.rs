@@ -52,7 +52,8 @@ fn cases(town: &Town) -> Vec<(&'static str, Bytes)> {
 fn refusals(c: &mut Criterion) {
     let town = Town::found(4);
     let intake = door(&town);
-    let tip = Tip { next: Height(1), time: UnixMillis(NOW_MS) };
+    let now = UnixMillis(NOW_MS);
+    let tip = Tip { next: Height(1), time: now, parent_time: now };
     let mut group = c.benchmark_group("intake");
     for (name, envelope) in cases(&town) {
         assert!(intake.submit(envelope.clone(), tip).is_err(), "{name} is taken");

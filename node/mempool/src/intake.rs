@@ -69,6 +69,8 @@ pub struct Tip {
     pub next: Height,
     /// The later of the newest block's time and the node's clock, Unix milliseconds.
     pub time: UnixMillis,
+    /// The newest block's time: how long the network stands still counts for deals.
+    pub parent_time: UnixMillis,
 }
 
 /// The door.
@@ -193,7 +195,12 @@ impl Intake {
         let (member, key) = execute::signer(&view, transaction, tip.next)?;
         self.mempool.check_room(&member, transaction.is_alert(), transaction.bytes().len())?;
         transaction.verify(&self.network, &key)?;
-        let env = Environment { network: self.network, height: tip.next, time };
+        let env = Environment {
+            network: self.network,
+            height: tip.next,
+            time,
+            parent_time: tip.parent_time,
+        };
         // On the decided state alone: an alert that follows one still waiting is refused until
         // that one stands. The log size names no leaf, since the changes are thrown away.
         Executor::begin(&view, env, 0)?.apply(transaction)?;

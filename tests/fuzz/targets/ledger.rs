@@ -318,6 +318,8 @@ fn state_values() {
             recode::<pb::MemberIndex>(input),
             recode::<pb::AlertState>(input),
             recode::<pb::AcknowledgementState>(input),
+            recode::<pb::DealState>(input),
+            recode::<pb::DealClockState>(input),
             recode::<pb::ProposalState>(input),
             recode::<pb::PendingProposals>(input),
             recode::<pb::ValidatorsState>(input),

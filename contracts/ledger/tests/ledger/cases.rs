@@ -226,7 +226,7 @@ fn encodings(cases: &mut Cases) {
     );
     cases.message(
         "an unknown co-signer",
-        |e| e.cosignatures.push(cosignature(5, 32, 64)),
+        |e| e.cosignatures.push(cosignature(6, 32, 64)),
         "malformed",
     );
     cases.message(

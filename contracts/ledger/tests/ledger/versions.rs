@@ -27,7 +27,7 @@ fn scheduled() -> Town {
 fn executed(town: &Town, newest: u32) -> Result<u32, ExecutionError> {
     let height = town.tip.height.next();
     let time = UnixMillis(town.tip.time.0 + 1_000);
-    let env = Environment { network: town.tip.network, height, time };
+    let env = Environment { network: town.tip.network, height, time, parent_time: town.tip.time };
     let executor = Executor::begin_knowing(newest, &town.ledger, env, 0)?;
     Ok(executor.finish()?.version)
 }
@@ -44,6 +44,7 @@ fn a_program_that_knows_the_version_switches_at_its_height() {
         network: town.tip.network,
         height,
         time: UnixMillis(town.tip.time.0 + 1_000),
+        parent_time: town.tip.time,
     };
     let outcome = Executor::begin_knowing(NEXT, &town.ledger, env, 0).unwrap().finish().unwrap();
     assert_eq!(outcome.version, NEXT);

@@ -50,7 +50,8 @@ impl Ledger {
         let put = tokio::task::spawn_blocking(move || {
             let tip = node.store.tip();
             let time = UnixMillis(tip.time.0.max(clock_ms()));
-            node.intake.submit(envelope, Tip { next: tip.height.next(), time })
+            let tip = Tip { next: tip.height.next(), time, parent_time: tip.time };
+            node.intake.submit(envelope, tip)
         });
         // The task cannot be cancelled, and does not panic.
         put.await.unwrap_or(Err(heatmark_mempool::MempoolError::Full.into()))

@@ -167,7 +167,8 @@ impl TestChain {
 
     pub(crate) fn tip(&self) -> Tip {
         let tip = self.store.tip();
-        Tip { next: tip.height.next(), time: UnixMillis(tip.time.0.max(now_ms())) }
+        let time = UnixMillis(tip.time.0.max(now_ms()));
+        Tip { next: tip.height.next(), time, parent_time: tip.time }
     }
 
     /// A signed transaction of a member, valid for a minute.

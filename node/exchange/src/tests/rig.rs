@@ -25,7 +25,8 @@ use tokio::sync::{Mutex, mpsc};
 use tokio::time::timeout;
 
 pub(super) const PATIENCE: Duration = Duration::from_secs(60);
-pub(super) const TIP: Tip = Tip { next: Height(1), time: UnixMillis(NOW_MS) };
+pub(super) const TIP: Tip =
+    Tip { next: Height(1), time: UnixMillis(NOW_MS), parent_time: UnixMillis(NOW_MS) };
 
 pub(super) struct Node {
     pub(super) exchange: ExchangeHandle,

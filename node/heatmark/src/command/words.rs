@@ -80,6 +80,26 @@ pub(crate) fn payload(body: &pb::Body) -> String {
         Some(Payload::LotEvent(event)) => {
             format!("event of lots, {} new", event.outputs.len())
         }
+        Some(Payload::Deal(deal)) => format!("deal {}, {}", short(&deal.deal), step(deal)),
+    }
+}
+
+/// What a step of a deal is, in a few words.
+fn step(deal: &pb::Deal) -> String {
+    use pb::deal::Step;
+    match &deal.step {
+        None => "no step".to_owned(),
+        Some(Step::Open(open)) => {
+            format!("opened, {} of {} agents", open.threshold, open.agent_keys.len())
+        }
+        Some(Step::Accept(_)) => "accepted".to_owned(),
+        Some(Step::Fund(_)) => "funded".to_owned(),
+        Some(Step::Ready(ready)) => format!("agent {} ready", ready.agent),
+        Some(Step::Release(release)) => format!("agent {} released its share", release.agent),
+        Some(Step::Confirm(_)) => "confirmed".to_owned(),
+        Some(Step::Dispute(_)) => "disputed".to_owned(),
+        Some(Step::Rule(rule)) if rule.refund => "ruled: refunded".to_owned(),
+        Some(Step::Rule(_)) => "ruled: settled".to_owned(),
     }
 }
 
@@ -95,6 +115,7 @@ pub(crate) fn kind(body: &pb::Body) -> &'static str {
         Some(Payload::Propose(_)) => "propose",
         Some(Payload::Vote(_)) => "vote",
         Some(Payload::LotEvent(_)) => "lot-event",
+        Some(Payload::Deal(_)) => "deal",
     }
 }
 

@@ -233,7 +233,12 @@ impl Chain {
             return Ok(());
         }
         let time = tip.time.max((self.clock)());
-        let env = Environment { network: self.store.network(), height: tip.height.next(), time };
+        let env = Environment {
+            network: self.store.network(),
+            height: tip.height.next(),
+            time,
+            parent_time: tip.time,
+        };
         let mut executor = match Executor::begin(&self.store, env, tip.log_size.0) {
             Ok(executor) => executor,
             Err(ExecutionError::State(error)) => return Err(error.into()),

@@ -26,7 +26,7 @@ use prost::Message;
 use std::sync::Arc;
 use tokio::sync::mpsc;
 
-const TIP: Tip = Tip { next: Height(1), time: UnixMillis(NOW_MS) };
+const TIP: Tip = Tip { next: Height(1), time: UnixMillis(NOW_MS), parent_time: UnixMillis(NOW_MS) };
 
 fn door(town: &Town, limits: Limits) -> (Intake, mpsc::Receiver<Arc<Transaction>>) {
     let state = Arc::clone(&town.state);
