@@ -133,3 +133,18 @@ impl PieceCipher {
         opened.map(Zeroizing::new).map_err(|_| ContentError::BadPiece { number: place.number })
     }
 }
+
+/// Decrypts one piece by itself, for who looks at a single one; that it is the content's, its proof says.
+///
+/// # Errors
+/// `NoSuchPiece`, `BadPiece`.
+pub fn open_piece(
+    secret: &SectionSecret,
+    context: &[u8],
+    id: &ContentId,
+    (number, sealed): (u32, &[u8]),
+) -> Result<Zeroizing<Vec<u8>>, ContentError> {
+    id.piece_bytes(number)?;
+    let last = number.checked_add(1) == Some(id.pieces());
+    PieceCipher::new(secret, context).open(Place { number, last }, sealed)
+}

@@ -23,7 +23,7 @@ mod sharing;
 
 pub use content::{
     ContentId, Decryptor, Encryptor, MAX_CONTENT_BYTES, MAX_PIECES, PIECE_BYTES, PieceProof,
-    PieceTree, RootHasher, SEALED_PIECE_BYTES,
+    PieceTree, RootHasher, SEALED_PIECE_BYTES, open_piece,
 };
 pub use errors::{CombineError, ContentError, SealError, ShareError};
 pub use seal::{

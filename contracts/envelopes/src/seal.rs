@@ -126,13 +126,13 @@ impl SealingKey {
     ///
     /// # Errors
     /// `BadKey`: another length, a coefficient of ML-KEM not below its modulus (FIPS 203 §7.2), or for X25519 anything but
-    /// the canonical encoding of a point of the prime-order subgroup other than the identity.
+    /// the canonical encoding of a point of the prime-order subgroup.
     pub fn decode(bytes: &[u8]) -> Result<Self, SealError> {
         let bytes: &[u8; SEALING_KEY_BYTES] = bytes.try_into().map_err(|_| SealError::BadKey)?;
         PublicKey::from_bytes(bytes).map_err(|_| SealError::BadKey)?;
         let curve = bytes.last_chunk::<X25519_BYTES>().ok_or(SealError::BadKey)?;
         let point = MontgomeryPoint(*curve).to_edwards(0).ok_or(SealError::BadKey)?;
-        if point.to_montgomery().0 != *curve || point.is_small_order() || !point.is_torsion_free() {
+        if point.to_montgomery().0 != *curve || !point.is_torsion_free() {
             return Err(SealError::BadKey);
         }
         Ok(Self(Box::new(*bytes)))

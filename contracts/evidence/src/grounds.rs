@@ -43,14 +43,12 @@ impl Grounds {
         if &head.heading().network != trust.network.as_bytes() {
             return Err(DisclosureError::WrongNetwork);
         }
-        let anchored = anchor(record, proofs, trust)?;
-        let part = "the issuer's key";
-        let key_state = state_of(&proofs.issuer_key, part, trust)?;
-        let signing =
-            anchored.signing(&key_state).map_err(|fault| DisclosureError::Chain { part, fault })?;
-        let key: pb::KeyState = value_of(&key_state)?;
+        let Proofs { receipt, batch, issuer_key, .. } = proofs;
+        let parts = (receipt.as_slice(), batch.as_slice(), issuer_key.as_slice());
+        let anchored = anchored_by(record, parts, trust)?;
+        let Anchored { receipt: anchored, signing, member: by, key_state } = anchored;
         let member = MemberId::from(head.heading().issuer);
-        if key.member != member.as_bytes() {
+        if by != member {
             return Err(DisclosureError::NotTheIssuer);
         }
         let member_state = state_of(&proofs.issuer, "the issuer's entry", trust)?;
@@ -63,6 +61,39 @@ impl Grounds {
         let issuer = Party { member, legal_name: Some(entry.legal_name) };
         Ok(Self { anchored, issuer, roles, signing, key_state })
     }
+}
+
+/// Something whose anchor is proved, and by whose key.
+#[derive(Debug, Clone)]
+pub struct Anchored {
+    /// The anchor's receipt.
+    pub receipt: receipt::Verified,
+    /// Whether the key that signed the anchor counts as stolen.
+    pub signing: Signing,
+    /// The member whose key it is.
+    pub member: MemberId,
+    pub(crate) key_state: VerifiedState,
+}
+
+/// Verifies that a root, of a record or of something else with a salted digest, is in a batch that a member anchored:
+/// `receipt` of the anchor, `batch` the root's place in it, `issuer_key` the registry's state of the key that signed it.
+///
+/// # Errors
+/// [`DisclosureError`].
+pub fn anchored_by(
+    root: &Hash,
+    (receipt, batch, issuer_key): (&[u8], &[u8], &[u8]),
+    trust: &TrustRoot,
+) -> Result<Anchored, DisclosureError> {
+    let receipt = anchor(root, receipt, batch, trust)?;
+    let part = "the issuer's key";
+    let key_state = state_of(issuer_key, part, trust)?;
+    let signing =
+        receipt.signing(&key_state).map_err(|fault| DisclosureError::Chain { part, fault })?;
+    let key: pb::KeyState = value_of(&key_state)?;
+    let member = MemberId::try_from(key.member.as_slice());
+    let member = member.map_err(|_| DisclosureError::NotTheIssuer)?;
+    Ok(Anchored { receipt, signing, member, key_state })
 }
 
 /// Who signed a file about a record: `what` names the kind of file, `signed` is what the signature covers. The key is
@@ -109,11 +140,12 @@ pub(crate) fn preimage(what: &str, network: &[u8], signer: &KeyId, message: &[u8
 
 fn anchor(
     record: &RecordId,
-    proofs: &Proofs,
+    receipt: &[u8],
+    place: &[u8],
     trust: &TrustRoot,
 ) -> Result<receipt::Verified, DisclosureError> {
     let chain = |fault| DisclosureError::Chain { part: "receipt", fault };
-    let message = wire::decode(&proofs.receipt, MAX_RECEIPT_BYTES);
+    let message = wire::decode(receipt, MAX_RECEIPT_BYTES);
     let mut message: pb::Receipt = message.map_err(|fault| chain(fault.into()))?;
     only_after(trust, &mut message.set_changes);
     let anchored = receipt::verify(&message, trust).map_err(chain)?;
@@ -121,7 +153,7 @@ fn anchor(
         return Err(DisclosureError::NotAnAnchor);
     };
     let root = Hash::try_from(anchor.root.as_slice()).map_err(|_| DisclosureError::NotAnAnchor)?;
-    let (position, count, path) = read_batch(&proofs.batch).ok_or(DisclosureError::BatchPath)?;
+    let (position, count, path) = read_batch(place).ok_or(DisclosureError::BatchPath)?;
     if count != anchor.records {
         return Err(DisclosureError::BatchPath);
     }

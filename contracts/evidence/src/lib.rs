@@ -34,7 +34,7 @@ pub use disclosure::{
     Disclosure, Draft, MAX_DISCLOSURE_BYTES, MAX_PURPOSE_BYTES, Proofs, check_purpose,
 };
 pub use error::DisclosureError;
-pub use grounds::Party;
+pub use grounds::{Anchored, Party, anchored_by};
 pub use policy::{Demand, Policy, PolicyError, Shortfall, Unattested};
 pub use selection::{Selection, SelectionError};
 pub use verify::{Conformity, Verified, verify};

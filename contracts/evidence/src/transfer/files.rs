@@ -98,6 +98,12 @@ impl<F: SignedFile> Unproved<F> {
         &self.signer
     }
 
+    /// The member that it says has made it.
+    #[must_use]
+    pub fn maker(&self) -> Option<MemberId> {
+        MemberId::try_from(self.file.maker()).ok()
+    }
+
     /// The file, once its signer's key and that key's member are known.
     ///
     /// # Errors
