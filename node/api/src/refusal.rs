@@ -123,7 +123,8 @@ pub(crate) fn of_desk(error: DeskError) -> Status {
         | DeskError::NoRecall
         | DeskError::UnknownSerial(_)
         | DeskError::UnknownLetter => not_found(code, error.to_string()),
-        DeskError::NotAnchored(_)
+        DeskError::Deal(_)
+        | DeskError::NotAnchored(_)
         | DeskError::CommissionsNothing(_)
         | DeskError::MassHidden(_)
         | DeskError::Lots(_)

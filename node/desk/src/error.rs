@@ -269,6 +269,9 @@ pub enum DeskError {
     /// A batch cannot be made; a defect.
     #[error("batch: {0}")]
     Batch(#[from] BatchError),
+    /// See [`crate::DealError`].
+    #[error("{0}")]
+    Deal(#[from] crate::DealError),
     /// The node is stopping, or whoever asked is gone.
     #[error("the node is stopping")]
     Stopped,
@@ -386,6 +389,7 @@ impl DeskError {
             Self::Store(_) | Self::State(_) => "store",
             Self::VersionTooNew(_) => "version-too-new",
             Self::Record(_) | Self::Batch(_) => "record",
+            Self::Deal(error) => error.code(),
             Self::Stopped => "stopping",
         }
     }

@@ -21,6 +21,7 @@ mod attesting;
 mod capture;
 mod disclosing;
 mod error;
+mod escrow;
 mod genealogy;
 mod keeping;
 mod keys;
@@ -42,6 +43,10 @@ pub use capture::{
 };
 pub use disclosing::{Disclose, Limits, batch_proof};
 pub use error::DeskError;
+pub use escrow::{
+    AgentView, DealError, DealPlan, DealView, DepositPlan, DepositView, HoldingView, Lengths,
+    MAX_DEPOSIT_BYTES, OfferView, OpenedDocument, OpenedSection, SectionPlan, agreement_digest,
+};
 pub use genealogy::{
     AffectedView, Affecting, CustomerView, Found, LotPlace, MAX_TRACED, ORIGINS, OriginReport,
     Share, Trace, TracedLot,
@@ -102,6 +107,8 @@ pub struct Desk {
     actor: Arc<Actor>,
     /// What must be recorded of events.
     capture: Arc<CapturePlan>,
+    /// Where an arbiter's systems are told what to do with money.
+    outbox: Option<Arc<PathBuf>>,
 }
 
 #[derive(Default)]
@@ -126,6 +133,14 @@ struct Shared {
     alerts_read: AtomicU64,
     /// What is known of where lots come from and went.
     genealogy: genealogy::Kept,
+    /// Held while a row of escrow is read and written back.
+    escrow: Mutex<()>,
+    /// Deals and deposits are to be looked at.
+    deals: Notify,
+    /// The height through which the log was read for deals.
+    deals_read: AtomicU64,
+    /// What of deals runs now.
+    running: Mutex<escrow::Running>,
 }
 
 impl Desk {
@@ -137,7 +152,14 @@ impl Desk {
             shared: Arc::default(),
             actor: Arc::new(Actor::Node),
             capture: Arc::default(),
+            outbox: None,
         }
+    }
+
+    /// The same desk, which puts into a directory what an arbiter's systems are to do with money.
+    #[must_use]
+    pub fn telling(self, outbox: PathBuf) -> Self {
+        Self { outbox: Some(Arc::new(outbox)), ..self }
     }
 
     /// The same desk on behalf of somebody: what is done through it stands in the vault's log
@@ -160,7 +182,9 @@ impl Desk {
         let (stop_destroy, stop_events) = (stop.clone(), stop.clone());
         let (events, parcels, stop_parcels) = (self.clone(), self.clone(), stop.clone());
         let (recalls, stop_recalls) = (self.clone(), stop.clone());
+        let (deals, stop_deals) = (self.clone(), stop.clone());
         vec![
+            tokio::spawn(async move { until(stop_deals, deals.follow_deals()).await }),
             tokio::spawn(async move { until(stop_recalls, recalls.follow_alerts()).await }),
             tokio::spawn(async move { until(stop_parcels, parcels.settle_parcels()).await }),
             tokio::spawn(async move { until(stop_events, events.resume_events()).await }),

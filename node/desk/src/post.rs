@@ -243,14 +243,24 @@ impl Desk {
         };
         let Ok(id) = <[u8; 32]>::try_from(id) else { return Answer::Refused };
         let letter = Hash(letter_place(&id, from.as_bytes()));
-        match self.consider(from, &name, &content).await {
+        let seen = match self.consider_escrow(from, &name, &content).await {
+            Some(seen) => Some(seen),
+            None => self.consider(from, &name, &content).await,
+        };
+        match seen {
             Some(Ok(())) => return Answer::Taken,
-            Some(Err(DeskError::Vault(_) | DeskError::Store(_) | DeskError::Stopped)) => {
-                tracing::warn!(%letter, "a letter about lots cannot be seen to yet");
+            Some(Err(
+                DeskError::Vault(_)
+                | DeskError::Store(_)
+                | DeskError::NotCommitted
+                | DeskError::Busy(_)
+                | DeskError::Stopped,
+            )) => {
+                tracing::warn!(%letter, "a letter for the desk cannot be seen to yet");
                 return Answer::Later;
             }
             Some(Err(error)) => {
-                tracing::warn!(%letter, code = error.code(), "a letter about lots is refused");
+                tracing::warn!(%letter, code = error.code(), "a letter for the desk is refused");
                 return Answer::Refused;
             }
             None => {}

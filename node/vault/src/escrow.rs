@@ -10,6 +10,7 @@
 //! | `E` record id, manifest digest | what could be opened of a record | master |
 //! | `K` deal id, role | a deal and what this organisation does in it | master |
 //! | `Q` deal id, role | nothing; there while something is left to do | master |
+//! | `8` record id, deal id | nothing; there where the deal opened something of the record | master |
 //! | `V` | the height through which the log was read for deals | master |
 //! | `F` kind, id | secrets of a deposit, shares held, or secrets that a deal opened | master, erasable |
 //!
@@ -35,6 +36,7 @@ pub(crate) const PIECE: u8 = b'B';
 pub(crate) const OPENABLE: u8 = b'E';
 pub(crate) const DEAL: u8 = b'K';
 pub(crate) const DEAL_LEFT: u8 = b'Q';
+pub(crate) const OPENED: u8 = b'8';
 pub(crate) const DEALS_READ: u8 = b'V';
 pub(crate) const SECRETS: u8 = b'F';
 
@@ -531,6 +533,29 @@ impl Vault {
             read(&value)
         };
         places.into_iter().map(row).collect()
+    }
+
+    /// Notes that a deal opened something of a record.
+    ///
+    /// # Errors
+    /// `Database`.
+    pub fn note_opened(&self, record: &RecordId, deal: &[u8; 32]) -> Result<(), VaultError> {
+        let mut write = self.begin()?;
+        write.put(&[&[OPENED][..], &record.0, deal].concat(), &[]);
+        write.commit()
+    }
+
+    /// The deals that opened something of a record.
+    ///
+    /// # Errors
+    /// `Damaged` or `Database`.
+    pub fn deals_that_opened(&self, record: &RecordId) -> Result<Vec<[u8; 32]>, VaultError> {
+        let mut deals = Vec::new();
+        self.scan(&key(OPENED, &record.0), |deal, _| {
+            deals.push(hash32(deal)?);
+            Ok(true)
+        })?;
+        Ok(deals)
     }
 
     /// The height through which the log was read for deals.

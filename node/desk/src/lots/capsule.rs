@@ -200,7 +200,12 @@ impl Shelf<'_> {
         let Some(row) = self.desk.parts.vault.upstream_record(id)? else { return Ok(None) };
         let mut record =
             CapsuleRecord::decode(row.content.as_slice()).map_err(|_| VaultError::Damaged)?;
-        if !self.own_use {
+        if self.own_use {
+            let fields = self.desk.fields_opened(id)?;
+            if !fields.is_empty() {
+                record.learn(&CapsuleRecord { fields, ..CapsuleRecord::default() });
+            }
+        } else {
             let onward: BTreeSet<Path> =
                 row.onward.iter().filter_map(|path| Path::new(path).ok()).collect();
             record = record.passed_on(&onward);

@@ -1,0 +1,747 @@
+//! What a buyer does before a deal stands on the log: it asks agents what could be opened, chooses a clause, gathers the
+//! parties' keys of this deal, and signs the terms. Judges its own terms first, as every agent will.
+
+use super::depositing::member;
+use super::{Outgoing, names};
+use super::DealError;
+use crate::{Desk, DeskError, blocking};
+use ed25519_dalek::SigningKey;
+use heatmark_envelopes::{OpeningKey, SealingKey};
+use heatmark_escrow::files::{
+    OfferAsk, Offers, PartyRole, Quote, QuoteAsk, TermsContent, TermsFile,
+};
+use heatmark_escrow::purpose::terms_purpose;
+use heatmark_escrow::{Base, Clause, Manifest, Price, Terms, TermsAgent, TermsParty};
+use heatmark_evidence::transfer::SignedFile as _;
+use heatmark_ledger::ids::{DealId, MemberId};
+use heatmark_ledger::messages as pb;
+use heatmark_ledger::{Hash, keys};
+use heatmark_records::{Head, RecordId};
+use heatmark_vault::{DealRole, DealRow, Deed, OpenableRow, SecretsOf, VaultError};
+use prost::Message;
+use zeroize::{Zeroize, Zeroizing};
+
+/// How long the other agents' keys are waited for once there are enough.
+const LINGER_MS: u64 = 1_500;
+/// How long keys are gathered before the buyer is told that too few came.
+const PATIENCE_MS: u64 = 60_000;
+const DAY_MS: u64 = 86_400_000;
+const HOUR_MS: u64 = 3_600_000;
+/// Deals of one buyer in which this organisation gave a key and no terms have come.
+const MOST_QUOTED: usize = 1_024;
+
+/// How long each thing may take, in milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lengths {
+    /// The owner's acceptance.
+    pub accept: u64,
+    /// Payment.
+    pub fund: u64,
+    /// Until enough agents are ready.
+    pub ready: u64,
+    /// Until enough shares are released.
+    pub release: u64,
+    /// In which the buyer may dispute.
+    pub confirm: u64,
+    /// In which the arbiter rules.
+    pub rule: u64,
+}
+
+impl Default for Lengths {
+    fn default() -> Self {
+        Self {
+            accept: 3 * DAY_MS,
+            fund: 7 * DAY_MS,
+            ready: DAY_MS,
+            release: DAY_MS,
+            confirm: 7 * DAY_MS,
+            rule: 14 * DAY_MS,
+        }
+    }
+}
+
+impl Lengths {
+    /// The same for all; for tests and drills.
+    #[must_use]
+    pub const fn all(each: u64) -> Self {
+        Self { accept: each, fund: each, ready: each, release: each, confirm: each, rule: each }
+    }
+
+    /// At least a minute each, an hour being what an honest agent may be away.
+    #[must_use]
+    pub const fn shortest() -> u64 {
+        HOUR_MS / 3_600
+    }
+}
+
+/// What a buyer wants opened, and how.
+#[derive(Debug, Clone)]
+pub struct DealPlan {
+    /// The record.
+    pub record: RecordId,
+    /// The sections; none for all that the clause opens.
+    pub sections: Vec<String>,
+    /// The clause, by its name.
+    pub clause: String,
+    /// For what.
+    pub purpose: String,
+    /// SHA-256 of the agreement that the buyer signs.
+    pub agreement: Option<[u8; 32]>,
+    /// What a premium is a share of, in the currency's minor unit.
+    pub base: Option<u64>,
+    /// Who holds the money; none for the first that the clause names.
+    pub arbiter: Option<MemberId>,
+    /// Regulators' orders, as files.
+    pub orders: Vec<Vec<u8>>,
+    /// A standing deal that covers it.
+    pub standing: Option<[u8; 32]>,
+    /// When what is opened is destroyed; none for as long as the clause allows.
+    pub retain_until_ms: Option<u64>,
+    /// How long each thing may take.
+    pub lengths: Lengths,
+}
+
+/// What the buyer asked for, while keys are gathered.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct Wish {
+    #[prost(bytes = "vec", tag = "1")]
+    manifest: Vec<u8>,
+    #[prost(bytes = "vec", tag = "2")]
+    evidence: Vec<u8>,
+    #[prost(bytes = "vec", tag = "3")]
+    clause: Vec<u8>,
+    #[prost(string, repeated, tag = "4")]
+    sections: Vec<String>,
+    #[prost(string, tag = "5")]
+    purpose: String,
+    #[prost(bytes = "vec", tag = "6")]
+    base: Vec<u8>,
+    #[prost(bytes = "vec", tag = "7")]
+    arbiter: Vec<u8>,
+    #[prost(bytes = "vec", repeated, tag = "8")]
+    orders: Vec<Vec<u8>>,
+    #[prost(bytes = "vec", tag = "9")]
+    standing: Vec<u8>,
+    #[prost(uint64, tag = "10")]
+    retain_until_ms: u64,
+    #[prost(uint64, repeated, tag = "11")]
+    lengths: Vec<u64>,
+    #[prost(bytes = "vec", tag = "12")]
+    agreement: Vec<u8>,
+    /// When there were enough keys; 0 before.
+    #[prost(uint64, tag = "13")]
+    enough_ms: u64,
+}
+
+/// The keys of one party of one deal.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct DealSecrets {
+    /// Seed of the key on the log.
+    #[prost(bytes = "vec", tag = "1")]
+    pub(super) key: Vec<u8>,
+    /// Seed of the key that terms and claims are sealed to; of a buyer, of the keys that releases are sealed to.
+    #[prost(bytes = "vec", tag = "2")]
+    pub(super) seal: Vec<u8>,
+    /// Secrets of sections that were opened, in the order of the terms' sections.
+    #[prost(bytes = "vec", repeated, tag = "3")]
+    pub(super) opened: Vec<Vec<u8>>,
+}
+
+impl Drop for DealSecrets {
+    fn drop(&mut self) {
+        self.key.zeroize();
+        self.seal.zeroize();
+        self.opened.zeroize();
+    }
+}
+
+impl DealSecrets {
+    fn fresh() -> Self {
+        let key: Zeroizing<[u8; 32]> = Zeroizing::new(rand::random());
+        let seal: Zeroizing<[u8; 32]> = Zeroizing::new(rand::random());
+        Self { key: key.to_vec(), seal: seal.to_vec(), opened: Vec::new() }
+    }
+
+    /// The key on the log.
+    pub(super) fn signing(&self) -> Result<SigningKey, DeskError> {
+        let seed: &[u8; 32] = self.key.as_slice().try_into().map_err(|_| VaultError::Damaged)?;
+        Ok(SigningKey::from_bytes(seed))
+    }
+
+    fn seed(&self) -> Result<&[u8; 32], DeskError> {
+        Ok(self.seal.as_slice().try_into().map_err(|_| VaultError::Damaged)?)
+    }
+
+    /// The key that terms and claims are sealed to.
+    pub(super) fn opening(&self) -> Result<OpeningKey, DeskError> {
+        Ok(OpeningKey::from_seed(self.seed()?))
+    }
+
+    /// A buyer's key for what one agent releases: it can be shown without showing another.
+    pub(super) fn reply(&self, index: u8) -> Result<OpeningKey, DeskError> {
+        Ok(OpeningKey::derive(self.seed()?, "deal-reply", index.into()))
+    }
+}
+
+impl Desk {
+    /// Asks agents, and the record's issuer, what could be opened of a record. What they say comes in by and by.
+    ///
+    /// # Errors
+    /// See [`DeskError`].
+    pub async fn ask_offers(&self, record: RecordId) -> Result<usize, DeskError> {
+        let desk = self.clone();
+        let letters = blocking(move || {
+            let mut asked = desk.members_with(pb::Role::EscrowAgent)?;
+            asked.extend(desk.issuer_of(&record)?);
+            asked.sort_unstable();
+            asked.dedup();
+            let ask = |to: MemberId| {
+                let ask = OfferAsk {
+                    from: desk.parts.member.to_vec(),
+                    to: to.to_vec(),
+                    nonce: rand::random::<[u8; 16]>().to_vec(),
+                    record: record.0.to_vec(),
+                    ..OfferAsk::default()
+                };
+                let content = ask.signed(&desk.parts.intake.network(), &desk.parts.signing);
+                Outgoing { to, name: names::OFFER_ASK, content }
+            };
+            Ok(asked.into_iter().map(ask).collect::<Vec<_>>())
+        });
+        let letters = letters.await?;
+        let count = letters.len();
+        self.send_out(letters).await?;
+        Ok(count)
+    }
+
+    fn issuer_of(&self, record: &RecordId) -> Result<Option<MemberId>, DeskError> {
+        let head = match self.parts.vault.upstream_record(record)? {
+            Some(row) => {
+                let record = heatmark_evidence::capsule::CapsuleRecord::decode(&*row.content);
+                record.map_err(|_| VaultError::Damaged)?.head
+            }
+            None => return Ok(None),
+        };
+        Ok(Head::decode(&head).ok().map(|head| MemberId::from(head.heading().issuer)))
+    }
+
+    /// Somebody asks what it could open.
+    pub(super) fn asked_for_offers(
+        &self,
+        from: MemberId,
+        content: &[u8],
+    ) -> Result<Vec<Outgoing>, DeskError> {
+        let ask: OfferAsk = self.file_from(from, content)?;
+        self.for_us(&ask.to)?;
+        let rows = self.parts.vault.holdings()?;
+        let held = rows.into_iter().filter(|row| {
+            row.record == ask.record && row.signed && !row.destroyed && !row.manifest.is_empty()
+        });
+        let mut newest: Option<(Manifest, Vec<Clause>, Vec<u8>)> = None;
+        for row in held {
+            let manifest = self.manifest_of(&row.manifest)?;
+            if newest.as_ref().is_some_and(|(known, ..)| known.epoch >= manifest.epoch) {
+                continue;
+            }
+            let clauses: Result<Vec<Clause>, _> =
+                row.clauses.iter().map(|clause| Clause::read(clause)).collect();
+            newest = Some((manifest, clauses?, row.evidence));
+        }
+        let mut offers = Offers {
+            from: self.parts.member.to_vec(),
+            to: from.to_vec(),
+            nonce: ask.nonce.clone(),
+            record: ask.record.clone(),
+            ..Offers::default()
+        };
+        if let Some((manifest, clauses, evidence)) = newest {
+            for clause in clauses {
+                if self.lets_in(&clause, &from)? {
+                    offers.clauses.push(clause.to_bytes());
+                }
+            }
+            // Whom no clause lets in learns nothing, not even that something is held.
+            if !offers.clauses.is_empty() {
+                (offers.manifest, offers.evidence) = (manifest.to_bytes(), evidence);
+            }
+        }
+        let content = offers.signed(&self.parts.intake.network(), &self.parts.signing);
+        Ok(vec![Outgoing { to: from, name: names::OFFERS, content }])
+    }
+
+    /// An agent says what could be opened.
+    pub(super) fn offers_arrived(
+        &self,
+        from: MemberId,
+        content: &[u8],
+    ) -> Result<Vec<Outgoing>, DeskError> {
+        let file: Offers = self.file_from(from, content)?;
+        self.for_us(&file.to)?;
+        let Some((manifest, _)) = file.opened(&self.parts.intake.network())? else {
+            return Ok(Vec::new());
+        };
+        if manifest.index_of(&from).is_none() {
+            return Err(DeskError::NotForUs);
+        }
+        self.check_deposited(&manifest, &file.evidence)?;
+        let _alone = self.alone();
+        let digest = manifest.digest().0;
+        let record = manifest.record().ok_or(DealError::NotDeposited)?;
+        let known = self.parts.vault.openable(&record)?;
+        let known = known.into_iter().find(|row| row.manifest == file.manifest);
+        let mut row = OpenableRow {
+            record: manifest.record.clone(),
+            manifest: file.manifest.clone(),
+            clauses: file.clauses.clone(),
+            evidence: file.evidence.clone(),
+            at_ms: self.now().0,
+            told_by: known.map(|row| row.told_by).unwrap_or_default(),
+        };
+        if !row.told_by.iter().any(|told| told == from.as_bytes()) {
+            row.told_by.push(from.to_vec());
+        }
+        self.parts.vault.put_openable(&digest, &row)?;
+        Ok(Vec::new())
+    }
+
+    /// Begins a deal; gives its id. The parties' keys are gathered from then on.
+    ///
+    /// # Errors
+    /// See [`DeskError`].
+    pub async fn open_deal(&self, plan: DealPlan) -> Result<[u8; 32], DeskError> {
+        let desk = self.clone();
+        let (id, letters) = blocking(move || desk.begin_deal(&plan)).await?;
+        self.send_out(letters).await?;
+        self.shared.deals.notify_one();
+        Ok(id)
+    }
+
+    fn begin_deal(&self, plan: &DealPlan) -> Result<([u8; 32], Vec<Outgoing>), DeskError> {
+        let (row, manifest, clause) = self.offer_for(plan)?;
+        let all = clause.sections.iter().filter(|name| manifest.section(name).is_some());
+        let mut sections = plan.sections.clone();
+        if sections.is_empty() {
+            sections = all.cloned().collect();
+        }
+        sections.sort_unstable();
+        sections.dedup();
+        let arbiter = self.arbiter_of(plan, &clause)?;
+        let wish = Wish {
+            manifest: row.manifest,
+            evidence: row.evidence,
+            clause: clause.to_bytes(),
+            sections,
+            purpose: plan.purpose.clone(),
+            base: base_of(plan, &clause)?,
+            arbiter: arbiter.map(|member| member.to_vec()).unwrap_or_default(),
+            orders: plan.orders.clone(),
+            standing: plan.standing.map(|deal| deal.to_vec()).unwrap_or_default(),
+            retain_until_ms: self.retention_of(plan, &clause),
+            lengths: lengths_of(&plan.lengths),
+            agreement: plan.agreement.map(|digest| digest.to_vec()).unwrap_or_default(),
+            enough_ms: 0,
+        };
+        let secrets = DealSecrets::fresh();
+        let key = keys::PublicKey::of(&secrets.signing()?).to_bytes();
+        let deal: DealId = keys::deal_id(&self.parts.intake.network(), &key);
+        let kept = DealRow {
+            deal: deal.to_vec(),
+            role: DealRole::Buyer.into(),
+            buyer: self.parts.member.to_vec(),
+            manifest: manifest.digest().0.to_vec(),
+            at_ms: self.now().0,
+            wish: wish.encode_to_vec(),
+            retain_until_ms: wish.retain_until_ms,
+            ..DealRow::default()
+        };
+        let sealed = Zeroizing::new(secrets.encode_to_vec());
+        let deed = Some(Deed::OpenDeal);
+        self.parts.vault.put_deal(&self.actor, (&kept, true), Some(&sealed), deed)?;
+        self.look_at(&kept);
+        let letters = self.asks_for_quotes(&deal, &manifest, (&clause, arbiter.as_ref()))?;
+        Ok((*deal.as_bytes(), letters))
+    }
+
+    /// The newest offer of the record that has the clause.
+    fn offer_for(&self, plan: &DealPlan) -> Result<(OpenableRow, Manifest, Clause), DeskError> {
+        let mut best: Option<(OpenableRow, Manifest, Clause)> = None;
+        for row in self.parts.vault.openable(&plan.record)? {
+            let manifest = self.manifest_of(&row.manifest)?;
+            if best.as_ref().is_some_and(|(_, known, _)| known.epoch >= manifest.epoch) {
+                continue;
+            }
+            for clause in &row.clauses {
+                let clause = Clause::read(clause)?;
+                if clause.name == plan.clause {
+                    best = Some((row.clone(), manifest.clone(), clause));
+                    break;
+                }
+            }
+        }
+        best.ok_or(DealError::NoOffer)
+    }
+
+    fn arbiter_of(
+        &self,
+        plan: &DealPlan,
+        clause: &Clause,
+    ) -> Result<Option<MemberId>, DeskError> {
+        let paid = clause.pays() && plan.standing.is_none();
+        let first = clause.arbiters.first().map(|arbiter| member(arbiter)).transpose()?;
+        Ok(if paid { plan.arbiter.or(first) } else { None })
+    }
+
+    fn retention_of(&self, plan: &DealPlan, clause: &Clause) -> u64 {
+        let days = u64::from(clause.retention_days).saturating_mul(DAY_MS);
+        let longest = self.parts.store.tip().time.0.saturating_add(days);
+        match (plan.retain_until_ms, clause.retention_days) {
+            (Some(until), _) => until,
+            (None, 0) => 0,
+            (None, _) => longest,
+        }
+    }
+
+    /// Asks every party for its keys.
+    fn asks_for_quotes(
+        &self,
+        deal: &DealId,
+        manifest: &Manifest,
+        (clause, arbiter): (&Clause, Option<&MemberId>),
+    ) -> Result<Vec<Outgoing>, DeskError> {
+        let mut asked = Vec::new();
+        for agent in &manifest.agents {
+            asked.push((member(&agent.member)?, PartyRole::Agent));
+        }
+        asked.extend(arbiter.map(|arbiter| (*arbiter, PartyRole::Arbiter)));
+        if clause.by_hand {
+            asked.push((member(&manifest.owner)?, PartyRole::Owner));
+        }
+        let ask = |(to, role): (MemberId, PartyRole)| {
+            let ask = QuoteAsk {
+                from: self.parts.member.to_vec(),
+                to: to.to_vec(),
+                deal: deal.to_vec(),
+                manifest: manifest.digest().0.to_vec(),
+                role: role.into(),
+                ..QuoteAsk::default()
+            };
+            let content = ask.signed(&self.parts.intake.network(), &self.parts.signing);
+            Outgoing { to, name: names::QUOTE_ASK, content }
+        };
+        Ok(asked.into_iter().map(ask).collect())
+    }
+
+    /// A buyer asks this organisation for its keys in a deal.
+    pub(super) fn asked_for_quote(
+        &self,
+        from: MemberId,
+        content: &[u8],
+    ) -> Result<Vec<Outgoing>, DeskError> {
+        let ask: QuoteAsk = self.file_from(from, content)?;
+        self.for_us(&ask.to)?;
+        let role = match ask.role() {
+            PartyRole::Agent => DealRole::Agent,
+            PartyRole::Arbiter => DealRole::Arbiter,
+            PartyRole::Owner => DealRole::Owner,
+            PartyRole::Unspecified => return Err(DeskError::NotForUs),
+        };
+        let digest: [u8; 32] =
+            ask.manifest.as_slice().try_into().map_err(|_| DeskError::NotForUs)?;
+        let deal: [u8; 32] = ask.deal.as_slice().try_into().map_err(|_| DeskError::NotForUs)?;
+        let _alone = self.alone();
+        self.check_role(role, &digest)?;
+        let known = self.parts.vault.deal(&deal, role)?;
+        if known.as_ref().is_some_and(|row| row.buyer != from.as_bytes()) {
+            return Err(DeskError::NotForUs);
+        }
+        let secrets = match known {
+            Some(_) => self.deal_secrets(&deal, role)?,
+            None => {
+                let waiting = self.parts.vault.deals_left()?;
+                let of = |row: &&DealRow| row.buyer == from.as_bytes() && row.terms.is_empty();
+                if waiting.iter().filter(of).count() >= MOST_QUOTED {
+                    return Err(DealError::TooManyBegun.into());
+                }
+                let secrets = DealSecrets::fresh();
+                let row = DealRow {
+                    deal: deal.to_vec(),
+                    role: role.into(),
+                    buyer: from.to_vec(),
+                    manifest: digest.to_vec(),
+                    at_ms: self.now().0,
+                    ..DealRow::default()
+                };
+                let sealed = Zeroizing::new(secrets.encode_to_vec());
+                self.parts.vault.put_deal(&self.actor, (&row, true), Some(&sealed), None)?;
+                secrets
+            }
+        };
+        let quote = Quote {
+            from: self.parts.member.to_vec(),
+            to: from.to_vec(),
+            deal: ask.deal.clone(),
+            manifest: ask.manifest.clone(),
+            role: ask.role,
+            key: keys::PublicKey::of(&secrets.signing()?).to_bytes().to_vec(),
+            sealing: secrets.opening()?.sealing_key().as_bytes().to_vec(),
+            ..Quote::default()
+        };
+        let content = quote.signed(&self.parts.intake.network(), &self.parts.signing);
+        Ok(vec![Outgoing { to: from, name: names::QUOTE, content }])
+    }
+
+    fn check_role(&self, role: DealRole, digest: &[u8; 32]) -> Result<(), DeskError> {
+        let may = match role {
+            DealRole::Agent => {
+                let holding = self.parts.vault.holding(digest)?;
+                holding.is_some_and(|row| row.signed && !row.destroyed)
+            }
+            DealRole::Owner => {
+                let mut held = false;
+                for row in self.parts.vault.deposits()? {
+                    held |= self.manifest_of(&row.manifest)?.digest().0 == *digest;
+                }
+                held
+            }
+            // Who is asked to hold money says yes or no once it sees the terms.
+            DealRole::Arbiter => true,
+            DealRole::Buyer => false,
+        };
+        if may { Ok(()) } else { Err(DealError::UnknownDeposit.into()) }
+    }
+
+    pub(super) fn deal_secrets(
+        &self,
+        deal: &[u8; 32],
+        role: DealRole,
+    ) -> Result<DealSecrets, DeskError> {
+        let role = u8::try_from(i32::from(role)).map_err(|_| VaultError::Damaged)?;
+        let secrets = self.parts.vault.escrow_secrets(SecretsOf::Deal(role), deal)?;
+        let secrets = secrets.ok_or(DealError::SectionsDestroyed)?;
+        Ok(DealSecrets::decode(secrets.as_slice()).map_err(|_| VaultError::Damaged)?)
+    }
+
+    /// A party gives its keys.
+    pub(super) fn quote_arrived(
+        &self,
+        from: MemberId,
+        content: &[u8],
+    ) -> Result<Vec<Outgoing>, DeskError> {
+        let quote: Quote = self.file_from(from, content)?;
+        self.for_us(&quote.to)?;
+        SealingKey::decode(&quote.sealing).map_err(|_| DeskError::NotForUs)?;
+        let deal: [u8; 32] = quote.deal.as_slice().try_into().map_err(|_| DeskError::NotForUs)?;
+        let _alone = self.alone();
+        let row = self.parts.vault.deal(&deal, DealRole::Buyer)?;
+        let mut row = row.ok_or(DealError::UnknownDeal)?;
+        if !row.terms.is_empty() || quote.manifest != row.manifest {
+            // Too late, or not what was asked for.
+            return Ok(Vec::new());
+        }
+        let same = |known: &Vec<u8>| {
+            Quote::decode(known.as_slice())
+                .is_ok_and(|known| known.from == quote.from && known.role == quote.role)
+        };
+        if !row.quotes.iter().any(same) {
+            row.quotes.push(content.to_vec());
+            self.parts.vault.put_deal(&self.actor, (&row, true), None, None)?;
+        }
+        self.look_at(&row);
+        Ok(Vec::new())
+    }
+
+    /// Signs the terms once there are keys enough; gives when to look again.
+    pub(super) fn gather(
+        &self,
+        row: &mut DealRow,
+    ) -> Result<(Vec<Outgoing>, Option<u64>), DeskError> {
+        let mut wish = Wish::decode(row.wish.as_slice()).map_err(|_| VaultError::Damaged)?;
+        let manifest = self.manifest_of(&wish.manifest)?;
+        let clause = Clause::read(&wish.clause)?;
+        let quotes: Result<Vec<Quote>, _> =
+            row.quotes.iter().map(|quote| Quote::decode(quote.as_slice())).collect();
+        let quotes = quotes.map_err(|_| VaultError::Damaged)?;
+        let of = |role: PartyRole| quotes.iter().zip(&row.quotes).filter(move |(q, _)| q.role() == role);
+        let agents = of(PartyRole::Agent).count();
+        let threshold = usize::try_from(manifest.threshold).unwrap_or(usize::MAX);
+        let arbiter = of(PartyRole::Arbiter).find(|(quote, _)| quote.from == wish.arbiter);
+        let owner = of(PartyRole::Owner).find(|(quote, _)| quote.from == manifest.owner);
+        let enough = agents >= threshold
+            && (wish.arbiter.is_empty() || arbiter.is_some())
+            && (!clause.by_hand || owner.is_some());
+        let now = self.now().0;
+        if !enough {
+            let left = row.at_ms.saturating_add(PATIENCE_MS).saturating_sub(now);
+            if left == 0 && row.trouble.is_empty() {
+                "too-few-parties".clone_into(&mut row.trouble);
+                "too few agents, or not the arbiter or the owner, have answered yet: the deal opens once they do"
+                    .clone_into(&mut row.trouble_text);
+            }
+            return Ok((Vec::new(), Some(left.clamp(1_000, 10_000))));
+        }
+        if wish.enough_ms == 0 {
+            wish.enough_ms = now;
+            row.wish = wish.encode_to_vec();
+        }
+        let waited = now.saturating_sub(wish.enough_ms);
+        if agents < manifest.agents.len() && waited < LINGER_MS {
+            return Ok((Vec::new(), Some(LINGER_MS.saturating_sub(waited).max(50))));
+        }
+        let party = |(quote, file): (&Quote, &Vec<u8>)| TermsParty {
+            member: quote.from.clone(),
+            key: quote.key.clone(),
+            quote: file.clone(),
+        };
+        let (owner, arbiter) = (owner.filter(|_| clause.by_hand).map(party), arbiter.map(party));
+        let mut parties: Vec<TermsAgent> = Vec::new();
+        let deal: [u8; 32] = row.deal.as_slice().try_into().map_err(|_| VaultError::Damaged)?;
+        let secrets = self.deal_secrets(&deal, DealRole::Buyer)?;
+        for (quote, file) in of(PartyRole::Agent) {
+            let Some(index) = manifest.index_of(&member(&quote.from)?) else { continue };
+            parties.push(TermsAgent {
+                index: index.into(),
+                member: quote.from.clone(),
+                key: quote.key.clone(),
+                reply: secrets.reply(index)?.sealing_key().as_bytes().to_vec(),
+                quote: file.clone(),
+            });
+        }
+        parties.sort_by_key(|agent| agent.index);
+        let terms = self.write_terms((row, &wish, &clause), (owner, arbiter, parties), &secrets)?;
+        let letters = self.keep_terms(row, &wish, (&manifest, &terms, &quotes))?;
+        Ok((letters, Some(0)))
+    }
+
+    /// The signed terms.
+    fn write_terms(
+        &self,
+        (row, wish, clause): (&DealRow, &Wish, &Clause),
+        (owner, arbiter, agents): (Option<TermsParty>, Option<TermsParty>, Vec<TermsAgent>),
+        secrets: &DealSecrets,
+    ) -> Result<Vec<u8>, DeskError> {
+        let deal: &[u8; 32] = row.deal.as_slice().try_into().map_err(|_| VaultError::Damaged)?;
+        let base = if wish.base.is_empty() { None } else { Some(Base::read(&wish.base)?) };
+        let paid = arbiter.is_some();
+        let (amount, currency) = match clause.price() {
+            Some(Price::Fixed { amount, currency }) if paid => (amount, currency),
+            Some(Price::Premium { currency, .. }) if paid => (0, currency),
+            _ => (0, String::new()),
+        };
+        let mut at = self.parts.store.tip().time.0;
+        let mut next = |needed: bool, place: usize| {
+            let length = wish.lengths.get(place).copied().unwrap_or(DAY_MS);
+            if needed {
+                at = at.saturating_add(length);
+            }
+            if needed { at } else { 0 }
+        };
+        let terms = Terms {
+            buyer: self.parts.member.to_vec(),
+            salt: rand::random::<[u8; 32]>().to_vec(),
+            deal: row.deal.clone(),
+            manifest: row.manifest.clone(),
+            sections: wish.sections.clone(),
+            clause: wish.clause.clone(),
+            buyer_key: keys::PublicKey::of(&secrets.signing()?).to_bytes().to_vec(),
+            accept_by_ms: next(owner.is_some(), 0),
+            fund_by_ms: next(paid, 1),
+            ready_by_ms: next(true, 2),
+            release_by_ms: next(true, 3),
+            confirm_by_ms: next(true, 4),
+            rule_by_ms: next(paid, 5),
+            owner,
+            arbiter,
+            agents,
+            amount,
+            currency,
+            base: base.map(|base| base.digest(deal).0.to_vec()).unwrap_or_default(),
+            nda: wish.agreement.clone(),
+            purpose: wish.purpose.clone(),
+            retain_until_ms: wish.retain_until_ms,
+            standing: wish.standing.clone(),
+            orders: wish.orders.clone(),
+            ..Terms::default()
+        };
+        Ok(terms.signed(&self.parts.intake.network(), &self.parts.signing))
+    }
+
+    /// Keeps the terms and seals them to every party.
+    fn keep_terms(
+        &self,
+        row: &mut DealRow,
+        wish: &Wish,
+        (manifest, signed, quotes): (&Manifest, &[u8], &[Quote]),
+    ) -> Result<Vec<Outgoing>, DeskError> {
+        let terms = Terms::decode(signed).map_err(|_| VaultError::Damaged)?;
+        let mut content = TermsContent {
+            terms: signed.to_vec(),
+            manifest: wish.manifest.clone(),
+            evidence: wish.evidence.clone(),
+            base: wish.base.clone(),
+            ..TermsContent::default()
+        };
+        if !wish.standing.is_empty() {
+            let standing = wish.standing.as_slice().try_into().map_err(|_| VaultError::Damaged)?;
+            let covering = self.parts.vault.deal(standing, DealRole::Buyer)?;
+            let covering = covering.ok_or(DealError::UnknownDeal)?;
+            let covering = TermsContent::read(&covering.terms)?;
+            content.standing_terms = covering.terms;
+            content.standing_manifest = covering.manifest;
+            content.standing_evidence = covering.evidence;
+        }
+        self.judge_terms(manifest, &terms, &content, self.parts.store.tip().time)?;
+        row.terms = content.encode_to_vec();
+        row.trouble.clear();
+        row.trouble_text.clear();
+        let network = self.parts.intake.network();
+        let deal = DealId::try_from(row.deal.as_slice()).map_err(|_| VaultError::Damaged)?;
+        let mut letters = Vec::with_capacity(quotes.len());
+        for quote in quotes {
+            let to = member(&quote.from)?;
+            let arbiter = quote.role() == PartyRole::Arbiter;
+            let shown = TermsContent {
+                // Only the arbiter sees what a premium is a share of.
+                base: if arbiter { content.base.clone() } else { Vec::new() },
+                ..content.clone()
+            };
+            let key = SealingKey::decode(&quote.sealing).map_err(|_| VaultError::Damaged)?;
+            let sealed = terms_purpose(&network, &deal, &self.parts.member, &to)
+                .seal(&key, &shown.to_bytes(), &mut rand::rng())
+                .map_err(|_| DealError::Sharing)?;
+            let file = TermsFile {
+                from: self.parts.member.to_vec(),
+                to: quote.from.clone(),
+                deal: row.deal.clone(),
+                sealed,
+                ..TermsFile::default()
+            };
+            let content = file.signed(&network, &self.parts.signing);
+            letters.push(Outgoing { to, name: names::TERMS, content });
+        }
+        Ok(letters)
+    }
+}
+
+fn base_of(plan: &DealPlan, clause: &Clause) -> Result<Vec<u8>, DeskError> {
+    let premium = matches!(clause.price(), Some(Price::Premium { .. })) && plan.standing.is_none();
+    match (premium, plan.base) {
+        (false, _) => Ok(Vec::new()),
+        (true, None | Some(0)) => Err(DealError::PremiumBase.into()),
+        (true, Some(amount)) => {
+            let salt = rand::random::<[u8; 32]>().to_vec();
+            Ok(Base { salt, amount, currency: clause.currency.clone() }.to_bytes())
+        }
+    }
+}
+
+fn lengths_of(lengths: &Lengths) -> Vec<u64> {
+    let Lengths { accept, fund, ready, release, confirm, rule } = *lengths;
+    [accept, fund, ready, release, confirm, rule].map(|ms| ms.max(Lengths::shortest())).to_vec()
+}
+
+/// The digest by which an agreement's text is named.
+#[must_use]
+pub fn agreement_digest(text: &[u8]) -> Hash {
+    use sha2::Digest as _;
+    Hash(sha2::Sha256::digest(text).into())
+}

@@ -1,0 +1,440 @@
+//! The arbiter: it says that it holds what is paid, looks at what a buyer claims with its own node, and rules. Money stays
+//! outside: a file for each thing to do with it stands in the outbox, once. Here too what the owner says by hand.
+
+use super::depositing::member;
+use super::parties::{OnLog, deal_of};
+use super::{Outgoing, names};
+use super::DealError;
+use crate::{Desk, DeskError, blocking};
+use heatmark_envelopes::PieceTree;
+use heatmark_escrow::files::{ClaimFile, PartyRole, Quote, Ruling, TermsContent, reason_digest};
+use heatmark_escrow::purpose::claim_purpose;
+use heatmark_escrow::{
+    Base, Claim, ClaimKey, ClaimRefusal, Manifest, PayloadClaim, PayloadJudge, SealingKey,
+    ShareClaim, Terms, judge_share,
+};
+use heatmark_evidence::transfer::SignedFile as _;
+use heatmark_ledger::deal::Phase;
+use heatmark_ledger::ids::{DealId, MemberId};
+use heatmark_ledger::messages::{self as pb, deal::Step};
+use heatmark_vault::{DealRole, DealRow, Deed, VaultError};
+use prost::Message as _;
+use std::fs;
+use std::io::Write as _;
+
+/// Things that the outbox says once each.
+const TOLD: [(&str, u32); 3] = [("collect", 1), ("pay-out", 2), ("refund", 4)];
+
+impl Desk {
+    /// Says yes: as the owner to a deal that it accepts by hand, as the arbiter that it holds what is paid.
+    ///
+    /// # Errors
+    /// See [`DeskError`].
+    pub async fn agree(&self, deal: [u8; 32], role: DealRole) -> Result<(), DeskError> {
+        let desk = self.clone();
+        blocking(move || {
+            let _alone = desk.alone();
+            let row = desk.parts.vault.deal(&deal, role)?;
+            let mut row = row.ok_or(DealError::UnknownDeal)?;
+            let on_log = desk.on_log(&deal)?.ok_or(DealError::NotOnLog)?;
+            let (phase, deed) = match role {
+                DealRole::Owner => (Phase::Open, Deed::AcceptDeal),
+                DealRole::Arbiter => (Phase::Accepted, Deed::FundDeal),
+                DealRole::Buyer | DealRole::Agent => return Err(DeskError::NotForUs),
+            };
+            if on_log.phase != phase {
+                return Err(DealError::WrongPhase(on_log.phase.name()).into());
+            }
+            row.agreed = true;
+            desk.parts.vault.put_deal(&desk.actor, (&row, true), None, Some(deed))?;
+            desk.look_at(&row);
+            Ok(())
+        })
+        .await
+    }
+
+    /// What the arbiter does next.
+    pub(super) fn arbiter_step(
+        &self,
+        row: &mut DealRow,
+        on_log: &OnLog,
+    ) -> Result<Option<(&'static str, Step)>, DeskError> {
+        self.tell_arbiter(row, on_log)?;
+        Ok(match on_log.phase {
+            Phase::Accepted if row.agreed => Some(("fund", Step::Fund(pb::DealFund {}))),
+            Phase::Disputed if !row.ruling.is_empty() => {
+                let ruling =
+                    Ruling::decode(row.ruling.as_slice()).map_err(|_| VaultError::Damaged)?;
+                let salt = ruling.salt.as_slice().try_into().map_err(|_| VaultError::Damaged)?;
+                let reason_digest = reason_digest(salt, &ruling.reason).0.to_vec();
+                let refund = ruling.refund;
+                Some(("rule", Step::Rule(pb::DealRule { refund, reason_digest })))
+            }
+            _ => None,
+        })
+    }
+
+    /// Puts into the outbox what is to be done with money.
+    pub(super) fn tell_arbiter(&self, row: &mut DealRow, on_log: &OnLog) -> Result<(), DeskError> {
+        let funded = on_log.deal.to_state().funded.is_some();
+        let what = match on_log.phase {
+            Phase::Accepted => "collect",
+            Phase::Settled if funded => "pay-out",
+            Phase::Refunded if funded => "refund",
+            _ => return Ok(()),
+        };
+        let bit = TOLD.iter().find(|(name, _)| *name == what).map_or(0, |(_, bit)| *bit);
+        if row.told & bit == 0 {
+            self.put_in_outbox(row, what)?;
+            row.told |= bit;
+        }
+        Ok(())
+    }
+
+    fn put_in_outbox(&self, row: &DealRow, what: &str) -> Result<(), DeskError> {
+        let Some(outbox) = self.outbox.as_ref() else { return Ok(()) };
+        let content = TermsContent::read(&row.terms)?;
+        let terms = self.terms_in(&row.terms)?;
+        let manifest = self.manifest_of(&content.manifest)?;
+        let owner = member(&manifest.owner)?;
+        let line = serde_json::json!({
+            "what": what,
+            "deal": hex::encode(&row.deal),
+            "amount": self.amount_of(&terms, &content)?,
+            "currency": terms.currency,
+            "buyer": hex::encode(&row.buyer),
+            "buyer_name": self.name_of(&member(&row.buyer)?)?,
+            "owner": owner.to_string(),
+            "owner_name": self.name_of(&owner)?,
+        });
+        let name = format!("{}-{what}.json", hex::encode(&row.deal));
+        let write = || -> std::io::Result<()> {
+            fs::create_dir_all(outbox.as_path())?;
+            let waiting = outbox.join(format!(".{name}"));
+            let mut file = fs::File::create(&waiting)?;
+            file.write_all(format!("{line}\n").as_bytes())?;
+            file.sync_all()?;
+            fs::rename(&waiting, outbox.join(&name))?;
+            fs::File::open(outbox.as_path())?.sync_all()
+        };
+        write().map_err(DealError::Outbox)
+    }
+
+    /// What a deal costs, as far as this organisation may know it.
+    pub(super) fn amount_of(
+        &self,
+        terms: &Terms,
+        content: &TermsContent,
+    ) -> Result<Option<u64>, DeskError> {
+        if terms.currency.is_empty() {
+            return Ok(None);
+        }
+        if terms.amount != 0 {
+            return Ok(Some(terms.amount));
+        }
+        if content.base.is_empty() {
+            return Ok(None);
+        }
+        let clause = terms.clause()?;
+        let base = Base::read(&content.base)?;
+        Ok(Some(heatmark_escrow::premium(base.amount, clause.premium)?))
+    }
+
+    /// Disputes a deal by what this node found wrong: bad shares, or a content that is not what the record promises.
+    ///
+    /// # Errors
+    /// [`DealError::NothingWrong`] where it found nothing; see [`DeskError`].
+    pub async fn dispute(&self, deal: [u8; 32]) -> Result<(), DeskError> {
+        let desk = self.clone();
+        let letters = blocking(move || desk.make_dispute(&deal)).await?;
+        self.send_out(letters).await
+    }
+
+    fn make_dispute(&self, deal: &[u8; 32]) -> Result<Vec<Outgoing>, DeskError> {
+        let _alone = self.alone();
+        let row = self.parts.vault.deal(deal, DealRole::Buyer)?;
+        let mut row = row.ok_or(DealError::UnknownDeal)?;
+        let on_log = self.on_log(deal)?.ok_or(DealError::NotOnLog)?;
+        if on_log.phase != Phase::Delivered {
+            return Err(DealError::WrongPhase(on_log.phase.name()).into());
+        }
+        let content = TermsContent::read(&row.terms)?;
+        let manifest = self.manifest_of(&content.manifest)?;
+        let terms = self.terms_in(&row.terms)?;
+        let arbiter = terms.arbiter.clone().ok_or(DealError::NoArbiter)?;
+        let claim = self.claim_of(&row, &on_log, (&manifest, &terms))?;
+        row.claim = claim.to_bytes().to_vec();
+        let to = member(&arbiter.member)?;
+        let id = DealId::try_from(row.deal.as_slice()).map_err(|_| VaultError::Damaged)?;
+        let quote = Quote::decode(arbiter.quote.as_slice()).map_err(|_| VaultError::Damaged)?;
+        if quote.role() != PartyRole::Arbiter {
+            return Err(VaultError::Damaged.into());
+        }
+        let key = SealingKey::decode(&quote.sealing).map_err(|_| VaultError::Damaged)?;
+        let network = self.parts.intake.network();
+        let sealed = claim_purpose(&network, &id, &self.parts.member, &to)
+            .seal(&key, &claim.to_bytes(), &mut rand::rng())
+            .map_err(|_| DealError::Sharing)?;
+        let file = ClaimFile {
+            from: self.parts.member.to_vec(),
+            to: arbiter.member,
+            deal: row.deal.clone(),
+            claim: claim.digest().0.to_vec(),
+            sealed,
+            ..ClaimFile::default()
+        };
+        let deed = Some(Deed::DisputeDeal);
+        self.parts.vault.put_deal(&self.actor, (&row, true), None, deed)?;
+        self.look_at(&row);
+        let content = file.signed(&network, &self.parts.signing);
+        Ok(vec![Outgoing { to, name: names::CLAIM, content }])
+    }
+
+    fn claim_of(
+        &self,
+        row: &DealRow,
+        on_log: &OnLog,
+        (manifest, terms): (&Manifest, &Terms),
+    ) -> Result<Claim, DeskError> {
+        let secrets = self.deal_secrets(&deal_of(row)?, DealRole::Buyer)?;
+        let mut claim = Claim {
+            deal: row.deal.clone(),
+            salt: rand::random::<[u8; 32]>().to_vec(),
+            share: None,
+            payload: None,
+        };
+        let releases = self.releases(on_log, terms)?;
+        for name in &terms.sections {
+            for index in row.bad.iter().copied() {
+                claim.share = Some(ShareClaim {
+                    agent: index.into(),
+                    section: name.clone(),
+                    seed: secrets.reply(index)?.seed().to_vec(),
+                });
+                let too_few = row.trouble == "bad-shares";
+                if too_few && judge_share(&claim, manifest, terms, &releases).is_ok() {
+                    return Ok(claim);
+                }
+            }
+        }
+        claim.share = None;
+        let faulty = row.trouble.starts_with("payload-");
+        let named = terms.sections.iter().find(|name| {
+            faulty && row.trouble_text.starts_with(&format!("section {name}:"))
+        });
+        let Some(section) = named else { return Err(DealError::NothingWrong.into()) };
+        let entry = manifest.section(section).ok_or(VaultError::Damaged)?;
+        let good = releases.keys().filter(|index| !row.bad.contains(index));
+        let threshold = usize::try_from(manifest.threshold).unwrap_or(usize::MAX);
+        let mut keys = Vec::new();
+        for index in good.take(threshold) {
+            let seed = secrets.reply(*index)?.seed().to_vec();
+            keys.push(ClaimKey { agent: (*index).into(), seed });
+        }
+        let (section, count) = (section.clone(), entry.pieces);
+        claim.payload = Some(PayloadClaim { section, keys, first: 0, count });
+        Ok(claim)
+    }
+
+    /// A buyer shows the arbiter what is wrong.
+    pub(super) fn claim_arrived(
+        &self,
+        from: MemberId,
+        content: &[u8],
+    ) -> Result<Vec<Outgoing>, DeskError> {
+        let file: ClaimFile = self.file_from(from, content)?;
+        self.for_us(&file.to)?;
+        let deal: [u8; 32] = file.deal.as_slice().try_into().map_err(|_| DeskError::NotForUs)?;
+        let id = DealId::try_from(file.deal.as_slice()).map_err(|_| DeskError::NotForUs)?;
+        let _alone = self.alone();
+        let row = self.parts.vault.deal(&deal, DealRole::Arbiter)?;
+        let mut row = row.ok_or(DealError::UnknownDeal)?;
+        if row.buyer != from.as_bytes() {
+            return Err(DeskError::NotForUs);
+        }
+        let secrets = self.deal_secrets(&deal, DealRole::Arbiter)?;
+        let network = self.parts.intake.network();
+        let purpose = claim_purpose(&network, &id, &from, &self.parts.member);
+        let opened = purpose.open(&secrets.opening()?, &file.sealed);
+        let opened = opened.map_err(|_| DeskError::NotForUs)?;
+        let claim = Claim::read(&opened)?;
+        if claim.digest().0 != *file.claim {
+            return Err(DeskError::NotForUs);
+        }
+        row.claim = opened.to_vec();
+        self.parts.vault.put_deal(&self.actor, (&row, true), None, None)?;
+        self.look_at(&row);
+        Ok(Vec::new())
+    }
+
+    /// What a claim comes to, by this arbiter's own copy of the log: its code, and whether the buyer is right. None while
+    /// ciphertext is missing, which is asked for.
+    ///
+    /// # Errors
+    /// See [`DeskError`].
+    pub async fn judge_claim(
+        &self,
+        deal: [u8; 32],
+    ) -> Result<Option<(String, bool)>, DeskError> {
+        let desk = self.clone();
+        let (found, letters) = blocking(move || desk.find_fault(&deal)).await?;
+        self.send_out(letters).await?;
+        Ok(found)
+    }
+
+    #[allow(clippy::type_complexity, reason = "what was found, and whom to ask")]
+    fn find_fault(
+        &self,
+        deal: &[u8; 32],
+    ) -> Result<(Option<(String, bool)>, Vec<Outgoing>), DeskError> {
+        let row = self.parts.vault.deal(deal, DealRole::Arbiter)?;
+        let row = row.ok_or(DealError::UnknownDeal)?;
+        let on_log = self.on_log(deal)?.ok_or(DealError::NotOnLog)?;
+        if row.claim.is_empty() {
+            return Err(DealError::NoClaim.into());
+        }
+        let claim = Claim::read(&row.claim)?;
+        if !self.is_disputed_with(&on_log, &claim)? {
+            return Err(DealError::NoClaim.into());
+        }
+        let content = TermsContent::read(&row.terms)?;
+        let manifest = self.manifest_of(&content.manifest)?;
+        let terms = self.terms_in(&row.terms)?;
+        let releases = self.releases(&on_log, &terms)?;
+        let found = |result: Result<String, ClaimRefusal>| match result {
+            Ok(code) => Some((code, true)),
+            Err(refusal) => Some((refusal.code().to_owned(), false)),
+        };
+        if claim.share.is_some() {
+            let fault = judge_share(&claim, &manifest, &terms, &releases);
+            return Ok((found(fault.map(|fault| format!("share-{}", fault.code()))), Vec::new()));
+        }
+        let mut judge = match PayloadJudge::new(&claim, &manifest, &terms, &releases) {
+            Ok(judge) => judge,
+            Err(refusal) => return Ok((found(Err(refusal)), Vec::new())),
+        };
+        let name = claim.payload.as_ref().map(|payload| payload.section.clone());
+        let section = manifest.section(&name.unwrap_or_default()).ok_or(VaultError::Damaged)?;
+        let ask = self.missing_pieces(&row, section, &terms)?;
+        if self.any_missing(section)? {
+            return Ok((None, ask.into_iter().collect()));
+        }
+        let root: [u8; 32] = section.root.as_slice().try_into().map_err(|_| VaultError::Damaged)?;
+        let mut pieces = Vec::new();
+        for number in 0..section.pieces {
+            let piece = self.parts.vault.piece(&root, number)?.ok_or(VaultError::Damaged)?;
+            pieces.push(piece);
+        }
+        let tree = PieceTree::new(pieces.iter().map(|piece| piece.as_slice()));
+        let tree = tree.map_err(|_| VaultError::Damaged)?;
+        while let Some(number) = judge.wants() {
+            let at = usize::try_from(number).unwrap_or(usize::MAX);
+            let piece = pieces.get(at).ok_or(VaultError::Damaged)?;
+            let proof = tree.prove(number).map_err(|_| VaultError::Damaged)?;
+            match judge.take(&proof, piece) {
+                Ok(None) => {}
+                Ok(Some(fault)) => {
+                    return Ok((Some((format!("payload-{}", fault.code()), true)), Vec::new()));
+                }
+                Err(refusal) => return Ok((found(Err(refusal)), Vec::new())),
+            }
+        }
+        Ok((found(Err(ClaimRefusal::Unfounded)), Vec::new()))
+    }
+
+    /// Whether the dispute on the log is about this claim.
+    fn is_disputed_with(&self, on_log: &OnLog, claim: &Claim) -> Result<bool, DeskError> {
+        let Some(mark) = on_log.deal.to_state().disputed else { return Ok(false) };
+        let leaf = heatmark_ledger::LeafIndex(mark.leaf_index);
+        let entry = self.parts.store.entry(leaf)?.ok_or(VaultError::Damaged)?;
+        let envelope =
+            heatmark_ledger::wire::decode_envelope(&entry).map_err(|_| VaultError::Damaged)?;
+        let body = heatmark_ledger::wire::decode_body(&envelope.body);
+        let body = body.map_err(|_| VaultError::Damaged)?;
+        Ok(match body.payload {
+            Some(pb::body::Payload::Deal(pb::Deal { step: Some(Step::Dispute(dispute)), .. })) => {
+                dispute.claim_digest == claim.digest().0
+            }
+            _ => false,
+        })
+    }
+
+    /// Rules a dispute, and tells buyer and owner.
+    ///
+    /// # Errors
+    /// See [`DeskError`].
+    pub async fn rule(
+        &self,
+        deal: [u8; 32],
+        refund: bool,
+        reason: String,
+    ) -> Result<(), DeskError> {
+        let found = match self.judge_claim(deal).await {
+            Ok(found) => found,
+            Err(DeskError::Deal(DealError::NoClaim)) => None,
+            Err(error) => return Err(error),
+        };
+        let code = found.map(|(code, _)| code).unwrap_or_default();
+        let desk = self.clone();
+        let letters = blocking(move || {
+            let _alone = desk.alone();
+            let row = desk.parts.vault.deal(&deal, DealRole::Arbiter)?;
+            let mut row = row.ok_or(DealError::UnknownDeal)?;
+            let on_log = desk.on_log(&deal)?.ok_or(DealError::NotOnLog)?;
+            if on_log.phase != Phase::Disputed {
+                return Err(DealError::WrongPhase(on_log.phase.name()).into());
+            }
+            let content = TermsContent::read(&row.terms)?;
+            let manifest = desk.manifest_of(&content.manifest)?;
+            let salt = rand::random::<[u8; 32]>().to_vec();
+            let mut letters = Vec::new();
+            let network = desk.parts.intake.network();
+            for to in [&row.buyer, &manifest.owner] {
+                let ruling = Ruling {
+                    from: desk.parts.member.to_vec(),
+                    to: to.clone(),
+                    deal: row.deal.clone(),
+                    refund,
+                    code: code.clone(),
+                    salt: salt.clone(),
+                    reason: reason.clone(),
+                    ..Ruling::default()
+                };
+                let content = ruling.signed(&network, &desk.parts.signing);
+                // What it would refuse when it comes back, it must not hand out.
+                Ruling::read(&content, &network)?;
+                row.ruling.clone_from(&content);
+                letters.push(Outgoing { to: member(to)?, name: names::RULING, content });
+            }
+            let deed = Some(Deed::RuleDeal);
+            desk.parts.vault.put_deal(&desk.actor, (&row, true), None, deed)?;
+            desk.look_at(&row);
+            Ok(letters)
+        });
+        self.send_out(letters.await?).await
+    }
+
+    /// The arbiter tells what it ruled.
+    pub(super) fn ruling_arrived(
+        &self,
+        from: MemberId,
+        content: &[u8],
+    ) -> Result<Vec<Outgoing>, DeskError> {
+        let file: Ruling = self.file_from(from, content)?;
+        self.for_us(&file.to)?;
+        let deal: [u8; 32] = file.deal.as_slice().try_into().map_err(|_| DeskError::NotForUs)?;
+        let _alone = self.alone();
+        for mut row in self.parts.vault.deal_roles(&deal)? {
+            if row.terms.is_empty() || row.role == i32::from(DealRole::Arbiter) {
+                continue;
+            }
+            let terms = self.terms_in(&row.terms)?;
+            if terms.arbiter.is_some_and(|party| party.member == from.as_bytes()) {
+                row.ruling = content.to_vec();
+                self.parts.vault.put_deal(&self.actor, (&row, true), None, None)?;
+                self.look_at(&row);
+            }
+        }
+        Ok(Vec::new())
+    }
+}
