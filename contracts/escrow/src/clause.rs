@@ -72,7 +72,7 @@ pub struct Clause {
     pub sections: Vec<String>,
     /// Who may open.
     #[prost(enumeration = "WhoKind", tag = "4")]
-    pub who: i32,
+    pub who_kind: i32,
     /// The members, ascending, where they are listed.
     #[prost(bytes = "vec", repeated, tag = "5")]
     pub members: Vec<Vec<u8>>,
@@ -81,7 +81,7 @@ pub struct Clause {
     pub roles: Vec<i32>,
     /// What it costs.
     #[prost(enumeration = "PriceKind", tag = "7")]
-    pub price: i32,
+    pub price_kind: i32,
     /// The amount in the currency's minor unit, where it is fixed.
     #[prost(uint64, tag = "8")]
     pub amount: u64,
@@ -187,7 +187,7 @@ impl Clause {
     /// Who may open; none for a number that names nothing.
     #[must_use]
     pub fn who(&self) -> Option<Who> {
-        match WhoKind::try_from(self.who).ok()? {
+        match WhoKind::try_from(self.who_kind).ok()? {
             WhoKind::Unspecified => None,
             WhoKind::Anyone => Some(Who::Anyone),
             WhoKind::Members => {
@@ -205,7 +205,7 @@ impl Clause {
     #[must_use]
     pub fn price(&self) -> Option<Price> {
         let currency = self.currency.clone();
-        match PriceKind::try_from(self.price).ok()? {
+        match PriceKind::try_from(self.price_kind).ok()? {
             PriceKind::Unspecified => None,
             PriceKind::Free => Some(Price::Free),
             PriceKind::Fixed => Some(Price::Fixed { amount: self.amount, currency }),

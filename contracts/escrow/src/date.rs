@@ -39,8 +39,8 @@ pub(crate) fn text_of(end_ms: u64) -> String {
 }
 
 fn of_day(time: &Time) -> Option<u64> {
-    let second = u64::from(time.second.unwrap_or(0));
-    let nanos = u64::from(time.nanosecond.unwrap_or(0));
+    let second = u64::from(time.second);
+    let nanos = u64::from(time.nanosecond);
     let minutes = u64::from(time.hour).checked_mul(60)?.checked_add(u64::from(time.minute))?;
     let seconds = minutes.checked_mul(60)?.checked_add(second)?;
     seconds.checked_mul(1_000)?.checked_add(nanos / 1_000_000)

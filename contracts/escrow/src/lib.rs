@@ -29,6 +29,8 @@ pub mod purpose;
 mod refusal;
 mod release;
 mod section;
+#[cfg(test)]
+mod stage;
 mod terms;
 mod wire;
 

@@ -224,7 +224,7 @@ fn who(table: &mut Table, clause: &mut Clause) -> Result<(), PolicyError> {
     clause.roles = roles.ok_or_else(|| table.fault("roles", PolicyFault::Kind(known)))?;
     clause.roles.sort_unstable();
     clause.members = members.iter().map(MemberId::to_vec).collect();
-    clause.who = kind.into();
+    clause.who_kind = kind.into();
     Ok(())
 }
 
@@ -233,20 +233,20 @@ fn price(table: &mut Table, clause: &mut Clause) -> Result<(), PolicyError> {
     let text = table.text("price")?.ok_or_else(|| table.fault("price", PolicyFault::Missing))?;
     clause.arbiters = ids(table, "arbiters")?.iter().map(MemberId::to_vec).collect();
     if text == "free" {
-        clause.price = PriceKind::Free.into();
+        clause.price_kind = PriceKind::Free.into();
         return Ok(());
     }
     if let Some((share, currency)) = text.split_once(" % ") {
         let hundredths = parse_decimal(share, 2).and_then(|share| u32::try_from(share).ok());
         let premium = hundredths.ok_or_else(|| table.fault("price", PolicyFault::Kind(kind)))?;
-        (clause.price, clause.premium) = (PriceKind::Premium.into(), premium);
+        (clause.price_kind, clause.premium) = (PriceKind::Premium.into(), premium);
         currency.clone_into(&mut clause.currency);
         return Ok(());
     }
     let amount = parse_amount(&text);
     let amount = amount.ok_or_else(|| table.fault("price", PolicyFault::Kind(kind)))?;
     (clause.amount, clause.currency) = amount;
-    clause.price = PriceKind::Fixed.into();
+    clause.price_kind = PriceKind::Fixed.into();
     Ok(())
 }
 

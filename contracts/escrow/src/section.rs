@@ -142,7 +142,7 @@ impl SectionHead {
         }
         for (place, (told, listed)) in self.documents.iter().zip(&entry.documents).enumerate() {
             let anchored = named.iter().any(|document| {
-                document.sha256.as_slice() == told.digest && document.length == listed.bytes
+                document.sha256.as_slice() == told.digest && document.length_bytes == listed.bytes
             });
             if !anchored || told.salted().is_none_or(|digest| digest.0 != *listed.digest) {
                 return Err(SectionFault::Document(place));
