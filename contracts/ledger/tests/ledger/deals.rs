@@ -70,7 +70,7 @@ pub(super) fn id_of(town: &Town, name: &str) -> DealId {
 }
 
 pub(super) fn release(agent: u32) -> Step {
-    Step::Release(pb::DealRelease { agent, envelopes: vec![vec![7; 1_200]; 2] })
+    Step::Release(pb::DealRelease { agent, envelopes: vec![vec![7; 120]; 2] })
 }
 
 pub(super) fn ready(agent: u32) -> Step {

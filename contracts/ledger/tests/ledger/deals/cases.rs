@@ -7,11 +7,14 @@ use super::{
 };
 use crate::cases::Case;
 use crate::town::{Town, bytes32, key, public};
+use crate::vectors::{golden, hexed};
 use ed25519_dalek::SigningKey;
 use heatmark_ledger::messages as pb;
 use heatmark_ledger::messages::CoSigner;
 use heatmark_ledger::messages::body::Payload;
+use heatmark_ledger::state::{self, StateView};
 use pb::deal::Step;
+use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
 /// Every code that a refusal of a deal can have, besides those of any transaction.
@@ -377,4 +380,35 @@ fn every_step_meets_its_fate_and_every_refusal_occurs() {
     assert_eq!(occurred, expected);
     let names: BTreeSet<&str> = all.iter().map(|case| case.name).collect();
     assert_eq!(names.len(), all.len(), "a name of two cases");
+}
+
+#[test]
+fn deals_are_golden() {
+    let (town, all) = all();
+    let blocks: Vec<String> =
+        town.blocks.iter().map(|b| hexed(prost::Message::encode_to_vec(b))).collect();
+    let cases: Vec<Value> = all
+        .iter()
+        .map(|case| {
+            let code = town.refusal(&case.envelope, case.time_ms).err().map(|r| r.code());
+            json!({ "name": case.name, "time_ms": case.time_ms, "refused": code,
+                "envelope": hexed(&case.envelope) })
+        })
+        .collect();
+    let states: Vec<Value> = ["open", "refunded", "given"]
+        .into_iter()
+        .map(|name| {
+            let place = state::deal_key(&id_of(&town, name));
+            let value = StateView::value(&town.ledger, &place).unwrap().unwrap();
+            json!({ "name": name, "key": hexed(place), "value": hexed(value) })
+        })
+        .collect();
+    golden(
+        "deals.json",
+        &json!({ "about": "proto/README.md, section 16. After `blocks`, each transaction alone in \
+            the next block, at its time: null where it takes effect, else why it is refused. \
+            `states` are entries of the state after `blocks`.",
+            "genesis": town.text(), "blocks": blocks,
+            "next_height": town.tip.height.0 + 1, "cases": cases, "states": states }),
+    );
 }
