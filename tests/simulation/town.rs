@@ -239,6 +239,16 @@ pub fn seal_key(seal: u64) -> &'static SigningKey {
     &keys[(seal % SEALS) as usize]
 }
 
+/// How many deals there are.
+pub const DEALS: u64 = 60;
+
+/// The keys of a deal: the buyer's, then its two agents'.
+pub fn deal_key(deal: u64, part: u64) -> &'static SigningKey {
+    static KEYS: OnceLock<Vec<SigningKey>> = OnceLock::new();
+    let keys = KEYS.get_or_init(|| (0..DEALS * 3).map(|at| key(&format!("deal {at}"))).collect());
+    &keys[((deal % DEALS) * 3 + part % 3) as usize]
+}
+
 /// An envelope around a body.
 pub fn sign(
     network: &NetworkId,

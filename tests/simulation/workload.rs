@@ -97,6 +97,7 @@ impl Workload {
             50..66 => self.alert(who, ledger, keys, dice)?,
             66..80 => self.acknowledge(who, ledger, keys, dice)?,
             10..24 => self.lot_event(who, ledger, keys, dice)?,
+            24..40 => self.deal(who, ledger, now_ms, (&*keys, &mut *dice))?,
             _ => anchor(&self.signer(who, ledger, keys)?, dice),
         };
         Some(self.send(draft, now_ms, dice))
@@ -215,6 +216,48 @@ impl Workload {
             let key = town::seal_key(dice.below(u64::MAX));
             draft.cosigners.push((pb::CoSigner::Seal, Arc::new(key.clone())));
         }
+        Some(draft)
+    }
+
+    /// A step of one of the run's deals, whatever phase it is in; often refused.
+    fn deal(
+        &self,
+        who: usize,
+        ledger: &MemoryLedger,
+        now_ms: u64,
+        (keys, dice): (&Keyring, &mut Dice),
+    ) -> Option<Draft> {
+        let signer = self.signer(who, ledger, keys)?;
+        let deal = dice.below(town::DEALS);
+        let part = |part| town::deal_key(deal, part);
+        let public = |at| PublicKey::of(part(at)).to_bytes();
+        let id = heatmark_ledger::keys::deal_id(&self.town.network(), &public(0));
+        let agent = dice.below(2) as u32;
+        let (step, by) = if state::deal(ledger, &id).unwrap().is_none() {
+            let after = |seconds: u64| now_ms + seconds * 1_000;
+            let open = pb::DealOpen {
+                terms_digest: dice.bytes32().to_vec(),
+                buyer_key: public(0).to_vec(),
+                agent_keys: vec![public(1).to_vec(), public(2).to_vec()],
+                threshold: dice.between(1, 2) as u32,
+                ready_by_ms: after(10),
+                release_by_ms: after(20),
+                confirm_by_ms: after(30),
+                ..pb::DealOpen::default()
+            };
+            (pb::deal::Step::Open(open), 0)
+        } else if dice.permille(100) {
+            (pb::deal::Step::Confirm(pb::DealConfirm {}), 0)
+        } else if dice.permille(500) {
+            (pb::deal::Step::Ready(pb::DealReady { agent }), 1 + u64::from(agent))
+        } else {
+            let envelopes = vec![dice.bytes32().to_vec()];
+            let release = pb::DealRelease { agent, envelopes };
+            (pb::deal::Step::Release(release), 1 + u64::from(agent))
+        };
+        let payload = Payload::Deal(pb::Deal { deal: id.to_vec(), step: Some(step) });
+        let mut draft = signed_by(&signer, "a step of a deal", payload);
+        draft.cosigners.push((pb::CoSigner::Deal, Arc::new(part(by).clone())));
         Some(draft)
     }
 

@@ -220,6 +220,8 @@ class Encodings(unittest.TestCase):
                 line = line.split("//")[0].strip()
                 if match := re.match(r"(message|enum) (\w+) \{", line):
                     kind, name = match.groups()
+                    if kind == "message":
+                        messages.setdefault(name, {})
                 elif line.startswith("oneof"):
                     in_oneof = True
                 elif line == "}":

@@ -7,6 +7,7 @@ use heatmark_ledger::alerts;
 use heatmark_ledger::audit::Auditor;
 use heatmark_ledger::block::Block;
 use heatmark_ledger::certificate::CommitCertificate;
+use heatmark_ledger::deal::{Deal, verify_carried};
 use heatmark_ledger::genesis::Genesis;
 use heatmark_ledger::header::Header;
 use heatmark_ledger::keys::{PublicKey, RegisteredKey};
@@ -302,6 +303,44 @@ fn public_key_and_signature() {
     Target::new("public-key", keys, run).of(Shape::Bytes).fuzz();
 }
 
+/// A deal that the state gives is either a damaged one or written as it was read.
+fn deal_is_kept(input: &[u8]) -> bool {
+    let state = pb::DealState::decode(input).unwrap();
+    if let Ok(deal) = Deal::from_state(&state) {
+        assert_eq!(deal.to_state(), state);
+    }
+    true
+}
+
+/// What one party asks another to carry.
+#[test]
+fn carried_step_of_a_deal() {
+    let envelopes: Vec<pb::Envelope> = seeds::envelopes()
+        .iter()
+        .map(|bytes| pb::Envelope::decode(bytes.as_slice()).unwrap())
+        .filter(|envelope| {
+            envelope.cosignatures.first().is_some_and(|c| c.purpose() == pb::CoSigner::Deal)
+        })
+        .take(4)
+        .collect();
+    assert_eq!(envelopes.len(), 4);
+    let cosignatures: Vec<_> = envelopes.iter().map(|e| e.cosignatures[0].clone()).collect();
+    let bodies: Vec<Vec<u8>> = envelopes.into_iter().map(|envelope| envelope.body).collect();
+    let known: BTreeSet<Vec<u8>> = bodies.iter().cloned().collect();
+    let network = seeds::trust().network;
+    let run = move |input: &[u8]| {
+        let mut any = false;
+        for cosignature in &cosignatures {
+            if verify_carried(&network, input, cosignature).is_ok() {
+                assert!(known.contains(input), "a step that nobody signed");
+                any = true;
+            }
+        }
+        any
+    };
+    Target::new("carried-step", bodies, run).may_allocate(400, 64 << 10).fuzz();
+}
+
 #[test]
 fn state_values() {
     fn recode<M: Message + Default + 'static>(input: &[u8]) -> bool {
@@ -310,7 +349,8 @@ fn state_values() {
             .is_ok()
     }
     let (genesis, _) = seeds::chain();
-    let values: Vec<Vec<u8>> = genesis.state().unwrap().into_values().flatten().collect();
+    let values = genesis.state().unwrap().into_values().flatten();
+    let values: Vec<Vec<u8>> = values.chain(seeds::deal_states()).collect();
     let run = |input: &[u8]| {
         [
             recode::<pb::MemberState>(input),
@@ -318,7 +358,7 @@ fn state_values() {
             recode::<pb::MemberIndex>(input),
             recode::<pb::AlertState>(input),
             recode::<pb::AcknowledgementState>(input),
-            recode::<pb::DealState>(input),
+            recode::<pb::DealState>(input) && deal_is_kept(input),
             recode::<pb::DealClockState>(input),
             recode::<pb::ProposalState>(input),
             recode::<pb::PendingProposals>(input),

@@ -49,12 +49,18 @@ pub(crate) fn map() -> Value {
 pub(crate) fn envelopes() -> Vec<Vec<u8>> {
     let of_encodings = encodings();
     let of_encodings = list(&of_encodings["transactions"]).iter().map(|t| bytes(&t["envelope"]));
-    let of_cases = golden("transactions.json");
-    let of_cases = list(&of_cases["cases"])
+    let goldens = [golden("transactions.json"), golden("deals.json")];
+    let of_cases = goldens
         .iter()
+        .flat_map(|golden| list(&golden["cases"]))
         .filter(|case| case["refused"].is_null())
         .map(|case| bytes(&case["envelope"]));
     of_encodings.chain(of_cases).collect()
+}
+
+/// What the state keeps of deals.
+pub(crate) fn deal_states() -> Vec<Vec<u8>> {
+    list(&golden("deals.json")["states"]).iter().map(|state| bytes(&state["value"])).collect()
 }
 
 /// The founding document of the golden chain, and its certified blocks in order.

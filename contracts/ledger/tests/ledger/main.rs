@@ -18,6 +18,7 @@ mod agreement;
 mod alerts;
 mod blocks;
 mod cases;
+mod deals;
 mod equivocation;
 mod evidence;
 mod genesis;

@@ -29,7 +29,7 @@ fn pretty(value: &Value) -> String {
     format!("{}\n", serde_json::to_string_pretty(value).unwrap())
 }
 
-fn golden(name: &str, value: &Value) {
+pub(crate) fn golden(name: &str, value: &Value) {
     let path = vectors_directory().join(name);
     let text = pretty(value);
     assert!(text.len() < 400_000, "{name} has {} bytes", text.len());
@@ -46,7 +46,7 @@ fn golden(name: &str, value: &Value) {
     assert_eq!(text.len(), committed.len(), "{name} is longer or shorter than the rules give");
 }
 
-fn hexed(bytes: impl AsRef<[u8]>) -> String {
+pub(crate) fn hexed(bytes: impl AsRef<[u8]>) -> String {
     hex::encode(bytes)
 }
 
