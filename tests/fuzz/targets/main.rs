@@ -18,6 +18,7 @@ mod network;
 mod reading;
 mod recalls;
 mod records;
+mod sealed;
 mod seeds;
 mod transfers;
 mod trees;

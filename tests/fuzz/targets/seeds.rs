@@ -45,6 +45,11 @@ pub(crate) fn map() -> Value {
     golden("map.json")
 }
 
+/// Keys, envelopes, dealings and contents of an escrow.
+pub(crate) fn sealed() -> Value {
+    golden("envelopes.json")
+}
+
 /// Envelopes that execution took or refused, all of them well formed.
 pub(crate) fn envelopes() -> Vec<Vec<u8>> {
     let of_encodings = encodings();

@@ -17,7 +17,7 @@ pub struct Decryptor {
     hasher: RootHasher,
     id: ContentId,
     number: u32,
-    bytes: u64,
+    pub(super) bytes: u64,
 }
 
 impl Decryptor {

@@ -13,7 +13,7 @@ use crate::{ContentError, ContentId};
 pub struct RootHasher {
     cutter: Cutter,
     frontier: Frontier,
-    bytes: u64,
+    pub(super) bytes: u64,
 }
 
 impl RootHasher {

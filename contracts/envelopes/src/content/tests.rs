@@ -228,9 +228,15 @@ fn refuses_more_than_a_gibibyte() {
     let mut encryptor = Encryptor::new(&secret(3), CONTEXT);
     encryptor.bytes = MAX_CONTENT_BYTES - 1;
     assert!(encryptor.push(&[1]).is_ok());
-    let portion = vec![0; 1 << 26];
-    let most = std::iter::repeat_n(portion.as_slice(), 17);
-    assert_eq!(PieceTree::new(most).unwrap_err(), ContentError::TooLong);
+    let most = u64::from(MAX_PIECES) * SEALED_PIECE;
+    let mut hasher = RootHasher::new();
+    hasher.bytes = most - 1;
+    assert!(hasher.push(&[1]).is_ok());
+    assert_eq!(hasher.push(&[1]).unwrap_err(), ContentError::TooLong);
+    let id = ContentId::new(Hash([1; 32]), most).unwrap();
+    let mut decryptor = Decryptor::new(&secret(3), CONTEXT, &id);
+    decryptor.bytes = most;
+    assert_eq!(decryptor.push(&[1]).unwrap_err(), ContentError::TooLong);
 }
 
 #[test]
