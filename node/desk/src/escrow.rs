@@ -28,10 +28,10 @@ pub use opening::{OpenedDocument, OpenedSection};
 pub use views::{AgentView, DealView, DepositView, HoldingView, OfferView};
 
 use crate::{Desk, DeskError, blocking};
+pub(crate) use following::Running;
 use heatmark_evidence::transfer::SignedFile;
 use heatmark_ledger::ids::MemberId;
 use heatmark_vault::DealRow;
-pub(crate) use following::Running;
 use std::collections::VecDeque;
 use std::sync::{MutexGuard, PoisonError};
 

@@ -1,9 +1,9 @@
 //! What a buyer does before a deal stands on the log: it asks agents what could be opened, chooses a clause, gathers the
 //! parties' keys of this deal, and signs the terms. Judges its own terms first, as every agent will.
 
+use super::DealError;
 use super::depositing::member;
 use super::{Outgoing, names};
-use super::DealError;
 use crate::{Desk, DeskError, blocking};
 use ed25519_dalek::SigningKey;
 use heatmark_envelopes::{OpeningKey, SealingKey};
@@ -378,14 +378,10 @@ impl Desk {
                 }
             }
         }
-        best.ok_or(DealError::NoOffer)
+        Ok(best.ok_or(DealError::NoOffer)?)
     }
 
-    fn arbiter_of(
-        &self,
-        plan: &DealPlan,
-        clause: &Clause,
-    ) -> Result<Option<MemberId>, DeskError> {
+    fn arbiter_of(&self, plan: &DealPlan, clause: &Clause) -> Result<Option<MemberId>, DeskError> {
         let paid = clause.pays() && plan.standing.is_none();
         let first = clause.arbiters.first().map(|arbiter| member(arbiter)).transpose()?;
         Ok(if paid { plan.arbiter.or(first) } else { None })
@@ -561,7 +557,8 @@ impl Desk {
         let quotes: Result<Vec<Quote>, _> =
             row.quotes.iter().map(|quote| Quote::decode(quote.as_slice())).collect();
         let quotes = quotes.map_err(|_| VaultError::Damaged)?;
-        let of = |role: PartyRole| quotes.iter().zip(&row.quotes).filter(move |(q, _)| q.role() == role);
+        let of =
+            |role: PartyRole| quotes.iter().zip(&row.quotes).filter(move |(q, _)| q.role() == role);
         let agents = of(PartyRole::Agent).count();
         let threshold = usize::try_from(manifest.threshold).unwrap_or(usize::MAX);
         let arbiter = of(PartyRole::Arbiter).find(|(quote, _)| quote.from == wish.arbiter);

@@ -33,7 +33,7 @@ struct Carried {
 
 impl Desk {
     /// Sends a step on, or again; gives when to look whether it stands.
-    pub(super) fn carry(
+    pub(super) fn carry_step(
         &self,
         row: &mut DealRow,
         secrets: &DealSecrets,

@@ -2,13 +2,17 @@
 //! and each agent given its shares once it has offered a key to seal them to. Everything is on disk before it leaves, and goes
 //! on after a restart where it was.
 
+use super::DealError;
 use super::proof::ALONE;
 use super::{Outgoing, names};
 use crate::submission::Signed;
-use super::DealError;
 use crate::{Desk, DeskError, blocking};
-use heatmark_envelopes::{Commitments, ContentId, Encryptor, SealingKey, SectionSecret, Share, split};
-use heatmark_escrow::files::{DepositAsk, DepositEvidence, DepositKey, DepositParcel, DepositReceipt};
+use heatmark_envelopes::{
+    Commitments, ContentId, Encryptor, SealingKey, SectionSecret, Share, split,
+};
+use heatmark_escrow::files::{
+    DepositAsk, DepositEvidence, DepositKey, DepositParcel, DepositReceipt,
+};
 use heatmark_escrow::purpose::content_context;
 use heatmark_escrow::{
     AgentEntry, Clause, DocumentEntry, Manifest, Policy, RegulatorEntry, SectionDocument,
@@ -99,7 +103,8 @@ impl Desk {
             return Err(DeskError::NotAnchored(plan.record));
         }
         let documents = plan.sections.iter().flat_map(|section| &section.documents);
-        if documents.map(|(_, bytes)| bytes.len()).fold(0, usize::saturating_add) > MAX_DEPOSIT_BYTES
+        if documents.map(|(_, bytes)| bytes.len()).fold(0, usize::saturating_add)
+            > MAX_DEPOSIT_BYTES
         {
             return Err(DealError::DepositTooLong.into());
         }
@@ -112,7 +117,7 @@ impl Desk {
         sections.sort_by(|left, right| left.name.cmp(&right.name));
         for section in sections {
             let paths = section.fields.of(stored.opening.fields())?;
-            let (head, listed) = head_of(&tree, &paths, section)?;
+            let (head, listed) = head_of((&tree, stored.opening.head().encode()), &paths, section)?;
             let secret = SectionSecret::generate(&mut rng);
             let context = content_context(&manifest, &section.name);
             let content = self.encrypt(&secret, &context, &head, section)?;
@@ -126,10 +131,8 @@ impl Desk {
             });
         }
         manifest.check()?;
-        let agent = |member: &MemberId| DepositAgent {
-            member: member.to_vec(),
-            ..DepositAgent::default()
-        };
+        let agent =
+            |member: &MemberId| DepositAgent { member: member.to_vec(), ..DepositAgent::default() };
         let id: [u8; 32] = rand::random();
         let row = DepositRow {
             id: id.to_vec(),
@@ -292,7 +295,7 @@ impl Desk {
 
     pub(super) fn deposit_row(&self, id: &[u8]) -> Result<DepositRow, DeskError> {
         let rows = self.parts.vault.deposits()?;
-        rows.into_iter().find(|row| row.id == id).ok_or(DealError::UnknownDeposit)
+        Ok(rows.into_iter().find(|row| row.id == id).ok_or(DealError::UnknownDeposit)?)
     }
 
     /// A transaction as it left before.
@@ -392,7 +395,11 @@ impl Desk {
                 ..DepositParcel::default()
             };
             let content = parcel.signed(&self.parts.intake.network(), &self.parts.signing);
-            letters.push(Outgoing { to: member(&agent.member)?, name: names::DEPOSIT_PARCEL, content });
+            letters.push(Outgoing {
+                to: member(&agent.member)?,
+                name: names::DEPOSIT_PARCEL,
+                content,
+            });
             agent.sent = true;
         }
         if !letters.is_empty() {
@@ -435,24 +442,22 @@ pub(super) fn member(bytes: &[u8]) -> Result<MemberId, DeskError> {
 }
 
 fn short(count: impl TryInto<u8>) -> Result<u8, DeskError> {
-    count.try_into().map_err(|_| DealError::Sharing)
+    Ok(count.try_into().map_err(|_| DealError::Sharing)?)
 }
 
 /// The head of a section's content, and what the manifest lists of its documents.
 fn head_of(
-    tree: &RecordTree<'_>,
+    (tree, head): (&RecordTree<'_>, Vec<u8>),
     paths: &std::collections::BTreeSet<Path>,
     section: &SectionPlan,
 ) -> Result<(SectionHead, Vec<DocumentEntry>), DeskError> {
     let (mut fields, mut named) = (Vec::with_capacity(paths.len()), Vec::new());
-    let mut head = Vec::new();
     for path in paths {
         let proof = tree.show(path)?;
         if let Some(Value::Document(document)) = proof.value() {
             named.push(document.sha256);
         }
         fields.push(proof.encode());
-        head = tree.head().encode();
     }
     let (mut documents, mut listed) = (Vec::new(), Vec::new());
     for (name, content) in &section.documents {

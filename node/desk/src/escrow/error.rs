@@ -27,7 +27,9 @@ pub enum DealError {
     #[error("no field of the section names document {0:?} by its digest")]
     NotInSection(String),
     /// The numbers of agents and of those that it takes do not fit, or a key among them is none.
-    #[error("the secrets cannot be shared among these agents: 1 to 32, and no more than there are to open")]
+    #[error(
+        "the secrets cannot be shared among these agents: 1 to 32, and no more than there are to open"
+    )]
     Sharing,
     /// The policy lets no agent of this country hold shares: choose another one.
     #[error("agent {0} is of {1}, which the policy does not let hold shares")]
@@ -80,6 +82,18 @@ pub enum DealError {
     /// The outbox cannot be written: give it room and the right to write; nothing is lost, it is tried again.
     #[error("the outbox cannot be written: {0}")]
     Outbox(#[source] std::io::Error),
+}
+
+impl From<EscrowError> for crate::DeskError {
+    fn from(error: EscrowError) -> Self {
+        Self::Deal(error.into())
+    }
+}
+
+impl From<TermsRefusal> for crate::DeskError {
+    fn from(refusal: TermsRefusal) -> Self {
+        Self::Deal(refusal.into())
+    }
 }
 
 impl DealError {

@@ -1,13 +1,14 @@
 //! The task that keeps deals and deposits going: it wakes for each block that says something of a deal known here, for each
 //! file that arrives, and when something is due, and looks at those deals alone.
 
-use super::parties::role_of;
 use super::DealError;
+use super::parties::role_of;
 use crate::{Desk, DeskError, blocking};
 use heatmark_ledger::ids::Height;
 use heatmark_ledger::messages::{self as pb, body::Payload};
 use heatmark_vault::DealRole;
 use prost::Message as _;
+use prost::bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{MutexGuard, PoisonError};
 use std::time::Duration;
@@ -186,9 +187,9 @@ impl Desk {
     fn deals_in(&self, height: Height) -> Result<BTreeSet<[u8; 32]>, DeskError> {
         let block = self.parts.store.certified_block(height)?;
         let transactions = block.and_then(|block| block.block).map(|block| block.transactions);
-        let deal_in = |envelope: &Vec<u8>| -> Option<[u8; 32]> {
+        let deal_in = |envelope: &Bytes| -> Option<[u8; 32]> {
             // On the log it decodes: it was executed.
-            let envelope = pb::Envelope::decode(envelope.as_slice()).ok()?;
+            let envelope = pb::Envelope::decode(envelope.clone()).ok()?;
             let body = pb::Body::decode(envelope.body.as_slice()).ok()?;
             let Some(Payload::Deal(deal)) = body.payload else { return None };
             deal.deal.as_slice().try_into().ok()

@@ -2,9 +2,9 @@
 //! for, and the ciphertext fetched piece by piece and hashed. Refuses deposits that their owner has not anchored, and shares
 //! that do not follow from it.
 
+use super::DealError;
 use super::depositing::member;
 use super::{Outgoing, names};
-use super::DealError;
 use crate::{Desk, DeskError};
 use heatmark_envelopes::{OpeningKey, Share};
 use heatmark_escrow::files::{DepositAsk, DepositKey, DepositParcel, DepositReceipt};

@@ -2,10 +2,10 @@
 //! names their agents, fetches the ciphertext, and opens everything against the anchored record. What it opened stays encrypted
 //! where it is: destroying its secret at the end of its time destroys all of it.
 
+use super::DealError;
 use super::Outgoing;
 use super::buying::DealSecrets;
 use super::parties::{Looked, OnLog, deal_of};
-use super::DealError;
 use crate::{Desk, DeskError, blocking};
 use heatmark_envelopes::{Decryptor, SectionSecret, Share, combine, open_piece};
 use heatmark_escrow::files::TermsContent;
@@ -116,7 +116,7 @@ impl Desk {
             return Ok(Looked::default());
         }
         let open = terms.opening(manifest.threshold);
-        let (letters, again) = self.carry(row, secrets, ("open", Step::Open(open)))?;
+        let (letters, again) = self.carry_step(row, secrets, ("open", Step::Open(open)))?;
         Ok(Looked { letters, again_ms: Some(again) })
     }
 
@@ -393,7 +393,9 @@ impl Desk {
         for deal in self.parts.vault.deals_that_opened(record)? {
             let (manifest, terms, secrets) = match self.opened_deal(&deal) {
                 Ok(opened) => opened,
-                Err(DeskError::Deal(DealError::SectionsDestroyed | DealError::UnknownDeal)) => continue,
+                Err(DeskError::Deal(DealError::SectionsDestroyed | DealError::UnknownDeal)) => {
+                    continue;
+                }
                 Err(error) => return Err(error),
             };
             for (name, secret) in terms.sections.iter().zip(&secrets) {

@@ -2,10 +2,10 @@
 //! themselves, the buyer until what it bought is open. Nothing is done that the log's state of the deal does not ask for, and
 //! nothing twice: the log takes each step once.
 
+use super::DealError;
 use super::buying::DealSecrets;
 use super::depositing::member;
 use super::{Outgoing, names};
-use super::DealError;
 use crate::{Desk, DeskError};
 use heatmark_escrow::files::{DealRefused, TermsContent, TermsFile};
 use heatmark_escrow::purpose::terms_purpose;
@@ -208,7 +208,10 @@ impl Desk {
         {
             let Some((code, text)) = refusal_of(&error) else { return Err(error) };
             (row.trouble, row.trouble_text) = (code.to_owned(), text.clone());
-            return Ok(Looked { letters: vec![self.refuse_deal(row, code, &text)?], again_ms: None });
+            return Ok(Looked {
+                letters: vec![self.refuse_deal(row, code, &text)?],
+                again_ms: None,
+            });
         }
         if !row.trouble.is_empty() {
             return Ok(Looked::default());
@@ -234,7 +237,7 @@ impl Desk {
         step: Option<(&str, Step)>,
     ) -> Result<Looked, DeskError> {
         if let Some(step) = step {
-            let (letters, again) = self.carry(row, secrets, step)?;
+            let (letters, again) = self.carry_step(row, secrets, step)?;
             return Ok(Looked { letters, again_ms: Some(again) });
         }
         row.step.clear();
@@ -245,12 +248,7 @@ impl Desk {
     }
 
     /// Whether this party takes part.
-    fn check_terms(
-        &self,
-        row: &DealRow,
-        role: DealRole,
-        on_log: &OnLog,
-    ) -> Result<(), DeskError> {
+    fn check_terms(&self, row: &DealRow, role: DealRole, on_log: &OnLog) -> Result<(), DeskError> {
         let content = TermsContent::read(&row.terms)?;
         let terms = self.terms_in(&row.terms)?;
         let manifest = self.manifest_of(&content.manifest)?;
@@ -301,7 +299,8 @@ impl Desk {
         if marks.released.is_some() || on_log.deal.check(released, on_log.now).is_err() {
             return Ok(None);
         }
-        let digest: [u8; 32] = row.manifest.as_slice().try_into().map_err(|_| VaultError::Damaged)?;
+        let digest: [u8; 32] =
+            row.manifest.as_slice().try_into().map_err(|_| VaultError::Damaged)?;
         let content = TermsContent::read(&row.terms)?;
         let manifest = self.manifest_of(&content.manifest)?;
         let shares = self.held_shares(&digest)?;

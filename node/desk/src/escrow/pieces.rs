@@ -4,8 +4,8 @@
 use super::depositing::member;
 use super::{Outgoing, names};
 use crate::{Desk, DeskError};
-use heatmark_escrow::files::{PieceAsk, Pieces, TermsContent};
 use heatmark_envelopes::RootHasher;
+use heatmark_escrow::files::{PieceAsk, Pieces, TermsContent};
 use heatmark_escrow::{Manifest, SectionEntry, Terms};
 use heatmark_evidence::transfer::SignedFile as _;
 use heatmark_ledger::ids::MemberId;
@@ -94,8 +94,8 @@ impl Desk {
     /// The terms in what a row keeps of them.
     pub(super) fn terms_in(&self, content: &[u8]) -> Result<Terms, DeskError> {
         let content = TermsContent::read(content).map_err(|_| VaultError::Damaged)?;
-        let terms: Terms = prost::Message::decode(content.terms.as_slice())
-            .map_err(|_| VaultError::Damaged)?;
+        let terms: Terms =
+            prost::Message::decode(content.terms.as_slice()).map_err(|_| VaultError::Damaged)?;
         Ok(terms)
     }
 
@@ -183,7 +183,11 @@ impl Desk {
             let manifest = self.manifest_of(&row.manifest)?;
             if self.take_pieces(&manifest, &from, &file)? {
                 let wrong_source = file.pieces.is_empty();
-                return if wrong_source { Ok(Vec::new()) } else { self.go_on_holding(row, &manifest) };
+                return if wrong_source {
+                    Ok(Vec::new())
+                } else {
+                    self.go_on_holding(row, &manifest)
+                };
             }
         }
         for row in self.parts.vault.deals_left()? {

@@ -3,7 +3,8 @@
 
 use super::DealError;
 use crate::{Desk, DeskError};
-use heatmark_escrow::{DepositEvidence, Manifest};
+use heatmark_escrow::Manifest;
+use heatmark_escrow::files::DepositEvidence;
 use heatmark_ledger::ids::{KeyId, MemberId, TransactionId};
 use heatmark_ledger::messages::{self as pb, body::Payload};
 use heatmark_ledger::{Hash, LeafIndex, state, transaction, wire};
@@ -76,5 +77,5 @@ fn stands_in(digest: &Hash, anchor: &pb::Anchor, proof: &[u8]) -> bool {
     let path: Vec<Hash> = path.iter().map(|hash| Hash(*hash)).collect();
     let (position, count) = (u32::from_be_bytes(*position), u32::from_be_bytes(*count));
     let Ok(root) = Hash::try_from(anchor.root.as_slice()) else { return false };
-    count == anchor.records && batch::verify(&root, digest, position, count, &path).is_ok()
+    count == anchor.records && batch::verify(digest, position, count, &path, &root).is_ok()
 }

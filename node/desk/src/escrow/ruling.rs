@@ -1,10 +1,10 @@
 //! The arbiter: it says that it holds what is paid, looks at what a buyer claims with its own node, and rules. Money stays
 //! outside: a file for each thing to do with it stands in the outbox, once. Here too what the owner says by hand.
 
+use super::DealError;
 use super::depositing::member;
 use super::parties::{OnLog, deal_of};
 use super::{Outgoing, names};
-use super::DealError;
 use crate::{Desk, DeskError, blocking};
 use heatmark_envelopes::PieceTree;
 use heatmark_escrow::files::{ClaimFile, PartyRole, Quote, Ruling, TermsContent, reason_digest};
@@ -30,7 +30,7 @@ impl Desk {
     ///
     /// # Errors
     /// See [`DeskError`].
-    pub async fn agree(&self, deal: [u8; 32], role: DealRole) -> Result<(), DeskError> {
+    pub async fn agree_to_deal(&self, deal: [u8; 32], role: DealRole) -> Result<(), DeskError> {
         let desk = self.clone();
         blocking(move || {
             let _alone = desk.alone();
@@ -117,7 +117,7 @@ impl Desk {
             fs::rename(&waiting, outbox.join(&name))?;
             fs::File::open(outbox.as_path())?.sync_all()
         };
-        write().map_err(DealError::Outbox)
+        Ok(write().map_err(DealError::Outbox)?)
     }
 
     /// What a deal costs, as far as this organisation may know it.
@@ -219,9 +219,10 @@ impl Desk {
         }
         claim.share = None;
         let faulty = row.trouble.starts_with("payload-");
-        let named = terms.sections.iter().find(|name| {
-            faulty && row.trouble_text.starts_with(&format!("section {name}:"))
-        });
+        let named = terms
+            .sections
+            .iter()
+            .find(|name| faulty && row.trouble_text.starts_with(&format!("section {name}:")));
         let Some(section) = named else { return Err(DealError::NothingWrong.into()) };
         let entry = manifest.section(section).ok_or(VaultError::Damaged)?;
         let good = releases.keys().filter(|index| !row.bad.contains(index));
@@ -272,10 +273,7 @@ impl Desk {
     ///
     /// # Errors
     /// See [`DeskError`].
-    pub async fn judge_claim(
-        &self,
-        deal: [u8; 32],
-    ) -> Result<Option<(String, bool)>, DeskError> {
+    pub async fn judge_claim(&self, deal: [u8; 32]) -> Result<Option<(String, bool)>, DeskError> {
         let desk = self.clone();
         let (found, letters) = blocking(move || desk.find_fault(&deal)).await?;
         self.send_out(letters).await?;
@@ -352,9 +350,9 @@ impl Desk {
         let body = heatmark_ledger::wire::decode_body(&envelope.body);
         let body = body.map_err(|_| VaultError::Damaged)?;
         Ok(match body.payload {
-            Some(pb::body::Payload::Deal(pb::Deal { step: Some(Step::Dispute(dispute)), .. })) => {
-                dispute.claim_digest == claim.digest().0
-            }
+            Some(pb::body::Payload::Deal(pb::Deal {
+                step: Some(Step::Dispute(dispute)), ..
+            })) => dispute.claim_digest == claim.digest().0,
             _ => false,
         })
     }

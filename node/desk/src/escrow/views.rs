@@ -1,8 +1,8 @@
 //! What people are shown of deposits, holdings, offers and deals.
 
+use super::DealError;
 use super::depositing::member;
 use super::parties::{deal_of, phase_name, role_of};
-use super::DealError;
 use crate::{Desk, DeskError, blocking};
 use heatmark_escrow::files::{Ruling, TermsContent};
 use heatmark_escrow::{Clause, Manifest};
