@@ -372,8 +372,11 @@ impl Vault {
         let (of, id, place, value) = row.parts()?;
         let secrets = of.key(&id);
         let sealed = self.db.get(Family::Erasable, &secrets)?;
-        let nonces: BTreeSet<Vec<u8>> =
-            sealed.iter().filter_map(|sealed| sealed.get(..NONCE_BYTES)).map(<[u8]>::to_vec).collect();
+        let nonces: BTreeSet<Vec<u8>> = sealed
+            .iter()
+            .filter_map(|sealed| sealed.get(..NONCE_BYTES))
+            .map(<[u8]>::to_vec)
+            .collect();
         let mut write = self.begin()?;
         write.delete_erasable(&secrets);
         write.put(&place, &value);

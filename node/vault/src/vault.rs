@@ -392,7 +392,10 @@ impl Vault {
         self.get_from(Family::Kept, db_key)
     }
 
-    pub(crate) fn get_erasable(&self, db_key: &[u8]) -> Result<Option<Zeroizing<Vec<u8>>>, VaultError> {
+    pub(crate) fn get_erasable(
+        &self,
+        db_key: &[u8],
+    ) -> Result<Option<Zeroizing<Vec<u8>>>, VaultError> {
         self.get_from(Family::Erasable, db_key)
     }
 
