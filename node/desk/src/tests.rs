@@ -16,6 +16,7 @@ mod beside;
 mod capture;
 pub(crate) mod chain;
 mod disclosures;
+mod escrow;
 mod genealogy;
 mod heads;
 mod lots;

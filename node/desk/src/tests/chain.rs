@@ -56,7 +56,10 @@ pub(crate) fn network(members: u8) -> (Genesis, Vec<TestMember>, SigningKey) {
             legal_name: format!("Member {n}"),
             country: "DE".to_owned(),
             identifiers: Vec::new(),
-            roles: vec![if n == 0 { "validator" } else { "supplier" }.to_owned()],
+            roles: match n {
+                0 => vec!["validator".to_owned()],
+                _ => vec!["supplier".to_owned(), "escrow-agent".to_owned()],
+            },
             keys: FounderKeys {
                 root: text(&root),
                 signing: text(&signing),
