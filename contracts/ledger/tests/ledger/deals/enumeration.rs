@@ -102,9 +102,9 @@ struct Notes {
     funded: Option<u64>,
     ready: [Option<u64>; 3],
     released: [Option<u64>; 3],
-    confirmed: bool,
-    disputed: bool,
-    ruled: Option<bool>,
+    confirmed: Option<u64>,
+    disputed: Option<u64>,
+    ruled: Option<(u64, bool)>,
 }
 
 impl Notes {
@@ -115,9 +115,9 @@ impl Notes {
             Step::Fund => notes.funded = Some(now),
             Step::Ready { agent } => notes.ready[agent as usize] = Some(now),
             Step::Release { agent } => notes.released[agent as usize] = Some(now),
-            Step::Confirm => notes.confirmed = true,
-            Step::Dispute => notes.disputed = true,
-            Step::Rule { refund } => notes.ruled = Some(refund),
+            Step::Confirm => notes.confirmed = Some(now),
+            Step::Dispute => notes.disputed = Some(now),
+            Step::Rule { refund } => notes.ruled = Some((now, refund)),
         }
         notes
     }
@@ -134,7 +134,7 @@ impl Notes {
     }
 
     fn is_over(&self) -> bool {
-        self.confirmed || self.disputed || self.ruled.is_some()
+        self.confirmed.is_some() || self.disputed.is_some()
     }
 
     fn is_paid(&self, plan: Plan) -> bool {
@@ -167,7 +167,7 @@ impl Notes {
             }
             Step::Confirm => delivered && !self.is_over() && now < CONFIRM,
             Step::Dispute => plan.payment && delivered && !self.is_over() && now < CONFIRM,
-            Step::Rule { .. } => self.disputed && self.ruled.is_none() && now < RULE,
+            Step::Rule { .. } => self.disputed.is_some() && self.ruled.is_none() && now < RULE,
         }
     }
 
@@ -202,8 +202,8 @@ impl Notes {
             return Err("settled without funding");
         }
         if phase == Phase::Refunded && delivered {
-            let ruled = self.ruled == Some(true);
-            if !ruled && !(self.disputed && self.ruled.is_none() && now >= RULE) {
+            let ruled = self.ruled.is_some_and(|(_, refund)| refund);
+            if !ruled && !(self.disputed.is_some() && self.ruled.is_none() && now >= RULE) {
                 return Err("shares out and refunded");
             }
         }
@@ -211,7 +211,7 @@ impl Notes {
             return Err("expired after funding or release");
         }
         match self.ruled {
-            Some(refund) if phase != if refund { Phase::Refunded } else { Phase::Settled } => {
+            Some((_, refund)) if phase != if refund { Phase::Refunded } else { Phase::Settled } => {
                 Err("another end than was ruled")
             }
             _ => Ok(()),
