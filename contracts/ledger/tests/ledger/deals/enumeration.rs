@@ -283,7 +283,9 @@ fn enumerate<M: Machine>(plan: Plan, begun: M) -> Result<Seen, &'static str> {
     Ok(seen)
 }
 
-const PLANS: [Plan; 8] = {
+/// Of three agents the plan with payment alone is left out: it is what follows the acceptance in the
+/// last one.
+const PLANS: [Plan; 7] = {
     const fn plan(agents: u32, threshold: u32, acceptance: bool, payment: bool) -> Plan {
         Plan { agents, threshold, acceptance, payment }
     }
@@ -294,7 +296,6 @@ const PLANS: [Plan; 8] = {
         plan(1, 1, true, true),
         plan(3, 2, false, false),
         plan(3, 2, true, false),
-        plan(3, 2, false, true),
         plan(3, 2, true, true),
     ]
 };
@@ -319,7 +320,7 @@ fn no_order_of_steps_and_deadlines_breaks_a_deal() {
         states.push(seen.states);
     }
     // As many as there are: an enumeration that leaves some out shows here.
-    assert_eq!(states, [0; 8]);
+    assert_eq!(states, [638, 649, 6_694, 6_705, 164_717, 164_728, 1_231_404]);
 }
 
 #[test]
