@@ -208,7 +208,8 @@ impl Notes {
         }
         if phase == Phase::Refunded && delivered {
             let ruled = self.ruled.is_some_and(|(_, refund)| refund);
-            if !ruled && !(self.disputed.is_some() && self.ruled.is_none() && now >= RULE) {
+            let unruled = self.disputed.is_some() && self.ruled.is_none() && now >= RULE;
+            if !ruled && !unruled {
                 return Err("shares out and refunded");
             }
         }
