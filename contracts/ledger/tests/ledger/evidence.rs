@@ -406,7 +406,7 @@ fn paths(cases: &mut Cases) {
     let mut changed = pb::Envelope::decode(sound.as_slice()).unwrap();
     changed.signer.pop();
     cases.envelope("a signer of 31 bytes", changed.encode_to_vec(), "body-not-canonical");
-    let cosignature = pb::CoSignature { purpose: 5, public_key: vec![1], signature: vec![1] };
+    let cosignature = pb::CoSignature { purpose: 6, public_key: vec![1], signature: vec![1] };
     let mut changed = pb::Envelope::decode(sound.as_slice()).unwrap();
     changed.cosignatures.push(cosignature);
     cases.envelope("an unknown co-signer", changed.encode_to_vec(), "body-not-canonical");

@@ -1,6 +1,6 @@
 //! Deals with one guard broken each, so that the enumeration is known to see it.
 
-use super::enumeration::{Machine, Plan, START, mark};
+use super::enumeration::{CONFIRM, END, Machine, Plan, START, mark};
 use heatmark_ledger::deal::{Deal, DealRefusal, Phase, Step};
 use heatmark_ledger::ids::DealTime;
 
@@ -85,8 +85,8 @@ impl Machine for Faulty {
         let phase = at(now);
         let by_itself = self.deal.deadline().is_some();
         match self.fault {
-            Fault::EndChanges if phase == Phase::Refunded && now > 11 => Phase::Settled,
-            Fault::NeverEnds => at(now.min(8)),
+            Fault::EndChanges if phase == Phase::Refunded && now == END => Phase::Settled,
+            Fault::NeverEnds => at(now.min(CONFIRM - 1)),
             Fault::RefundsWhatIsDelivered if phase == Phase::Settled && by_itself => {
                 Phase::Refunded
             }
@@ -97,7 +97,14 @@ impl Machine for Faulty {
         }
     }
 
-    fn step(&mut self, step: Step, now: u64) -> bool {
+    fn stepped(&self, step: Step, now: u64) -> Option<Self> {
+        let mut after = self.clone();
+        after.takes(step, now).then_some(after)
+    }
+}
+
+impl Faulty {
+    fn takes(&mut self, step: Step, now: u64) -> bool {
         let Err(refusal) = self.deal.check(step, mark(now).time) else {
             return self.fault != Fault::TakesNothing && self.deal.step(step, mark(now)).is_ok();
         };
