@@ -304,8 +304,7 @@ impl<'m> PayloadJudge<'m> {
             return Err(ClaimRefusal::OtherPiece);
         }
         self.next = self.next.saturating_add(1);
-        let Ok(opened) =
-            open_piece(&self.secret, &self.context, &content, (proof.number, sealed))
+        let Ok(opened) = open_piece(&self.secret, &self.context, &content, (proof.number, sealed))
         else {
             return Ok(Some(SectionFault::Piece(proof.number)));
         };

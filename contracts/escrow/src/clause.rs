@@ -10,10 +10,10 @@ use heatmark_merkle::{Hash, tag};
 use prost::Message;
 use rand_core::CryptoRng;
 
+use crate::EscrowError;
 use crate::manifest::MAX_SECTIONS;
 use crate::money::{MAX_PREMIUM, is_currency};
 use crate::wire::{self, SHORT, ascend, is_country, is_hash, is_hash_or_none, is_name};
-use crate::EscrowError;
 
 /// Longest clause in bytes.
 pub const MAX_CLAUSE_BYTES: usize = 32 << 10;

@@ -72,8 +72,7 @@ fn civil(days: u64) -> (u64, u64, u64) {
     let days = days.saturating_add(EPOCH);
     let (era, of_era) = (days / ERA, days % ERA);
     let leaps = (of_era / 1_460).saturating_add(of_era / 146_096);
-    let year_of_era =
-        of_era.saturating_add(of_era / 36_524).saturating_sub(leaps) / 365;
+    let year_of_era = of_era.saturating_add(of_era / 36_524).saturating_sub(leaps) / 365;
     let before = year_of_era
         .saturating_mul(365)
         .saturating_add(year_of_era / 4)

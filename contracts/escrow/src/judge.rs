@@ -75,11 +75,7 @@ impl Payment {
 ///
 /// # Errors
 /// [`TermsRefusal`]: the first of the specification's conditions that does not hold.
-pub fn judge(
-    manifest: &Manifest,
-    terms: &Terms,
-    facts: &Facts<'_>,
-) -> Result<Needs, TermsRefusal> {
+pub fn judge(manifest: &Manifest, terms: &Terms, facts: &Facts<'_>) -> Result<Needs, TermsRefusal> {
     let clause = terms.clause().map_err(|_| TermsRefusal::NotCanonical)?;
     check_subject(manifest, &clause, terms)?;
     let buyer = check_buyer(&clause, terms, facts)?;
@@ -97,7 +93,10 @@ pub fn judge(
         None
     };
     let open = terms.opening(manifest.threshold);
-    Opening::read(&open).map_err(parties::of_opening)?.check_keys().map_err(|_| TermsRefusal::Keys)?;
+    Opening::read(&open)
+        .map_err(parties::of_opening)?
+        .check_keys()
+        .map_err(|_| TermsRefusal::Keys)?;
     Ok(Needs { acceptance: terms.owner.is_some(), payment })
 }
 
@@ -148,11 +147,7 @@ fn check_buyer(
 }
 
 /// That agreement, purpose, time and retention are the clause's.
-fn check_conditions(
-    clause: &Clause,
-    terms: &Terms,
-    facts: &Facts<'_>,
-) -> Result<(), TermsRefusal> {
+fn check_conditions(clause: &Clause, terms: &Terms, facts: &Facts<'_>) -> Result<(), TermsRefusal> {
     if terms.nda != clause.nda {
         return Err(TermsRefusal::Agreement);
     }

@@ -186,12 +186,18 @@ impl Manifest {
             (ids.iter().all(|id| is_hash(id)), "an id or salt has not 32 bytes"),
             (self.epoch != 0 && is_hash_or_none(&self.previous), "it has no epoch"),
             (self.previous.is_empty() == first, "epochs after the first name the one before"),
-            (self.agents_are_sound(), "its agents are not 1 to 32 different members with countries"),
+            (
+                self.agents_are_sound(),
+                "its agents are not 1 to 32 different members with countries",
+            ),
             (
                 (1..=self.agents.len()).contains(&to_usize(self.threshold)),
                 "it takes more agents than there are, or none",
             ),
-            (self.sections_are_sound(), "a section's name, pieces, commitments or parts do not fit"),
+            (
+                self.sections_are_sound(),
+                "a section's name, pieces, commitments or parts do not fit",
+            ),
             (
                 self.clauses.len() <= MAX_CLAUSES
                     && self.clauses.iter().all(|clause| is_hash(clause))
@@ -327,13 +333,16 @@ impl SectionEntry {
             documents.clone().fold(0, |sum, document| sum.saturating_add(document.bytes));
         is_name(&self.name)
             && self.content().is_some_and(|content| content.content_bytes() > of_content)
-            && sharing.is_some_and(|sharing| to_usize(threshold) == usize::from(sharing.threshold()))
+            && sharing
+                .is_some_and(|sharing| to_usize(threshold) == usize::from(sharing.threshold()))
             && self.fields.len() <= MAX_SECTION_FIELDS
             && self.fields.iter().all(|path| Path::new(path).is_ok())
             && ascend(&self.fields)
             && !(self.fields.is_empty() && self.documents.is_empty())
             && self.documents.len() <= MAX_DOCUMENTS
-            && documents.clone().all(|document| is_name(&document.name) && is_hash(&document.digest))
+            && documents
+                .clone()
+                .all(|document| is_name(&document.name) && is_hash(&document.digest))
             && differ(documents.map(|document| &document.name))
     }
 }
@@ -341,3 +350,6 @@ impl SectionEntry {
 fn to_usize(number: u32) -> usize {
     usize::try_from(number).unwrap_or(usize::MAX)
 }
+
+#[cfg(test)]
+mod tests;

@@ -20,12 +20,12 @@ use heatmark_merkle::Hash;
 use rand_core::CryptoRng;
 use thiserror::Error;
 
+use crate::EscrowError;
 use crate::clause::{Clause, PriceKind, WhoKind};
 use crate::date::end_of;
 use crate::manifest::{MAX_CLAUSES, MAX_REGULATORS};
 use crate::money::{parse_amount, parse_decimal};
 use crate::wire::is_country;
-use crate::EscrowError;
 use table::Table;
 
 /// Longest policy in bytes.
@@ -191,7 +191,9 @@ fn clause(mut table: Table) -> Result<Clause, PolicyError> {
     clause.by_hand = match table.text("accept")?.as_deref() {
         None | Some("by rule") => false,
         Some("by hand") => true,
-        Some(_) => return Err(table.fault("accept", PolicyFault::Kind("\"by rule\" or \"by hand\""))),
+        Some(_) => {
+            return Err(table.fault("accept", PolicyFault::Kind("\"by rule\" or \"by hand\"")));
+        }
     };
     clause.order = table.flag("on_order")?;
     clause.retention_days = table.number("retention_days", "a whole number of days")?.unwrap_or(0);

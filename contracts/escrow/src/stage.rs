@@ -15,7 +15,7 @@ use sha2::{Digest as _, Sha256};
 use crate::purpose::content_context;
 use crate::{
     AgentEntry, Clause, DocumentEntry, Facts, Manifest, Order, PartyRole, PriceKind, Quote,
-    RegulatorEntry, Registry, SectionDocument, SectionEntry, SectionHead, Terms, TermsAgent,
+    Registry, RegulatorEntry, SectionDocument, SectionEntry, SectionHead, Terms, TermsAgent,
     TermsParty, WhoKind, document_digest,
 };
 
@@ -132,7 +132,13 @@ pub(crate) fn priced() -> Clause {
 }
 
 pub(crate) fn premium_of() -> Clause {
-    Clause { name: "premium".into(), price_kind: PriceKind::Premium.into(), amount: 0, premium: 320, ..priced() }
+    Clause {
+        name: "premium".into(),
+        price_kind: PriceKind::Premium.into(),
+        amount: 0,
+        premium: 320,
+        ..priced()
+    }
 }
 
 pub(crate) fn on_order() -> Clause {
@@ -246,7 +252,13 @@ impl Stage {
         stage
     }
 
-    fn deposit(&mut self, name: &str, paths: &[&str], documents: Vec<DocumentEntry>, head: SectionHead) {
+    fn deposit(
+        &mut self,
+        name: &str,
+        paths: &[&str],
+        documents: Vec<DocumentEntry>,
+        head: SectionHead,
+    ) {
         let secret = SectionSecret::generate(&mut rand::rng());
         let mut encryptor = Encryptor::new(&secret, &content_context(&self.manifest, name));
         let mut content = head.to_bytes().to_vec();
@@ -353,7 +365,11 @@ impl Stage {
             agents: agents.collect(),
             amount: self.clause.amount,
             currency: self.clause.currency.clone(),
-            base: if premium { self.base().digest(&id_of(deal).try_into().unwrap()).0.to_vec() } else { vec![] },
+            base: if premium {
+                self.base().digest(&id_of(deal).try_into().unwrap()).0.to_vec()
+            } else {
+                vec![]
+            },
             nda: self.clause.nda.clone(),
             purpose: self.clause.purposes.first().cloned().unwrap_or_else(|| PURPOSE.into()),
             retain_until_ms: if days == 0 { 0 } else { NOW + days * 24 * HOUR },
@@ -363,7 +379,10 @@ impl Stage {
             release_by_ms: after(4, true),
             confirm_by_ms: after(5, true),
             rule_by_ms: after(6, pays),
-            orders: orders.iter().map(|who| self.order(*who).signed(&network(), &signing(*who))).collect(),
+            orders: orders
+                .iter()
+                .map(|who| self.order(*who).signed(&network(), &signing(*who)))
+                .collect(),
             ..Terms::default()
         };
         sign(terms)

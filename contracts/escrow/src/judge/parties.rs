@@ -67,7 +67,8 @@ pub(super) fn check_arbiter(
     let Some(arbiter) = &terms.arbiter else {
         return if clause.pays() { Err(TermsRefusal::Arbiter) } else { Ok(()) };
     };
-    let member = MemberId::try_from(arbiter.member.as_slice()).map_err(|_| TermsRefusal::Arbiter)?;
+    let member =
+        MemberId::try_from(arbiter.member.as_slice()).map_err(|_| TermsRefusal::Arbiter)?;
     if !clause.arbiters.contains(&arbiter.member) || !facts.registry.is_active(&member) {
         return Err(TermsRefusal::Arbiter);
     }

@@ -11,8 +11,7 @@ fn with(stage: &Stage, orders: &[(u8, Order)]) -> Result<Needs, TermsRefusal> {
 }
 
 fn by(stage: &Stage, regulators: &[u8]) -> Result<Needs, TermsRefusal> {
-    let orders: Vec<(u8, Order)> =
-        regulators.iter().map(|who| (*who, stage.order(*who))).collect();
+    let orders: Vec<(u8, Order)> = regulators.iter().map(|who| (*who, stage.order(*who))).collect();
     with(stage, &orders)
 }
 
