@@ -1,4 +1,11 @@
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests fail loudly")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::type_complexity,
+    clippy::too_many_lines,
+    reason = "tests fail loudly"
+)]
 
 use super::*;
 use crate::{MAX_PREMIUM, Price, Who};
