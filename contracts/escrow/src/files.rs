@@ -13,8 +13,8 @@ mod deposit;
 mod offers;
 
 pub use content::{
-    Destroyed, DrillAnswer, DrillAsk, DrillPiece, DrillPlace, MAX_DRILL_PIECES, PieceAsk, Pieces,
-    drill_digest,
+    DestroyAsk, Destroyed, DrillAnswer, DrillAsk, DrillPiece, DrillPlace, MAX_DRILL_PIECES,
+    PieceAsk, Pieces, drill_digest,
 };
 pub use deals::{
     CarryAsk, ClaimFile, DealRefused, Order, Ruling, TermsContent, TermsFile, reason_digest,

@@ -1,5 +1,14 @@
 //! A whole deposit and whatever deals a test wants of it: members with keys, a sealed record, two sections shared two of three.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::cast_possible_truncation,
+    clippy::too_many_lines,
+    reason = "tests fail loudly"
+)]
+
 use std::collections::BTreeMap;
 
 use ed25519_dalek::SigningKey;

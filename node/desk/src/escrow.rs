@@ -19,12 +19,14 @@ mod parties;
 mod pieces;
 mod proof;
 mod ruling;
+mod tending;
 mod views;
 
 pub use buying::{DealPlan, Lengths, agreement_digest};
 pub use depositing::{DepositPlan, MAX_DEPOSIT_BYTES, SectionPlan};
 pub use error::DealError;
 pub use opening::{OpenedDocument, OpenedSection};
+pub use tending::OpeningOrder;
 pub use views::{AgentView, DealView, DepositView, HoldingView, OfferView};
 
 use crate::{Desk, DeskError, blocking};
@@ -52,6 +54,10 @@ pub(super) mod names {
     pub(super) const CARRY: &str = "deal.heatmark-step";
     pub(super) const CLAIM: &str = "deal.heatmark-claim";
     pub(super) const RULING: &str = "deal.heatmark-ruling";
+    pub(super) const DRILL_ASK: &str = "drill.heatmark-ask";
+    pub(super) const DRILL_ANSWER: &str = "drill.heatmark-answer";
+    pub(super) const DESTROY_ASK: &str = "destroy.heatmark-ask";
+    pub(super) const DESTROYED: &str = "destroy.heatmark-receipt";
 }
 
 /// A file that is to go to a member.
@@ -95,6 +101,10 @@ impl Desk {
             names::CARRY => Self::asked_to_carry,
             names::CLAIM => Self::claim_arrived,
             names::RULING => Self::ruling_arrived,
+            names::DRILL_ASK => Self::asked_to_drill,
+            names::DRILL_ANSWER => Self::drill_answered,
+            names::DESTROY_ASK => Self::asked_to_destroy,
+            names::DESTROYED => Self::agent_destroyed,
             _ => return None,
         };
         let desk = self.clone();

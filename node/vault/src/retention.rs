@@ -176,6 +176,18 @@ impl Vault {
         Ok(true)
     }
 
+    /// Whether a record's secrets may be destroyed now.
+    ///
+    /// # Errors
+    /// `OnHold` or `Retained` where they must not be; `UnknownRecord`, `Erased`, `Damaged`, `Database`.
+    pub fn may_destroy(&self, id: &RecordId) -> Result<(), VaultError> {
+        let row = self.living(id)?;
+        match self.kept_from_erasure(id, &row, now_ms())? {
+            Some(error) => Err(error),
+            None => Ok(()),
+        }
+    }
+
     fn living(&self, id: &RecordId) -> Result<Kept, VaultError> {
         let row = self.kept(id)?.ok_or(VaultError::UnknownRecord(*id))?;
         if row.erased_at_ms.is_some() { Err(VaultError::Erased(*id)) } else { Ok(row) }

@@ -10,6 +10,7 @@
 )]
 
 mod answers;
+mod escrow;
 mod files;
 mod inspection;
 mod labels;

@@ -115,6 +115,32 @@ pub struct Destroyed {
     pub at_ms: u64,
 }
 
+/// An owner asks an agent to destroy its shares of a deposit.
+#[derive(Clone, PartialEq, Eq, Message)]
+pub struct DestroyAsk {
+    /// 1.
+    #[prost(uint32, tag = "1")]
+    pub version: u32,
+    /// The network's id.
+    #[prost(bytes = "vec", tag = "2")]
+    pub network: Vec<u8>,
+    /// The member that makes it: the owner.
+    #[prost(bytes = "vec", tag = "3")]
+    pub from: Vec<u8>,
+    /// The member that it is for: the agent.
+    #[prost(bytes = "vec", tag = "4")]
+    pub to: Vec<u8>,
+    /// The key that signs.
+    #[prost(bytes = "vec", tag = "5")]
+    pub signer: Vec<u8>,
+    /// Its signature.
+    #[prost(bytes = "vec", tag = "6")]
+    pub signature: Vec<u8>,
+    /// The manifest's digest.
+    #[prost(bytes = "vec", tag = "7")]
+    pub manifest: Vec<u8>,
+}
+
 /// An owner asks an agent to show that shares and ciphertext are alive.
 #[derive(Clone, PartialEq, Eq, Message)]
 pub struct DrillAsk {
@@ -236,6 +262,9 @@ signed_file!(
 );
 signed_file!(Destroyed, "sign/destroyed", MAX_SHORT_BYTES, &[], |destroyed| {
     is_hash(&destroyed.manifest)
+});
+signed_file!(DestroyAsk, "sign/destroy-ask", MAX_SHORT_BYTES, &[], |ask| {
+    is_hash(&ask.manifest)
 });
 signed_file!(DrillAsk, "sign/drill-ask", MAX_SHORT_BYTES, PLACE, |ask| {
     is_nonce(&ask.nonce)

@@ -183,7 +183,7 @@ impl Desk {
         })
     }
 
-    fn country_of(&self, member: &MemberId) -> Result<String, DeskError> {
+    pub(super) fn country_of(&self, member: &MemberId) -> Result<String, DeskError> {
         let state = state::member(&self.parts.store, member)?;
         let state = state.ok_or(DeskError::UnknownMember(*member))?;
         Ok(state.entry.map(|entry| entry.country).unwrap_or_default())

@@ -255,6 +255,12 @@ impl Desk {
         if role == DealRole::Arbiter {
             self.check_deposited(&manifest, &content.evidence)?;
         }
+        if role == DealRole::Agent {
+            let holding = self.parts.vault.holding(&manifest.digest().0)?;
+            if holding.is_none_or(|row| row.destroyed) {
+                return Err(DealError::SectionsDestroyed.into());
+            }
+        }
         let needs = self.judge_terms(&manifest, &terms, &content, on_log.opened)?;
         check_open(&terms, manifest.threshold, &on_log.open)?;
         if role == DealRole::Arbiter {
@@ -337,6 +343,7 @@ fn refusal_of(error: &DeskError) -> Option<(&'static str, String)> {
         DeskError::Deal(DealError::Terms(refusal)) => Some((refusal.code(), refusal.to_string())),
         DeskError::Deal(DealError::Escrow(fault)) => Some((fault.code(), fault.to_string())),
         DeskError::Deal(DealError::NotDeposited) => Some(("not-deposited", error.to_string())),
+        DeskError::Deal(DealError::SectionsDestroyed) => Some(("destroyed", error.to_string())),
         _ => None,
     }
 }

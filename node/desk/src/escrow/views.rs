@@ -35,6 +35,10 @@ pub struct AgentView {
     pub name: String,
     /// `asked`, `answered`, `sent`, `signed` or `destroyed`.
     pub state: &'static str,
+    /// When it last showed that shares and ciphertext are alive, in Unix milliseconds; 0 for never.
+    pub alive_ms: u64,
+    /// What a drill found wrong; empty for nothing.
+    pub trouble: String,
 }
 
 /// A deposit that this organisation is an agent of.
@@ -119,7 +123,13 @@ impl Desk {
                         a if !a.key.is_empty() => "answered",
                         _ => "asked",
                     };
-                    agents.push(AgentView { member, name: desk.name_of(&member)?, state });
+                    agents.push(AgentView {
+                        member,
+                        name: desk.name_of(&member)?,
+                        state,
+                        alive_ms: agent.drilled_ms,
+                        trouble: agent.trouble.clone(),
+                    });
                 }
                 let id = row.id.as_slice().try_into().unwrap_or_default();
                 let (anchored, destroyed) = (!row.evidence.is_empty(), row.destroyed);

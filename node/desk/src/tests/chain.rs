@@ -58,7 +58,7 @@ pub(crate) fn network(members: u8) -> (Genesis, Vec<TestMember>, SigningKey) {
             identifiers: Vec::new(),
             roles: match n {
                 0 => vec!["validator".to_owned()],
-                _ => vec!["supplier".to_owned(), "escrow-agent".to_owned()],
+                _ => ["supplier", "escrow-agent", "regulator"].map(str::to_owned).to_vec(),
             },
             keys: FounderKeys {
                 root: text(&root),

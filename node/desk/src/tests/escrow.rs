@@ -2,7 +2,7 @@
 
 mod rig;
 
-use crate::{DealError, DeskError, Lengths};
+use crate::{DealError, DealPlan, DeskError, Lengths, OpeningOrder};
 use heatmark_ledger::messages::{self as pb, body::Payload};
 use heatmark_ledger::{LeafIndex, wire};
 use heatmark_vault::{DealRole, HoldingRow, SecretsOf};
@@ -118,7 +118,7 @@ async fn with_too_few_agents_nothing_opens_and_the_money_goes_back() {
     town.deposit(record, (&AGENTS, 3), &policy, &report).await;
     town.offers(record, 5).await;
     let lengths = Lengths { fund: 10_000, ready: 3_000, release: 3_000, ..Lengths::all(30_000) };
-    let deal = crate::DealPlan { lengths, ..plan(record, "sale") };
+    let deal = DealPlan { lengths, ..plan(record, "sale") };
     let deal = town.desk(BUYER).open_deal(deal).await.unwrap();
     town.until_phase(deal, "accepted").await;
     for at in [3, 4, 5] {
@@ -266,7 +266,7 @@ async fn what_was_opened_for_a_time_is_destroyed_at_its_end() {
     town.deposit(record, (&AGENTS, 2), &free(), &report).await;
     town.offers(record, 5).await;
     let until = crate::tests::chain::now_ms() + 8_000;
-    let kept = crate::DealPlan { retain_until_ms: Some(until), ..plan(record, "audit") };
+    let kept = DealPlan { retain_until_ms: Some(until), ..plan(record, "audit") };
     let deal = town.desk(BUYER).open_deal(kept).await.unwrap();
     town.until("it is open", async || town.view(BUYER, deal, DealRole::Buyer).await.opened.0).await;
     assert_eq!(town.desk(BUYER).opened_sections(deal).await.unwrap().len(), 1);
@@ -288,4 +288,164 @@ async fn whom_no_clause_lets_in_learns_nothing() {
     assert!(town.desk(BUYER).offers(record).await.unwrap().is_empty());
     let deal = town.desk(BUYER).open_deal(plan(record, "sale")).await;
     assert!(matches!(deal, Err(DeskError::Deal(DealError::NoOffer))), "{deal:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_premium_is_of_an_amount_that_only_the_arbiter_sees() {
+    let town = Town::new();
+    let report = report(1_000);
+    let record = town.certificate(&report).await;
+    let policy =
+        paid(&town).replace("accept = \"by hand\"\n", "").replace("250.00 EUR", "3.2 % EUR");
+    town.deposit(record, (&AGENTS, 3), &policy, &report).await;
+    town.offers(record, 5).await;
+    let blind = town.desk(BUYER).open_deal(plan(record, "sale")).await;
+    assert!(matches!(blind, Err(DeskError::Deal(DealError::PremiumBase))), "{blind:?}");
+    let of = DealPlan { base: Some(1_000_001), ..plan(record, "sale") };
+    let deal = town.desk(BUYER).open_deal(of).await.unwrap();
+    town.until_phase(deal, "accepted").await;
+    let collect = town.outbox(ARBITER).join(format!("{}-collect.json", hex::encode(deal)));
+    town.until("the arbiter is told to collect", async || collect.exists()).await;
+    // 3.2 % of 10,000.01 EUR, rounded up to the cent.
+    let told = std::fs::read_to_string(&collect).unwrap();
+    assert!(told.contains("\"amount\":32001"), "{told}");
+    town.until("agents have the terms", async || {
+        let views = town.desk(1).deals().await.unwrap();
+        views.iter().any(|view| view.record.is_some())
+    })
+    .await;
+    let agent = town.view(1, deal, DealRole::Agent).await;
+    assert_eq!(agent.amount, (None, "EUR".to_owned()));
+    town.desk(ARBITER).agree_to_deal(deal, DealRole::Arbiter).await.unwrap();
+    town.until_phase(deal, "settled").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn regulators_open_by_order_and_one_of_two_does_not() {
+    let town = Town::new();
+    let report = report(1_000);
+    let record = town.certificate(&report).await;
+    let policy = format!(
+        "regulators = [\"{}\", \"{}\"]\nquorum = 2\n{}on_order = true\n",
+        town.id(ARBITER),
+        town.id(5),
+        free()
+    );
+    town.deposit(record, (&AGENTS, 3), &policy, &report).await;
+    town.stop(OWNER);
+    town.offers(record, 5).await;
+    let order = async |regulator: usize, section: &str| {
+        let order = OpeningOrder {
+            record,
+            sections: vec![section.to_owned()],
+            to: town.id(BUYER),
+            purpose: "audit".to_owned(),
+            reason: "market surveillance".to_owned(),
+            until_ms: crate::tests::chain::now_ms() + 600_000,
+        };
+        town.desk(regulator).order_opening(order).await.unwrap()
+    };
+    let refused = async |orders: Vec<Vec<u8>>| {
+        let deal = DealPlan { orders, ..plan(record, "audit") };
+        let deal = town.desk(BUYER).open_deal(deal).await.unwrap();
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        town.view(BUYER, deal, DealRole::Buyer).await
+    };
+    let one = order(5, "assay").await;
+    let view = refused(vec![one.clone()]).await;
+    assert_eq!(view.phase, "gathering", "{view:?}");
+    // A member that the deposit does not name orders nothing, whatever role it has.
+    let view = refused(vec![one.clone(), order(3, "assay").await]).await;
+    assert_eq!(view.phase, "gathering", "{view:?}");
+    let orders = vec![one, order(ARBITER, "assay").await];
+    let deal = DealPlan { orders, ..plan(record, "audit") };
+    let deal = town.desk(BUYER).open_deal(deal).await.unwrap();
+    town.until_phase(deal, "settled").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_payment_covers_an_order() {
+    let town = Town::new();
+    let report = report(1_000);
+    let policy = paid(&town).replace("accept = \"by hand\"\n", "standing = \"PO 4711\"\n");
+    let first = town.certificate(&report).await;
+    town.deposit(first, (&AGENTS, 3), &policy, &report).await;
+    town.offers(first, 5).await;
+    let paid_for = town.desk(BUYER).open_deal(plan(first, "sale")).await.unwrap();
+    town.until_phase(paid_for, "accepted").await;
+    town.until("the arbiter has the terms", async || {
+        town.desk(ARBITER).agree_to_deal(paid_for, DealRole::Arbiter).await.is_ok()
+    })
+    .await;
+    town.until_phase(paid_for, "settled").await;
+    let other = self::report(2_000);
+    let second = town.certificate(&other).await;
+    town.deposit(second, (&AGENTS, 3), &policy, &other).await;
+    town.offers(second, 5).await;
+    let covered = DealPlan { standing: Some(paid_for), ..plan(second, "sale") };
+    let deal = town.desk(BUYER).open_deal(covered).await.unwrap();
+    town.until_phase(deal, "settled").await;
+    let view = town.view(BUYER, deal, DealRole::Buyer).await;
+    assert_eq!(view.amount, (None, String::new()), "nothing is paid again");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn shares_are_dealt_anew_drilled_and_destroyed() {
+    let town = Town::new();
+    let report = report(150_000);
+    let record = town.certificate(&report).await;
+    town.deposit(record, (&[1, 2, 3], 2), &free(), &report).await;
+    let owner = town.desk(OWNER);
+    let first = owner.deposits().await.unwrap()[0].id;
+    let agents = [3, 4, 5].map(|at| town.id(at)).to_vec();
+    let anew = owner.refresh_deposit(first, agents, 3).await.unwrap();
+    let of = async |id: [u8; 32]| {
+        let deposits = town.desk(OWNER).deposits().await.unwrap();
+        deposits.into_iter().find(|deposit| deposit.id == id).unwrap()
+    };
+    town.until("the new agents have signed", async || {
+        of(anew).await.agents.iter().all(|agent| agent.state == "signed")
+    })
+    .await;
+    let (before, after) = (of(first).await.manifest, of(anew).await.manifest);
+    assert_eq!((after.epoch, after.threshold), (2, 3));
+    assert_eq!(after.sections[0].root, before.sections[0].root, "the ciphertext stays");
+
+    // A drill finds the agent that lost a piece and the one that lost its shares.
+    let root: [u8; 32] = after.sections[0].root.as_slice().try_into().unwrap();
+    town.vaults[4].drop_pieces(&root, 1).unwrap();
+    corrupt(&town, 5);
+    assert_eq!(owner.drill_deposit(anew).await.unwrap(), 3);
+    town.until("all have answered", async || {
+        of(anew).await.agents.iter().all(|agent| !agent.trouble.contains("not answered"))
+    })
+    .await;
+    let said: Vec<(bool, String)> = of(anew)
+        .await
+        .agents
+        .iter()
+        .map(|agent| (agent.alive_ms != 0, agent.trouble.clone()))
+        .collect();
+    let lost = |what: &str| (false, format!("has lost {what}"));
+    assert_eq!(said, [(true, String::new()), lost("ciphertext"), lost("its shares")]);
+
+    // Destroyed: the owner's secrets and the agents' shares, and no deal opens any more.
+    town.offers(record, 1).await;
+    for id in [first, anew] {
+        owner.destroy_deposit(id).await.unwrap();
+        town.until("agents sign that they destroyed", async || {
+            of(id).await.agents.iter().all(|agent| agent.state == "destroyed")
+        })
+        .await;
+    }
+    let late = owner.drill_deposit(anew).await;
+    assert!(matches!(late, Err(DeskError::Deal(DealError::SectionsDestroyed))), "{late:?}");
+    let deal = town.desk(BUYER).open_deal(plan(record, "audit")).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert_eq!(town.view(BUYER, deal, DealRole::Buyer).await.phase, "gathering");
+    // Whose record is on hold destroys nothing.
+    town.deposit(record, (&[1], 1), &free(), &report).await;
+    let third = owner.deposits().await.unwrap()[0].id;
+    town.vaults[OWNER].hold(&heatmark_vault::Actor::Node, &record, "a claim").unwrap();
+    assert!(owner.destroy_deposit(third).await.is_err());
 }
