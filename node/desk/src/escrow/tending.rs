@@ -171,19 +171,19 @@ impl Desk {
         Ok(vec![Outgoing { to: from, name: names::DRILL_ANSWER, content }])
     }
 
-    /// A piece with its proof; an empty one where it is gone, which the owner sees.
+    /// A piece with its proof; what is none where it is gone, which the owner sees.
     fn shown_piece(&self, section: &SectionEntry, number: u32) -> Result<DrillPiece, DeskError> {
         let root: [u8; 32] = section.root.as_slice().try_into().map_err(|_| VaultError::Damaged)?;
         let mut pieces = Vec::new();
         for at in 0..section.pieces {
             let Some(piece) = self.parts.vault.piece(&root, at)? else {
-                return Ok(DrillPiece::default());
+                return Ok(lost());
             };
             pieces.push(piece);
         }
         let tree = PieceTree::new(pieces.iter().map(|piece| piece.as_slice()));
         let Ok(proof) = tree.and_then(|tree| tree.prove(number)) else {
-            return Ok(DrillPiece::default());
+            return Ok(lost());
         };
         let at = usize::try_from(number).unwrap_or(usize::MAX);
         let piece = pieces.get(at).map(|piece| piece.to_vec()).unwrap_or_default();
@@ -369,6 +369,10 @@ pub struct OpeningOrder {
     pub reason: String,
     /// From when on it orders nothing, in Unix milliseconds.
     pub until_ms: u64,
+}
+
+fn lost() -> DrillPiece {
+    DrillPiece { piece: vec![0; 64], path: Vec::new() }
 }
 
 /// A new sharing of the same secret.
