@@ -3,32 +3,28 @@
 
 use super::DealError;
 use super::depositing::member;
+use super::quoting::DealSecrets;
 use super::{Outgoing, names};
 use crate::{Desk, DeskError, blocking};
-use ed25519_dalek::SigningKey;
-use heatmark_envelopes::{OpeningKey, SealingKey};
-use heatmark_escrow::files::{
-    OfferAsk, Offers, PartyRole, Quote, QuoteAsk, TermsContent, TermsFile,
-};
+use heatmark_envelopes::SealingKey;
+use heatmark_escrow::files::{PartyRole, Quote, QuoteAsk, TermsContent, TermsFile};
 use heatmark_escrow::purpose::terms_purpose;
 use heatmark_escrow::{Base, Clause, Manifest, Price, Terms, TermsAgent, TermsParty};
 use heatmark_evidence::transfer::SignedFile as _;
 use heatmark_ledger::ids::{DealId, MemberId};
-use heatmark_ledger::messages as pb;
 use heatmark_ledger::{Hash, keys};
-use heatmark_records::{Head, RecordId};
-use heatmark_vault::{DealRole, DealRow, Deed, OpenableRow, SecretsOf, VaultError};
+use heatmark_records::RecordId;
+use heatmark_vault::{DealRole, DealRow, Deed, OpenableRow, VaultError};
 use prost::Message;
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroizing;
 
 /// How long the other agents' keys are waited for once there are enough.
 const LINGER_MS: u64 = 1_500;
 /// How long keys are gathered before the buyer is told that too few came.
 const PATIENCE_MS: u64 = 60_000;
 const DAY_MS: u64 = 86_400_000;
-const HOUR_MS: u64 = 3_600_000;
-/// Deals of one buyer in which this organisation gave a key and no terms have come.
-const MOST_QUOTED: usize = 1_024;
+/// What an honest agent needs at least.
+const SHORTEST_MS: u64 = 1_000;
 
 /// How long each thing may take, in milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,12 +61,6 @@ impl Lengths {
     #[must_use]
     pub const fn all(each: u64) -> Self {
         Self { accept: each, fund: each, ready: each, release: each, confirm: each, rule: each }
-    }
-
-    /// At least a minute each, an hour being what an honest agent may be away.
-    #[must_use]
-    pub const fn shortest() -> u64 {
-        HOUR_MS / 3_600
     }
 }
 
@@ -133,177 +123,7 @@ pub(super) struct Wish {
     enough_ms: u64,
 }
 
-/// The keys of one party of one deal.
-#[derive(Clone, PartialEq, Message)]
-pub(super) struct DealSecrets {
-    /// Seed of the key on the log.
-    #[prost(bytes = "vec", tag = "1")]
-    pub(super) key: Vec<u8>,
-    /// Seed of the key that terms and claims are sealed to; of a buyer, of the keys that releases are sealed to.
-    #[prost(bytes = "vec", tag = "2")]
-    pub(super) seal: Vec<u8>,
-    /// Secrets of sections that were opened, in the order of the terms' sections.
-    #[prost(bytes = "vec", repeated, tag = "3")]
-    pub(super) opened: Vec<Vec<u8>>,
-}
-
-impl Drop for DealSecrets {
-    fn drop(&mut self) {
-        self.key.zeroize();
-        self.seal.zeroize();
-        self.opened.zeroize();
-    }
-}
-
-impl DealSecrets {
-    fn fresh() -> Self {
-        let key: Zeroizing<[u8; 32]> = Zeroizing::new(rand::random());
-        let seal: Zeroizing<[u8; 32]> = Zeroizing::new(rand::random());
-        Self { key: key.to_vec(), seal: seal.to_vec(), opened: Vec::new() }
-    }
-
-    /// The key on the log.
-    pub(super) fn signing(&self) -> Result<SigningKey, DeskError> {
-        let seed: &[u8; 32] = self.key.as_slice().try_into().map_err(|_| VaultError::Damaged)?;
-        Ok(SigningKey::from_bytes(seed))
-    }
-
-    fn seed(&self) -> Result<&[u8; 32], DeskError> {
-        Ok(self.seal.as_slice().try_into().map_err(|_| VaultError::Damaged)?)
-    }
-
-    /// The key that terms and claims are sealed to.
-    pub(super) fn opening(&self) -> Result<OpeningKey, DeskError> {
-        Ok(OpeningKey::from_seed(self.seed()?))
-    }
-
-    /// A buyer's key for what one agent releases: it can be shown without showing another.
-    pub(super) fn reply(&self, index: u8) -> Result<OpeningKey, DeskError> {
-        Ok(OpeningKey::derive(self.seed()?, "deal-reply", index.into()))
-    }
-}
-
 impl Desk {
-    /// Asks agents, and the record's issuer, what could be opened of a record. What they say comes in by and by.
-    ///
-    /// # Errors
-    /// See [`DeskError`].
-    pub async fn ask_offers(&self, record: RecordId) -> Result<usize, DeskError> {
-        let desk = self.clone();
-        let letters = blocking(move || {
-            let mut asked = desk.members_with(pb::Role::EscrowAgent)?;
-            asked.extend(desk.issuer_of(&record)?);
-            asked.sort_unstable();
-            asked.dedup();
-            let ask = |to: MemberId| {
-                let ask = OfferAsk {
-                    from: desk.parts.member.to_vec(),
-                    to: to.to_vec(),
-                    nonce: rand::random::<[u8; 16]>().to_vec(),
-                    record: record.0.to_vec(),
-                    ..OfferAsk::default()
-                };
-                let content = ask.signed(&desk.parts.intake.network(), &desk.parts.signing);
-                Outgoing { to, name: names::OFFER_ASK, content }
-            };
-            Ok(asked.into_iter().map(ask).collect::<Vec<_>>())
-        });
-        let letters = letters.await?;
-        let count = letters.len();
-        self.send_out(letters).await?;
-        Ok(count)
-    }
-
-    fn issuer_of(&self, record: &RecordId) -> Result<Option<MemberId>, DeskError> {
-        let head = match self.parts.vault.upstream_record(record)? {
-            Some(row) => {
-                let record = heatmark_evidence::capsule::CapsuleRecord::decode(&*row.content);
-                record.map_err(|_| VaultError::Damaged)?.head
-            }
-            None => return Ok(None),
-        };
-        Ok(Head::decode(&head).ok().map(|head| MemberId::from(head.heading().issuer)))
-    }
-
-    /// Somebody asks what it could open.
-    pub(super) fn asked_for_offers(
-        &self,
-        from: MemberId,
-        content: &[u8],
-    ) -> Result<Vec<Outgoing>, DeskError> {
-        let ask: OfferAsk = self.file_from(from, content)?;
-        self.for_us(&ask.to)?;
-        let rows = self.parts.vault.holdings()?;
-        let held = rows.into_iter().filter(|row| {
-            row.record == ask.record && row.signed && !row.destroyed && !row.manifest.is_empty()
-        });
-        let mut newest: Option<(Manifest, Vec<Clause>, Vec<u8>)> = None;
-        for row in held {
-            let manifest = self.manifest_of(&row.manifest)?;
-            if newest.as_ref().is_some_and(|(known, ..)| known.epoch >= manifest.epoch) {
-                continue;
-            }
-            let clauses: Result<Vec<Clause>, _> =
-                row.clauses.iter().map(|clause| Clause::read(clause)).collect();
-            newest = Some((manifest, clauses?, row.evidence));
-        }
-        let mut offers = Offers {
-            from: self.parts.member.to_vec(),
-            to: from.to_vec(),
-            nonce: ask.nonce.clone(),
-            record: ask.record.clone(),
-            ..Offers::default()
-        };
-        if let Some((manifest, clauses, evidence)) = newest {
-            for clause in clauses {
-                if self.lets_in(&clause, &from)? {
-                    offers.clauses.push(clause.to_bytes());
-                }
-            }
-            // Whom no clause lets in learns nothing, not even that something is held.
-            if !offers.clauses.is_empty() {
-                (offers.manifest, offers.evidence) = (manifest.to_bytes(), evidence);
-            }
-        }
-        let content = offers.signed(&self.parts.intake.network(), &self.parts.signing);
-        Ok(vec![Outgoing { to: from, name: names::OFFERS, content }])
-    }
-
-    /// An agent says what could be opened.
-    pub(super) fn offers_arrived(
-        &self,
-        from: MemberId,
-        content: &[u8],
-    ) -> Result<Vec<Outgoing>, DeskError> {
-        let file: Offers = self.file_from(from, content)?;
-        self.for_us(&file.to)?;
-        let Some((manifest, _)) = file.opened(&self.parts.intake.network())? else {
-            return Ok(Vec::new());
-        };
-        if manifest.index_of(&from).is_none() {
-            return Err(DeskError::NotForUs);
-        }
-        self.check_deposited(&manifest, &file.evidence)?;
-        let _alone = self.alone();
-        let digest = manifest.digest().0;
-        let record = manifest.record().ok_or(DealError::NotDeposited)?;
-        let known = self.parts.vault.openable(&record)?;
-        let known = known.into_iter().find(|row| row.manifest == file.manifest);
-        let mut row = OpenableRow {
-            record: manifest.record.clone(),
-            manifest: file.manifest.clone(),
-            clauses: file.clauses.clone(),
-            evidence: file.evidence.clone(),
-            at_ms: self.now().0,
-            told_by: known.map(|row| row.told_by).unwrap_or_default(),
-        };
-        if !row.told_by.iter().any(|told| told == from.as_bytes()) {
-            row.told_by.push(from.to_vec());
-        }
-        self.parts.vault.put_openable(&digest, &row)?;
-        Ok(Vec::new())
-    }
-
     /// Begins a deal; gives its id. The parties' keys are gathered from then on.
     ///
     /// # Errors
@@ -425,125 +245,6 @@ impl Desk {
             Outgoing { to, name: names::QUOTE_ASK, content }
         };
         Ok(asked.into_iter().map(ask).collect())
-    }
-
-    /// A buyer asks this organisation for its keys in a deal.
-    pub(super) fn asked_for_quote(
-        &self,
-        from: MemberId,
-        content: &[u8],
-    ) -> Result<Vec<Outgoing>, DeskError> {
-        let ask: QuoteAsk = self.file_from(from, content)?;
-        self.for_us(&ask.to)?;
-        let role = match ask.role() {
-            PartyRole::Agent => DealRole::Agent,
-            PartyRole::Arbiter => DealRole::Arbiter,
-            PartyRole::Owner => DealRole::Owner,
-            PartyRole::Unspecified => return Err(DeskError::NotForUs),
-        };
-        let digest: [u8; 32] =
-            ask.manifest.as_slice().try_into().map_err(|_| DeskError::NotForUs)?;
-        let deal: [u8; 32] = ask.deal.as_slice().try_into().map_err(|_| DeskError::NotForUs)?;
-        let _alone = self.alone();
-        self.check_role(role, &digest)?;
-        let known = self.parts.vault.deal(&deal, role)?;
-        if known.as_ref().is_some_and(|row| row.buyer != from.as_bytes()) {
-            return Err(DeskError::NotForUs);
-        }
-        let secrets = match known {
-            Some(_) => self.deal_secrets(&deal, role)?,
-            None => {
-                let waiting = self.parts.vault.deals_left()?;
-                let of = |row: &&DealRow| row.buyer == from.as_bytes() && row.terms.is_empty();
-                if waiting.iter().filter(of).count() >= MOST_QUOTED {
-                    return Err(DealError::TooManyBegun.into());
-                }
-                let secrets = DealSecrets::fresh();
-                let row = DealRow {
-                    deal: deal.to_vec(),
-                    role: role.into(),
-                    buyer: from.to_vec(),
-                    manifest: digest.to_vec(),
-                    at_ms: self.now().0,
-                    ..DealRow::default()
-                };
-                let sealed = Zeroizing::new(secrets.encode_to_vec());
-                self.parts.vault.put_deal(&self.actor, (&row, true), Some(&sealed), None)?;
-                secrets
-            }
-        };
-        let quote = Quote {
-            from: self.parts.member.to_vec(),
-            to: from.to_vec(),
-            deal: ask.deal.clone(),
-            manifest: ask.manifest.clone(),
-            role: ask.role,
-            key: keys::PublicKey::of(&secrets.signing()?).to_bytes().to_vec(),
-            sealing: secrets.opening()?.sealing_key().as_bytes().to_vec(),
-            ..Quote::default()
-        };
-        let content = quote.signed(&self.parts.intake.network(), &self.parts.signing);
-        Ok(vec![Outgoing { to: from, name: names::QUOTE, content }])
-    }
-
-    fn check_role(&self, role: DealRole, digest: &[u8; 32]) -> Result<(), DeskError> {
-        let may = match role {
-            DealRole::Agent => {
-                let holding = self.parts.vault.holding(digest)?;
-                holding.is_some_and(|row| row.signed && !row.destroyed)
-            }
-            DealRole::Owner => {
-                let mut held = false;
-                for row in self.parts.vault.deposits()? {
-                    held |= self.manifest_of(&row.manifest)?.digest().0 == *digest;
-                }
-                held
-            }
-            // Who is asked to hold money says yes or no once it sees the terms.
-            DealRole::Arbiter => true,
-            DealRole::Buyer => false,
-        };
-        if may { Ok(()) } else { Err(DealError::UnknownDeposit.into()) }
-    }
-
-    pub(super) fn deal_secrets(
-        &self,
-        deal: &[u8; 32],
-        role: DealRole,
-    ) -> Result<DealSecrets, DeskError> {
-        let role = u8::try_from(i32::from(role)).map_err(|_| VaultError::Damaged)?;
-        let secrets = self.parts.vault.escrow_secrets(SecretsOf::Deal(role), deal)?;
-        let secrets = secrets.ok_or(DealError::SectionsDestroyed)?;
-        Ok(DealSecrets::decode(secrets.as_slice()).map_err(|_| VaultError::Damaged)?)
-    }
-
-    /// A party gives its keys.
-    pub(super) fn quote_arrived(
-        &self,
-        from: MemberId,
-        content: &[u8],
-    ) -> Result<Vec<Outgoing>, DeskError> {
-        let quote: Quote = self.file_from(from, content)?;
-        self.for_us(&quote.to)?;
-        SealingKey::decode(&quote.sealing).map_err(|_| DeskError::NotForUs)?;
-        let deal: [u8; 32] = quote.deal.as_slice().try_into().map_err(|_| DeskError::NotForUs)?;
-        let _alone = self.alone();
-        let row = self.parts.vault.deal(&deal, DealRole::Buyer)?;
-        let mut row = row.ok_or(DealError::UnknownDeal)?;
-        if !row.terms.is_empty() || quote.manifest != row.manifest {
-            // Too late, or not what was asked for.
-            return Ok(Vec::new());
-        }
-        let same = |known: &Vec<u8>| {
-            Quote::decode(known.as_slice())
-                .is_ok_and(|known| known.from == quote.from && known.role == quote.role)
-        };
-        if !row.quotes.iter().any(same) {
-            row.quotes.push(content.to_vec());
-            self.parts.vault.put_deal(&self.actor, (&row, true), None, None)?;
-        }
-        self.look_at(&row);
-        Ok(Vec::new())
     }
 
     /// Signs the terms once there are keys enough; gives when to look again.
@@ -733,7 +434,7 @@ fn base_of(plan: &DealPlan, clause: &Clause) -> Result<Vec<u8>, DeskError> {
 
 fn lengths_of(lengths: &Lengths) -> Vec<u64> {
     let Lengths { accept, fund, ready, release, confirm, rule } = *lengths;
-    [accept, fund, ready, release, confirm, rule].map(|ms| ms.max(Lengths::shortest())).to_vec()
+    [accept, fund, ready, release, confirm, rule].map(|ms| ms.max(SHORTEST_MS)).to_vec()
 }
 
 /// The digest by which an agreement's text is named.

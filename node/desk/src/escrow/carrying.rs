@@ -2,8 +2,8 @@
 //! default, so that the log does not say who takes part. Whoever does not carry within a few seconds is passed over; this
 //! organisation carries its own only when nobody else does. The same bytes go again until their window has ended.
 
-use super::buying::DealSecrets;
 use super::depositing::member;
+use super::quoting::DealSecrets;
 use super::{Outgoing, names};
 use crate::{Desk, DeskError};
 use heatmark_escrow::Terms;
@@ -57,8 +57,8 @@ impl Desk {
             return Ok((Vec::new(), CARRIER_MS.saturating_sub(waited)));
         }
         let carriers = self.carriers(row)?;
-        let count = u32::try_from(carriers.len()).unwrap_or(u32::MAX).max(1);
-        let place = usize::try_from(row.carried % count).unwrap_or(0);
+        let asked = usize::try_from(row.carried).unwrap_or(usize::MAX);
+        let place = asked.checked_rem(carriers.len()).unwrap_or(0);
         row.carried = row.carried.saturating_add(1);
         row.carried_ms = now.max(1);
         let to = carriers.get(place).copied().unwrap_or(self.parts.member);

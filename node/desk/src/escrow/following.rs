@@ -26,6 +26,8 @@ const ASK_AGAIN: Duration = Duration::from_secs(600);
 const PIECES_WITHIN: Duration = Duration::from_secs(5);
 
 type Key = ([u8; 32], i32);
+/// What was asked of whom, or a deal and one of its sections.
+type Of = (Vec<u8>, Vec<u8>);
 
 /// What runs only once and is forgotten at a restart.
 #[derive(Default)]
@@ -33,13 +35,13 @@ pub(crate) struct Running {
     /// Deals that are to be looked at now.
     due: BTreeSet<Key>,
     /// Whom was asked for what, and when.
-    asked: BTreeMap<(Vec<u8>, Vec<u8>), Instant>,
+    asked: BTreeMap<Of, Instant>,
     /// For which piece of a deal's section was asked last, when, and whose turn it is.
-    turns: BTreeMap<(Vec<u8>, Vec<u8>), (u32, Instant, usize)>,
+    turns: BTreeMap<Of, (u32, Instant, usize)>,
 }
 
 impl Running {
-    fn may_ask(&mut self, key: (Vec<u8>, Vec<u8>)) -> bool {
+    fn may_ask(&mut self, key: Of) -> bool {
         let now = Instant::now();
         let waiting = self.asked.get(&key).is_some_and(|at| now.duration_since(*at) < ASK_AGAIN);
         if !waiting {
@@ -48,7 +50,7 @@ impl Running {
         !waiting
     }
 
-    fn turn(&mut self, of: (Vec<u8>, Vec<u8>), first: u32) -> Option<usize> {
+    fn turn(&mut self, of: Of, first: u32) -> Option<usize> {
         let now = Instant::now();
         let known = self.turns.get(&of).copied();
         let turn = match known {
@@ -79,7 +81,7 @@ impl Desk {
     }
 
     /// Whose turn it is to be asked for a piece; none while somebody has been asked a moment ago.
-    pub(super) fn turn(&self, of: (Vec<u8>, Vec<u8>), first: u32) -> Option<usize> {
+    pub(super) fn turn(&self, of: Of, first: u32) -> Option<usize> {
         self.running().turn(of, first)
     }
 

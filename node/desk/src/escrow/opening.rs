@@ -4,8 +4,8 @@
 
 use super::DealError;
 use super::Outgoing;
-use super::buying::DealSecrets;
 use super::parties::{Looked, OnLog, deal_of};
+use super::quoting::DealSecrets;
 use crate::{Desk, DeskError, blocking};
 use heatmark_envelopes::{Decryptor, SectionSecret, Share, combine, open_piece};
 use heatmark_escrow::files::TermsContent;

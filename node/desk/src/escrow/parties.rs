@@ -3,8 +3,8 @@
 //! nothing twice: the log takes each step once.
 
 use super::DealError;
-use super::buying::DealSecrets;
 use super::depositing::member;
+use super::quoting::DealSecrets;
 use super::{Outgoing, names};
 use crate::{Desk, DeskError};
 use heatmark_escrow::files::{DealRefused, TermsContent, TermsFile};

@@ -22,6 +22,9 @@ use prost::Message as _;
 use std::fs;
 use std::io::Write as _;
 
+/// What a claim comes to, by its code, and whether the buyer is right.
+type Found = (String, bool);
+
 /// Things that the outbox says once each.
 const TOLD: [(&str, u32); 3] = [("collect", 1), ("pay-out", 2), ("refund", 4)];
 
@@ -280,11 +283,7 @@ impl Desk {
         Ok(found)
     }
 
-    #[allow(clippy::type_complexity, reason = "what was found, and whom to ask")]
-    fn find_fault(
-        &self,
-        deal: &[u8; 32],
-    ) -> Result<(Option<(String, bool)>, Vec<Outgoing>), DeskError> {
+    fn find_fault(&self, deal: &[u8; 32]) -> Result<(Option<Found>, Vec<Outgoing>), DeskError> {
         let row = self.parts.vault.deal(deal, DealRole::Arbiter)?;
         let row = row.ok_or(DealError::UnknownDeal)?;
         let on_log = self.on_log(deal)?.ok_or(DealError::NotOnLog)?;

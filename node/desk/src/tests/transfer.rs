@@ -188,7 +188,8 @@ async fn what_a_liar_sends_spoils_no_other_capsule() {
     let (_, good) = forge.ship(request(&chain, &["R"], 2)).await;
     buyer.desk.receive(receive(&good)).await.unwrap();
     // Each lie is in a parcel that its receiver takes against its node's advice.
-    let lies: [(&str, fn(&mut Capsule)); 2] = [
+    type Lie = fn(&mut Capsule);
+    let lies: [(&str, Lie); 2] = [
         ("S", |capsule| capsule.events[0].blinds[3] ^= 1),
         ("T", |capsule| capsule.records[0].path[3] ^= 1),
     ];

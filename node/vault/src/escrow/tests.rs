@@ -69,7 +69,7 @@ fn a_holding_takes_the_place_of_what_was_begun() {
     vault.put_holding(&begun, Some(b"seed"), None).unwrap();
     let row = HoldingRow { digest: vec![2; 32], manifest: vec![5], ..begun.clone() };
     vault.put_holding(&row, Some(b"shares"), Some([1; 32])).unwrap();
-    assert_eq!(vault.holdings().unwrap(), [row.clone()]);
+    assert_eq!(vault.holdings().unwrap(), [row]);
     assert!(vault.holding(&[1; 32]).unwrap().is_none());
     assert!(vault.escrow_secrets(SecretsOf::Holding, &[1; 32]).unwrap().is_none());
     assert_eq!(
