@@ -16,6 +16,7 @@ mod following;
 mod holding;
 mod offering;
 mod opening;
+mod ordering;
 mod parties;
 mod pieces;
 mod proof;
@@ -28,7 +29,7 @@ pub use buying::{DealPlan, Lengths, agreement_digest};
 pub use depositing::{DepositPlan, MAX_DEPOSIT_BYTES, SectionPlan};
 pub use error::DealError;
 pub use opening::{OpenedDocument, OpenedSection};
-pub use tending::OpeningOrder;
+pub use ordering::{OrderPlan, SignedOrder};
 pub use views::{AgentView, DealView, DepositView, HoldingView, OfferView};
 
 use crate::{Desk, DeskError, blocking};

@@ -14,7 +14,7 @@ use heatmark_escrow::{AgentEntry, Manifest, SectionEntry};
 use heatmark_evidence::transfer::SignedFile as _;
 use heatmark_ledger::Hash;
 use heatmark_ledger::ids::MemberId;
-use heatmark_vault::{Deed, DepositAgent, DepositRow, SecretsOf, VaultError};
+use heatmark_vault::{DepositAgent, DepositRow, SecretsOf, VaultError};
 use prost::Message as _;
 use zeroize::Zeroizing;
 
@@ -320,55 +320,6 @@ impl Desk {
         }
         Err(DealError::UnknownDeposit.into())
     }
-
-    /// Signs a regulator's order that sections be opened to a member.
-    ///
-    /// # Errors
-    /// See [`DeskError`].
-    pub async fn order_opening(&self, order: OpeningOrder) -> Result<Vec<u8>, DeskError> {
-        let desk = self.clone();
-        blocking(move || {
-            let OpeningOrder { record, mut sections, to, purpose, reason, until_ms } = order;
-            sections.sort_unstable();
-            sections.dedup();
-            let salt: [u8; 32] = rand::random();
-            let file = heatmark_escrow::Order {
-                from: desk.parts.member.to_vec(),
-                to: to.to_vec(),
-                record: record.0.to_vec(),
-                sections,
-                purpose,
-                reason: heatmark_escrow::files::reason_digest(&salt, &reason).0.to_vec(),
-                until_ms,
-                nonce: rand::random::<[u8; 16]>().to_vec(),
-                ..heatmark_escrow::Order::default()
-            };
-            let network = desk.parts.intake.network();
-            let content = file.signed(&network, &desk.parts.signing);
-            // What it would refuse when it comes back, it must not hand out.
-            heatmark_escrow::Order::read(&content, &network)?;
-            desk.parts.vault.note(&desk.actor, Deed::Order, Some(record.0), 0)?;
-            Ok(content)
-        })
-        .await
-    }
-}
-
-/// What a regulator orders.
-#[derive(Debug, Clone)]
-pub struct OpeningOrder {
-    /// The record.
-    pub record: Hash,
-    /// The sections.
-    pub sections: Vec<String>,
-    /// Who may open them.
-    pub to: MemberId,
-    /// For what.
-    pub purpose: String,
-    /// Why; the order holds its salted digest.
-    pub reason: String,
-    /// From when on it orders nothing, in Unix milliseconds.
-    pub until_ms: u64,
 }
 
 fn lost() -> DrillPiece {

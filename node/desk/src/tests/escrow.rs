@@ -2,7 +2,7 @@
 
 mod rig;
 
-use crate::{DealError, DealPlan, DeskError, Lengths, OpeningOrder};
+use crate::{DealError, DealPlan, DeskError, Lengths, OrderPlan};
 use heatmark_ledger::messages::{self as pb, body::Payload};
 use heatmark_ledger::{LeafIndex, wire};
 use heatmark_vault::{DealRole, HoldingRow, SecretsOf};
@@ -335,15 +335,15 @@ async fn regulators_open_by_order_and_one_of_two_does_not() {
     town.stop(OWNER);
     town.offers(record, 5).await;
     let order = async |regulator: usize, section: &str| {
-        let order = OpeningOrder {
+        let order = OrderPlan {
             record,
             sections: vec![section.to_owned()],
-            to: town.id(BUYER),
+            member: town.id(BUYER),
             purpose: "audit".to_owned(),
             reason: "market surveillance".to_owned(),
             until_ms: crate::tests::chain::now_ms() + 600_000,
         };
-        town.desk(regulator).order_opening(order).await.unwrap()
+        town.desk(regulator).order(order).await.unwrap().file
     };
     let refused = async |orders: Vec<Vec<u8>>| {
         let deal = DealPlan { orders, ..plan(record, "audit") };
