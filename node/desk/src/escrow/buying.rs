@@ -62,6 +62,12 @@ impl Lengths {
     pub const fn all(each: u64) -> Self {
         Self { accept: each, fund: each, ready: each, release: each, confirm: each, rule: each }
     }
+
+    /// The least that each may take.
+    #[must_use]
+    pub const fn shortest() -> u64 {
+        SHORTEST_MS
+    }
 }
 
 /// What a buyer wants opened, and how.
