@@ -64,6 +64,7 @@ const METHODS: &[(&str, Need)] = &[
     ("/heatmark.desk.v1.DeskService/RaiseAlert", Need::Role(Role::Alert)),
     ("/heatmark.desk.v1.DeskService/ExplainAlert", Need::Role(Role::Alert)),
     ("/heatmark.desk.v1.EscrowService/Deposit", Need::Role(Role::Publish)),
+    ("/heatmark.desk.v1.EscrowService/TendDeposit", Need::Role(Role::Publish)),
     ("/heatmark.desk.v1.EscrowService/ListDeposits", Need::Any),
     ("/heatmark.desk.v1.EscrowService/ListHoldings", Need::Any),
     ("/heatmark.desk.v1.EscrowService/AskOffers", Need::Role(Role::Inspect)),

@@ -42,6 +42,32 @@ impl EscrowService for DeskApi {
         Ok(Response::new(pb::ListDepositsResponse { deposits, more }))
     }
 
+    async fn tend_deposit(
+        &self,
+        request: Request<pb::TendDepositRequest>,
+    ) -> Result<Response<pb::TendDepositResponse>, Status> {
+        use pb::tend_deposit_request::What;
+        let desk = self.desk_for(&request)?;
+        let pb::TendDepositRequest { deposit, what } = request.into_inner();
+        let deposit = id(&deposit)?;
+        let count = |agents: usize| u32::try_from(agents).unwrap_or(u32::MAX);
+        let (deposit, agents) = match what.ok_or_else(|| field("nothing is to be done"))? {
+            What::Refresh(pb::RefreshDeposit { agents, threshold }) => {
+                let agents = deposit::members(&agents)?;
+                let asked = agents.len();
+                (self.in_time(desk.refresh_deposit(deposit, agents, threshold)).await?, asked)
+            }
+            What::Drill(pb::DrillDeposit {}) => {
+                (deposit, self.in_time(desk.drill_deposit(deposit)).await?)
+            }
+            What::Destroy(pb::DestroyDeposit {}) => {
+                (deposit, self.in_time(desk.destroy_deposit(deposit)).await?)
+            }
+        };
+        let (deposit, agents) = (deposit.to_vec(), count(agents));
+        Ok(Response::new(pb::TendDepositResponse { deposit, agents }))
+    }
+
     async fn list_holdings(
         &self,
         request: Request<pb::ListHoldingsRequest>,

@@ -6,10 +6,12 @@ use crate::error::ClientError;
 use crate::ledger::timed;
 use desk::deposit_request::Part;
 use desk::opened_document_response::Part as Opened;
+pub use desk::tend_deposit_request::What as Tending;
 pub use desk::{
     AskOffersResponse, ClaimFound, DealLengths, DealPart, DealRuling, DealView, DepositAgentView,
-    DepositSection, DepositStart, DepositView, DocumentView, HoldingView, Offer, OfferedClause,
-    OpenDealRequest, OpenedSection, SectionView, SignOrderRequest, SignOrderResponse,
+    DepositSection, DepositStart, DepositView, DestroyDeposit, DocumentView, DrillDeposit,
+    HoldingView, Offer, OfferedClause, OpenDealRequest, OpenedSection, RefreshDeposit, SectionView,
+    SignOrderRequest, SignOrderResponse,
 };
 use futures::stream::{self, StreamExt as _};
 use heatmark_proto::desk::v1 as desk;
@@ -54,6 +56,22 @@ impl DealWatch {
 }
 
 impl DeskClient {
+    /// Shares a deposit anew, drills or destroys it; gives the deposit, a new one where it was shared anew, and how many agents
+    /// were asked.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn tend_deposit(
+        &self,
+        deposit: [u8; 32],
+        what: Tending,
+    ) -> Result<([u8; 32], u32), ClientError> {
+        let request = desk::TendDepositRequest { deposit: deposit.to_vec(), what: Some(what) };
+        let answer = self.escrow.clone().tend_deposit(timed(request, COMMIT_TIMEOUT)).await?;
+        let answer = answer.into_inner();
+        Ok((id(answer.deposit)?, answer.agents))
+    }
+
     /// Deposits sections of an own record; gives the deposit's id.
     ///
     /// # Errors

@@ -32,9 +32,9 @@ pub use desk::{CertificateFile, DeskClient, PublishEvent, Published, RaiseAlert}
 pub use error::{ClientError, REFUSAL_CODE, RETRY_AFTER_MS};
 pub use escrow::{
     AskOffersResponse, ClaimFound, DealLengths, DealPart, DealRuling, DealView, DealWatch,
-    DepositAgentView, DepositFile, DepositSection, DepositStart, DepositView, DocumentView,
-    HoldingView, Offer, OfferedClause, OpenDealRequest, OpenedSection, SectionView,
-    SignOrderRequest, SignOrderResponse,
+    DepositAgentView, DepositFile, DepositSection, DepositStart, DepositView, DestroyDeposit,
+    DocumentView, DrillDeposit, HoldingView, Offer, OfferedClause, OpenDealRequest, OpenedSection,
+    RefreshDeposit, SectionView, SignOrderRequest, SignOrderResponse, Tending,
 };
 pub use genealogy::{
     Affected, AffectedBy, AffectedCustomer, FoundLots, OriginReport, OriginShare, Recall,

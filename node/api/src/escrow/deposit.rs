@@ -127,14 +127,12 @@ fn plan(start: pb::DepositStart) -> Result<DepositPlan, Status> {
         let fields = Selection::new(section.fields).map_err(|error| of_desk(error.into()))?;
         sections.push(SectionPlan { name: section.name, fields, documents: Vec::new() });
     }
-    let agents = start.agents.iter().map(|member| MemberId::try_from(member.as_slice()));
-    let agents: Result<Vec<MemberId>, _> = agents.collect();
     let policy = Policy::parse(&start.policy)
         .map_err(|error| refuse(Code::InvalidArgument, "policy", error.to_string()))?;
     Ok(DepositPlan {
         record: record.map_err(|_| field("a record id has 32 bytes"))?,
         sections,
-        agents: agents.map_err(|_| field("a member id has 32 bytes"))?,
+        agents: members(&start.agents)?,
         threshold: start.threshold,
         policy,
     })
@@ -157,4 +155,11 @@ async fn next(
         None => Ok(None),
         Some(request) => request.part.map(Some).ok_or_else(|| field("a message of no kind")),
     }
+}
+
+/// Member ids.
+pub(super) fn members(ids: &[Vec<u8>]) -> Result<Vec<MemberId>, Status> {
+    let ids = ids.iter().map(|member| MemberId::try_from(member.as_slice()));
+    let ids: Result<Vec<MemberId>, _> = ids.collect();
+    ids.map_err(|_| field("a member id has 32 bytes"))
 }

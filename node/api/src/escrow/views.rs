@@ -51,6 +51,8 @@ pub(super) fn deposit(view: DepositView) -> pb::DepositView {
         member: agent.member.to_vec(),
         name: agent.name,
         state: agent.state.to_owned(),
+        alive_ms: agent.alive_ms,
+        trouble: agent.trouble,
     });
     pb::DepositView {
         deposit: id.to_vec(),

@@ -230,14 +230,16 @@ impl Desk {
         Err(DealError::UnknownDeposit.into())
     }
 
-    /// Destroys an own deposit's secrets, and asks its agents to destroy their shares; each signs for it.
+    /// Destroys an own deposit's secrets, and asks its agents to destroy their shares; each signs for it. Gives how many were asked.
     ///
     /// # Errors
     /// As of the vault where the record is on hold or to be kept; see [`DeskError`].
-    pub async fn destroy_deposit(&self, id: [u8; 32]) -> Result<(), DeskError> {
+    pub async fn destroy_deposit(&self, id: [u8; 32]) -> Result<usize, DeskError> {
         let desk = self.clone();
         let letters = blocking(move || desk.make_destroyed(&id)).await?;
-        self.send_out(letters).await
+        let asked = letters.len();
+        self.send_out(letters).await?;
+        Ok(asked)
     }
 
     fn make_destroyed(&self, id: &[u8; 32]) -> Result<Vec<Outgoing>, DeskError> {
