@@ -30,28 +30,32 @@ pub(super) struct Sale {
     pub(super) record: String,
 }
 
+/// The mill publishes a certificate whose assay names a report: the record's id, and the policy under which the assay is for sale.
+pub(super) fn published(town: &Town, report: &[u8]) -> (String, String) {
+    let certificate = serde_json::json!({
+        "Heatmark": "1", "certificate/number": "M-41", "certificate/issued": "2026-03-02",
+        "manufacturer/name": "Kesselbach", "heat": "M41", "product/name": "magnet blocks N48SH",
+        "product/mass": "40 kg", "chemistry": { "Fe": "66.1 %" },
+        "assay": { "Nd": "29.4 %", "Dy": "1.7 %", "report": {
+            "sha256": hex::encode(Sha256::digest(report)), "length": report.len(),
+            "media-type": "application/pdf" } },
+    });
+    let (buyer, arbiter) = (member(town, BUYER), member(town, ARBITER));
+    let policy = format!(
+        "[[clause]]\nname = \"sale\"\nsections = [\"assay\"]\nmembers = [\"{buyer}\"]\n\
+         price = \"250.00 EUR\"\narbiters = [\"{arbiter}\"]\n"
+    );
+    fs::write(town.path("report.pdf"), report).unwrap();
+    fs::write(town.path("magnets.json"), certificate.to_string()).unwrap();
+    fs::write(town.path("policy.toml"), &policy).unwrap();
+    let published = town.command(0, &["cert", "publish", "magnets.json", "--home", OWNER]);
+    (published["files"][0]["record_id"].as_str().unwrap().to_owned(), policy)
+}
+
 impl Sale {
-    /// The mill publishes a certificate, deposits its assay 2 of 3, and all agents sign for it.
+    /// The mill deposits an assay 2 of 3, and all agents sign for it.
     pub(super) async fn deposited(town: &Town) -> Self {
-        let report = report();
-        let certificate = serde_json::json!({
-            "Heatmark": "1", "certificate/number": "M-41", "certificate/issued": "2026-03-02",
-            "manufacturer/name": "Kesselbach", "heat": "M41", "product/name": "magnet blocks N48SH",
-            "product/mass": "40 kg", "chemistry": { "Fe": "66.1 %" },
-            "assay": { "Nd": "29.4 %", "Dy": "1.7 %", "report": {
-                "sha256": hex::encode(Sha256::digest(&report)), "length": report.len(),
-                "media-type": "application/pdf" } },
-        });
-        let (buyer, arbiter) = (member(town, BUYER), member(town, ARBITER));
-        let policy = format!(
-            "[[clause]]\nname = \"sale\"\nsections = [\"assay\"]\nmembers = [\"{buyer}\"]\n\
-             price = \"250.00 EUR\"\narbiters = [\"{arbiter}\"]\n"
-        );
-        fs::write(town.path("report.pdf"), &report).unwrap();
-        fs::write(town.path("magnets.json"), certificate.to_string()).unwrap();
-        fs::write(town.path("policy.toml"), policy).unwrap();
-        let published = town.command(0, &["cert", "publish", "magnets.json", "--home", OWNER]);
-        let record = published["files"][0]["record_id"].as_str().unwrap().to_owned();
+        let (record, _) = published(town, &report());
         let agents = AGENTS.map(|agent| member(town, agent));
         let mut deposit = vec!["escrow", "deposit", "--record", &record, "--policy", "policy.toml"];
         deposit.extend(["--section", "assay=assay/*", "--document", "assay=report.pdf"]);
