@@ -11,6 +11,7 @@ const FILES: &[&str] = &[
     "heatmark/ledger/v1/state.proto",
     "heatmark/ledger/v1/service.proto",
     "heatmark/desk/v1/desk.proto",
+    "heatmark/desk/v1/escrow.proto",
     "heatmark/exchange/v1/exchange.proto",
 ];
 

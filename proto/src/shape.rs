@@ -51,6 +51,10 @@ const EVIDENCE: Shape = &[
 const FAULTS: Shape = &[part(2, 1, &[])];
 const ANCHORED: Shape = &[part(3, 0, RECEIPT)];
 const PUBLISHED: Shape = &[part(2, 0, FAULTS), part(3, 0, ANCHORED)];
+/// A section has a name and a field.
+const DEPOSIT_SECTION: Shape = &[part(2, 1, &[])];
+const DEPOSIT: Shape = &[part(2, 6, DEPOSIT_SECTION), part(3, LESS_SHORT, &[])];
+const OPENED: Shape = &[part(2, SHORT, &[])];
 const BLOCK: Shape = &[part(2, SHORT, &[])];
 const CERTIFIED: Shape = &[part(1, 0, BLOCK), part(2, 0, CERTIFICATE)];
 
@@ -116,6 +120,31 @@ fn of_answer(is: impl Fn(TypeId) -> bool) -> Shape {
         const { &[part(3, TOLERANCE, &[])] }
     } else if is(TypeId::of::<desk::PublishResponse>()) {
         PUBLISHED
+    } else {
+        of_escrow(is)
+    }
+}
+
+fn of_escrow(is: impl Fn(TypeId) -> bool) -> Shape {
+    use crate::desk::v1 as desk;
+    if is(TypeId::of::<desk::DepositRequest>()) {
+        const { &[part(1, 0, DEPOSIT)] }
+    } else if is(TypeId::of::<desk::AskOffersRequest>()) {
+        const { &[part(1, LESS_SHORT, &[])] }
+    } else if is(TypeId::of::<desk::SignOrderRequest>()) {
+        const { &[part(2, 1, &[])] }
+    } else if is(TypeId::of::<desk::OpenDealRequest>()) {
+        const { &[part(2, 1, &[]), part(8, LESS_SHORT, &[])] }
+    } else if is(TypeId::of::<desk::ListDepositsResponse>())
+        || is(TypeId::of::<desk::ListHoldingsResponse>())
+        || is(TypeId::of::<desk::ListDealsResponse>())
+        || is(TypeId::of::<desk::ShowDealResponse>())
+        || is(TypeId::of::<desk::WatchDealResponse>())
+        || is(TypeId::of::<desk::AskOffersResponse>())
+    {
+        const { &[part(1, LESS_SHORT, &[])] }
+    } else if is(TypeId::of::<desk::OpenedSectionsResponse>()) {
+        const { &[part(1, 1, OPENED)] }
     } else {
         &[]
     }

@@ -63,6 +63,18 @@ const METHODS: &[(&str, Need)] = &[
     ("/heatmark.desk.v1.DeskService/Agree", Need::Role(Role::Inspect)),
     ("/heatmark.desk.v1.DeskService/RaiseAlert", Need::Role(Role::Alert)),
     ("/heatmark.desk.v1.DeskService/ExplainAlert", Need::Role(Role::Alert)),
+    ("/heatmark.desk.v1.EscrowService/Deposit", Need::Role(Role::Publish)),
+    ("/heatmark.desk.v1.EscrowService/ListDeposits", Need::Any),
+    ("/heatmark.desk.v1.EscrowService/ListHoldings", Need::Any),
+    ("/heatmark.desk.v1.EscrowService/AskOffers", Need::Role(Role::Inspect)),
+    ("/heatmark.desk.v1.EscrowService/OpenDeal", Need::Role(Role::Inspect)),
+    ("/heatmark.desk.v1.EscrowService/ListDeals", Need::Role(Role::Inspect)),
+    ("/heatmark.desk.v1.EscrowService/ShowDeal", Need::Role(Role::Inspect)),
+    ("/heatmark.desk.v1.EscrowService/WatchDeal", Need::Role(Role::Inspect)),
+    ("/heatmark.desk.v1.EscrowService/DisputeDeal", Need::Role(Role::Inspect)),
+    ("/heatmark.desk.v1.EscrowService/JudgeClaim", Need::Role(Role::Inspect)),
+    ("/heatmark.desk.v1.EscrowService/OpenedSections", Need::Role(Role::Inspect)),
+    ("/heatmark.desk.v1.EscrowService/OpenedDocument", Need::Role(Role::Inspect)),
 ];
 
 fn need_of(path: &str) -> Need {
@@ -135,6 +147,10 @@ mod tests {
         let administer = Need::Role(Role::Administer);
         for method in ["SignAndSubmit", "EraseRecord", "GrantOperator", "BackupVault", "Unknown"] {
             assert_eq!(need_of(&format!("/heatmark.desk.v1.DeskService/{method}")), administer);
+        }
+        // What binds the organisation's money or its word in a dispute.
+        for method in ["AcceptDeal", "FundDeal", "RuleDeal", "SignOrder"] {
+            assert_eq!(need_of(&format!("/heatmark.desk.v1.EscrowService/{method}")), administer);
         }
         let publish = need_of("/heatmark.desk.v1.DeskService/Publish");
         assert_eq!(publish, Need::Role(Role::Publish));

@@ -62,6 +62,8 @@ pub struct ApiLimits {
     pub max_member_block_streams: usize,
     /// Publications at once; each holds up to 50 MiB of files.
     pub max_publications: usize,
+    /// Deposits taken in and opened documents given out at once; each holds up to 256 MiB.
+    pub max_deposits: usize,
     /// How long a request may wait for its transaction to be committed.
     pub commit_timeout: Duration,
     /// How long a client may leave an answer lying, or send nothing of what it began to send;
@@ -91,6 +93,7 @@ impl Default for ApiLimits {
             max_block_streams: 64,
             max_member_block_streams: 16,
             max_publications: 4,
+            max_deposits: 2,
             commit_timeout: Duration::from_secs(120),
             stall_timeout: Duration::from_secs(30),
             ready_lag_heights: 5,

@@ -481,7 +481,7 @@ impl DeskService for DeskApi {
 
 impl DeskApi {
     /// The desk on behalf of whoever asks; the guard has said that they may.
-    fn desk_for<T>(&self, request: &Request<T>) -> Result<Desk, Status> {
+    pub(crate) fn desk_for<T>(&self, request: &Request<T>) -> Result<Desk, Status> {
         let identity = identity_of(request)?;
         if identity.member != self.node.member {
             let message = "the desk serves the node's own member only";
@@ -493,7 +493,7 @@ impl DeskApi {
         Ok(self.desk.acting(Actor::Client { key, name }))
     }
 
-    async fn in_time<T>(
+    pub(crate) async fn in_time<T>(
         &self,
         work: impl Future<Output = Result<T, DeskError>>,
     ) -> Result<T, Status> {

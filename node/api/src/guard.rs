@@ -23,8 +23,9 @@ use tonic::{Code, Status, body::Body};
 use tower::{Layer, Service};
 use tracing::Instrument as _;
 
-/// The one method whose requests are streams.
+/// Methods whose requests are streams of files.
 const PUBLISH: &str = "/heatmark.desk.v1.DeskService/Publish";
+const DEPOSIT: &str = "/heatmark.desk.v1.EscrowService/Deposit";
 
 /// Paths that are counted by name.
 const METHODS: &[&str] = &[
@@ -58,6 +59,22 @@ const METHODS: &[&str] = &[
     "/heatmark.desk.v1.DeskService/GrantOperator",
     "/heatmark.desk.v1.DeskService/RevokeOperator",
     "/heatmark.desk.v1.DeskService/BackupVault",
+    DEPOSIT,
+    "/heatmark.desk.v1.EscrowService/ListDeposits",
+    "/heatmark.desk.v1.EscrowService/ListHoldings",
+    "/heatmark.desk.v1.EscrowService/AskOffers",
+    "/heatmark.desk.v1.EscrowService/SignOrder",
+    "/heatmark.desk.v1.EscrowService/OpenDeal",
+    "/heatmark.desk.v1.EscrowService/ListDeals",
+    "/heatmark.desk.v1.EscrowService/ShowDeal",
+    "/heatmark.desk.v1.EscrowService/WatchDeal",
+    "/heatmark.desk.v1.EscrowService/AcceptDeal",
+    "/heatmark.desk.v1.EscrowService/FundDeal",
+    "/heatmark.desk.v1.EscrowService/DisputeDeal",
+    "/heatmark.desk.v1.EscrowService/JudgeClaim",
+    "/heatmark.desk.v1.EscrowService/RuleDeal",
+    "/heatmark.desk.v1.EscrowService/OpenedSections",
+    "/heatmark.desk.v1.EscrowService/OpenedDocument",
     "/grpc.health.v1.Health/Check",
     "/grpc.health.v1.Health/Watch",
 ];
@@ -165,7 +182,8 @@ where
         let most =
             if path.starts_with(DESK) { MAX_DESK_REQUEST_BYTES } else { MAX_LEDGER_REQUEST_BYTES };
         let span = tracing::info_span!("request", method, member = %client.identity.member);
-        let place = if method == PUBLISH { place.passing() } else { place };
+        let files = method == PUBLISH || method == DEPOSIT;
+        let place = if files { place.passing() } else { place };
         let (place, flow) = (Arc::new(place), client.flow);
         let mut request =
             request.map(|body| Body::new(Received::new(body, Arc::clone(&place), most)));

@@ -203,7 +203,7 @@ fn height(number: u64) -> Option<Height> {
     (number != 0).then_some(Height(number))
 }
 
-fn client_of<T>(request: &Request<T>) -> Result<Client, Status> {
+pub(crate) fn client_of<T>(request: &Request<T>) -> Result<Client, Status> {
     let client = request.extensions().get::<Client>().cloned();
     client.ok_or_else(|| refuse(Code::Unauthenticated, "not-admitted", "who are you?"))
 }

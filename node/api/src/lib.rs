@@ -5,6 +5,7 @@
 //!            └▶ guard: still registered? within its member's share? span, metrics
 //!                 ├▶ ledger service   submit ─▶ Intake      everything else ◀─ Store
 //!                 ├▶ desk service     own member only, by role ─▶ Desk
+//!                 ├▶ escrow service   the same: deposits and deals
 //!                 └▶ health, reflection
 //!   HTTP: /healthz  /readyz  /metrics         (no secrets, no TLS: bind it to loopback)
 //! ```
@@ -17,6 +18,7 @@ mod access;
 mod body;
 mod config;
 mod desk;
+mod escrow;
 mod guard;
 mod http;
 mod ledger;

@@ -3,7 +3,7 @@
 //! told.
 
 use heatmark_client::{REFUSAL_CODE, RETRY_AFTER_MS};
-use heatmark_desk::DeskError;
+use heatmark_desk::{DealError, DeskError};
 use heatmark_ledger::refusal::Refusal;
 use heatmark_ledger::state::StateError;
 use heatmark_mempool::{IntakeError, MempoolError};
@@ -123,8 +123,8 @@ pub(crate) fn of_desk(error: DeskError) -> Status {
         | DeskError::NoRecall
         | DeskError::UnknownSerial(_)
         | DeskError::UnknownLetter => not_found(code, error.to_string()),
-        DeskError::Deal(_)
-        | DeskError::NotAnchored(_)
+        DeskError::Deal(error) => of_deal(code, &error),
+        DeskError::NotAnchored(_)
         | DeskError::CommissionsNothing(_)
         | DeskError::MassHidden(_)
         | DeskError::Lots(_)
@@ -186,6 +186,28 @@ pub(crate) fn of_desk(error: DeskError) -> Status {
         DeskError::Stopped => stopping(),
         other => broken("the desk failed", &other),
     }
+}
+
+fn of_deal(code: &'static str, error: &DealError) -> Status {
+    let kind = match error {
+        DealError::UnknownDeposit
+        | DealError::UnknownDeal
+        | DealError::NoOffer
+        | DealError::NoSuchDocument => Code::NotFound,
+        DealError::Escrow(_)
+        | DealError::DepositTooLong
+        | DealError::NotInSection(_)
+        | DealError::Sharing
+        | DealError::AgentCountry(..)
+        | DealError::PremiumBase
+        | DealError::OrderEnded => Code::InvalidArgument,
+        DealError::NotARegulator => Code::PermissionDenied,
+        DealError::TooManyBegun => Code::ResourceExhausted,
+        DealError::PiecesMissing | DealError::NotOnLog => Code::Unavailable,
+        DealError::Outbox(_) => return broken("the outbox failed", error),
+        _ => Code::FailedPrecondition,
+    };
+    refuse(kind, code, error.to_string())
 }
 
 fn of_vault(code: &'static str, error: &VaultError) -> Status {

@@ -18,6 +18,7 @@ use heatmark_ledger::ids::MemberId;
 use heatmark_ledger::keys::PublicKey;
 use heatmark_mempool::Intake;
 use heatmark_proto::desk::v1::desk_service_server::DeskServiceServer;
+use heatmark_proto::desk::v1::escrow_service_server::EscrowServiceServer;
 use heatmark_proto::ledger::v1::ledger_service_server::LedgerServiceServer;
 use heatmark_store::{Store, StoreError};
 use std::net::SocketAddr;
@@ -115,6 +116,7 @@ pub(crate) struct Node {
     pub(crate) reads: Semaphore,
     pub(crate) block_streams: Arc<Semaphore>,
     pub(crate) publications: Arc<Semaphore>,
+    pub(crate) deposits: Arc<Semaphore>,
     /// Transactions judged at a time.
     pub(crate) judging: Semaphore,
     pub(crate) stop: watch::Receiver<bool>,
@@ -195,6 +197,7 @@ pub async fn serve(config: ApiConfig, deps: ApiDeps) -> Result<ApiHandle, ApiErr
         reads: Semaphore::new(limits.max_reads),
         block_streams: Arc::new(Semaphore::new(limits.max_block_streams)),
         publications: Arc::new(Semaphore::new(limits.max_publications)),
+        deposits: Arc::new(Semaphore::new(limits.max_deposits)),
         judging: Semaphore::new(cores()),
         stop: stopped,
     });
@@ -238,8 +241,14 @@ fn serve_grpc(
     let ledger = LedgerServiceServer::new(Ledger { node: Arc::clone(&node) })
         .max_decoding_message_size(MAX_LEDGER_REQUEST_BYTES)
         .max_encoding_message_size(MAX_ANSWER_BYTES);
+    let desk = desk.map(|desk| DeskApi { node: Arc::clone(&node), desk });
+    let escrow = desk.clone().map(|desk| {
+        EscrowServiceServer::new(desk)
+            .max_decoding_message_size(MAX_DESK_REQUEST_BYTES)
+            .max_encoding_message_size(MAX_ANSWER_BYTES)
+    });
     let desk = desk.map(|desk| {
-        DeskServiceServer::new(DeskApi { node: Arc::clone(&node), desk })
+        DeskServiceServer::new(desk)
             .max_decoding_message_size(MAX_DESK_REQUEST_BYTES)
             .max_encoding_message_size(MAX_ANSWER_BYTES)
     });
@@ -258,6 +267,7 @@ fn serve_grpc(
         .http2_max_header_list_size(MAX_HEADER_BYTES)
         .add_service(ledger)
         .add_optional_service(desk)
+        .add_optional_service(escrow)
         .add_service(health)
         .add_service(reflection);
     let stop = node.stop.clone();

@@ -142,7 +142,7 @@ impl Request {
         self.share.all.limits.stall_timeout
     }
 
-    /// A publication: files pass through it, as many as its own bound lets wait.
+    /// A publication or a deposit: files pass through it, as many as its own bound lets wait.
     pub(crate) fn passing(mut self) -> Self {
         self.passing = true;
         self

@@ -7,6 +7,7 @@ use crate::error::ClientError;
 use crate::ledger::{Proven, timed};
 use crate::tls::Identity;
 use desk::desk_service_client::DeskServiceClient;
+use desk::escrow_service_client::EscrowServiceClient;
 use desk::publish_request::Part;
 use desk::publish_response::Event;
 use futures::stream::{self, Stream, StreamExt as _};
@@ -69,6 +70,7 @@ pub enum RaiseAlert {
 #[derive(Debug, Clone)]
 pub struct DeskClient {
     pub(crate) service: DeskServiceClient<Channel>,
+    pub(crate) escrow: EscrowServiceClient<Channel>,
     trust: TrustRoot,
 }
 
@@ -83,10 +85,13 @@ impl DeskClient {
         trust: TrustRoot,
     ) -> Result<Self, ClientError> {
         let channel = connection::open(target, identity).await?;
-        let service = DeskServiceClient::new(channel)
+        let service = DeskServiceClient::new(channel.clone())
             .max_decoding_message_size(MAX_ANSWER_BYTES)
             .max_encoding_message_size(MAX_ANSWER_BYTES);
-        Ok(Self { service, trust })
+        let escrow = EscrowServiceClient::new(channel)
+            .max_decoding_message_size(MAX_ANSWER_BYTES)
+            .max_encoding_message_size(MAX_ANSWER_BYTES);
+        Ok(Self { service, escrow, trust })
     }
 
     /// Publishes files as they come, `count` of them; `hear` is told of each as it is read,

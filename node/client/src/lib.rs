@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   LedgerClient ── submit, receipt, header, state, blocks ──▶ verified against a trust root, or refused
-//!   DeskClient ──── publish, alerts, sign, keep the vault ───▶ only on the own organisation's node
+//!   DeskClient ──── publish, alerts, deals, keep the vault ──▶ only on the own organisation's node
 //!        │
 //!   connection      one HTTP/2 channel, reconnecting
 //!        │
@@ -17,6 +17,7 @@ mod certified;
 mod connection;
 mod desk;
 mod error;
+mod escrow;
 mod genealogy;
 mod ledger;
 mod lots;
@@ -29,6 +30,12 @@ pub use blocks::{BlockVerifier, VerifiedBlock};
 pub use connection::Target;
 pub use desk::{CertificateFile, DeskClient, PublishEvent, Published, RaiseAlert};
 pub use error::{ClientError, REFUSAL_CODE, RETRY_AFTER_MS};
+pub use escrow::{
+    AskOffersResponse, ClaimFound, DealLengths, DealPart, DealRuling, DealView, DealWatch,
+    DepositAgentView, DepositFile, DepositSection, DepositStart, DepositView, DocumentView,
+    HoldingView, Offer, OfferedClause, OpenDealRequest, OpenedSection, SectionView,
+    SignOrderRequest, SignOrderResponse,
+};
 pub use genealogy::{
     Affected, AffectedBy, AffectedCustomer, FoundLots, OriginReport, OriginShare, Recall,
     RecallDetail, RecallDrill, RecallHolder, Trace, TracedLot, Whereabouts,

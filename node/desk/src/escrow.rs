@@ -15,6 +15,7 @@ mod error;
 mod following;
 mod holding;
 mod opening;
+mod ordering;
 mod parties;
 mod pieces;
 mod proof;
@@ -25,6 +26,7 @@ pub use buying::{DealPlan, Lengths, agreement_digest};
 pub use depositing::{DepositPlan, MAX_DEPOSIT_BYTES, SectionPlan};
 pub use error::DealError;
 pub use opening::{OpenedDocument, OpenedSection};
+pub use ordering::{OrderPlan, SignedOrder};
 pub use views::{AgentView, DealView, DepositView, HoldingView, OfferView};
 
 use crate::{Desk, DeskError, blocking};

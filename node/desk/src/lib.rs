@@ -45,7 +45,8 @@ pub use disclosing::{Disclose, Limits, batch_proof};
 pub use error::DeskError;
 pub use escrow::{
     AgentView, DealError, DealPlan, DealView, DepositPlan, DepositView, HoldingView, Lengths,
-    MAX_DEPOSIT_BYTES, OfferView, OpenedDocument, OpenedSection, SectionPlan, agreement_digest,
+    MAX_DEPOSIT_BYTES, OfferView, OpenedDocument, OpenedSection, OrderPlan, SectionPlan,
+    SignedOrder, agreement_digest,
 };
 pub use genealogy::{
     AffectedView, Affecting, CustomerView, Found, LotPlace, MAX_TRACED, ORIGINS, OriginReport,

@@ -79,6 +79,12 @@ pub enum DealError {
     /// The buyer has not shown what its dispute is about.
     #[error("the buyer has shown no claim that its dispute is about")]
     NoClaim,
+    /// Only a regulator's orders open anything: its role has to be voted first.
+    #[error("this organisation is no regulator")]
+    NotARegulator,
+    /// The order would have ended before it is signed: give it a later day.
+    #[error("the order would have ended already")]
+    OrderEnded,
     /// The outbox cannot be written: give it room and the right to write; nothing is lost, it is tried again.
     #[error("the outbox cannot be written: {0}")]
     Outbox(#[source] std::io::Error),
@@ -124,6 +130,8 @@ impl DealError {
             Self::NothingWrong => "nothing-wrong",
             Self::NoArbiter => "no-arbiter",
             Self::NoClaim => "no-claim",
+            Self::NotARegulator => "not-a-regulator",
+            Self::OrderEnded => "order-ended",
             Self::Outbox(_) => "outbox",
         }
     }

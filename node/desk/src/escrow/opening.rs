@@ -5,7 +5,7 @@
 use super::DealError;
 use super::Outgoing;
 use super::buying::DealSecrets;
-use super::parties::{Looked, OnLog, deal_of};
+use super::parties::{Looked, OnLog, deal_of, refusal_of};
 use crate::{Desk, DeskError, blocking};
 use heatmark_envelopes::{Decryptor, SectionSecret, Share, combine, open_piece};
 use heatmark_escrow::files::TermsContent;
@@ -65,7 +65,15 @@ impl Desk {
             return Ok(Looked::default());
         }
         if row.terms.is_empty() {
-            let (letters, again_ms) = self.gather(row)?;
+            let gathered = self.gather(row);
+            if let Err(error) = &gathered
+                && let Some((code, text)) = refusal_of(error)
+            {
+                // Its own terms are what every agent would refuse.
+                (row.trouble, row.trouble_text) = (code.to_owned(), text);
+                return Ok(Looked::default());
+            }
+            let (letters, again_ms) = gathered?;
             return Ok(Looked { letters, again_ms });
         }
         let content = TermsContent::read(&row.terms)?;

@@ -332,7 +332,7 @@ pub(super) fn role_of(row: &DealRow) -> Result<DealRole, DeskError> {
 }
 
 /// What a party tells the buyer of an error that is the terms' fault; none for one of its own.
-fn refusal_of(error: &DeskError) -> Option<(&'static str, String)> {
+pub(super) fn refusal_of(error: &DeskError) -> Option<(&'static str, String)> {
     match error {
         DeskError::Deal(DealError::Terms(refusal)) => Some((refusal.code(), refusal.to_string())),
         DeskError::Deal(DealError::Escrow(fault)) => Some((fault.code(), fault.to_string())),

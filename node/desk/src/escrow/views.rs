@@ -213,6 +213,22 @@ impl Desk {
         .await
     }
 
+    /// One deal, in every role of this organisation's; by its id.
+    ///
+    /// # Errors
+    /// [`DealError::UnknownDeal`]; see [`DeskError`].
+    pub async fn deal_by_id(&self, deal: [u8; 32]) -> Result<Vec<DealView>, DeskError> {
+        let desk = self.clone();
+        blocking(move || {
+            let rows = desk.parts.vault.deal_roles(&deal)?;
+            if rows.is_empty() {
+                return Err(DealError::UnknownDeal.into());
+            }
+            rows.iter().map(|row| desk.deal_view(row)).collect()
+        })
+        .await
+    }
+
     fn deal_view(&self, row: &DealRow) -> Result<DealView, DeskError> {
         let buyer = member(&row.buyer)?;
         let on_log = self.on_log(&row.deal)?;

@@ -1,0 +1,193 @@
+//! The escrow service: the node's own people ask their desk to deposit, to open and to rule, and see how far it is. Refuses
+//! other members' keys like the desk service, ids of wrong length, and more at once than a request may hold.
+
+mod deals;
+mod deposit;
+mod documents;
+mod offers;
+mod views;
+mod watch;
+
+use crate::desk::DeskApi;
+use crate::ledger::client_of;
+use crate::refusal::{field, of_desk};
+use documents::DocumentStream;
+use heatmark_proto::desk::v1 as pb;
+use heatmark_vault::DealRole;
+use pb::escrow_service_server::EscrowService;
+use tonic::{Request, Response, Status, Streaming};
+use watch::DealStream;
+
+#[tonic::async_trait]
+impl EscrowService for DeskApi {
+    type WatchDealStream = DealStream;
+    type OpenedDocumentStream = DocumentStream;
+
+    async fn deposit(
+        &self,
+        request: Request<Streaming<pb::DepositRequest>>,
+    ) -> Result<Response<pb::DepositResponse>, Status> {
+        let desk = self.desk_for(&request)?;
+        self.take_deposit(&desk, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn list_deposits(
+        &self,
+        request: Request<pb::ListDepositsRequest>,
+    ) -> Result<Response<pb::ListDepositsResponse>, Status> {
+        let desk = self.desk_for(&request)?;
+        let rows = desk.deposits().await.map_err(of_desk)?;
+        let rows = rows.into_iter().map(views::deposit);
+        let (deposits, more) = views::page(rows, request.into_inner().skip);
+        Ok(Response::new(pb::ListDepositsResponse { deposits, more }))
+    }
+
+    async fn list_holdings(
+        &self,
+        request: Request<pb::ListHoldingsRequest>,
+    ) -> Result<Response<pb::ListHoldingsResponse>, Status> {
+        let desk = self.desk_for(&request)?;
+        let rows = desk.holdings().await.map_err(of_desk)?;
+        let rows = rows.into_iter().map(views::holding);
+        let (holdings, more) = views::page(rows, request.into_inner().skip);
+        Ok(Response::new(pb::ListHoldingsResponse { holdings, more }))
+    }
+
+    async fn ask_offers(
+        &self,
+        request: Request<pb::AskOffersRequest>,
+    ) -> Result<Response<pb::AskOffersResponse>, Status> {
+        let desk = self.desk_for(&request)?;
+        self.gather_offers(&desk, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn sign_order(
+        &self,
+        request: Request<pb::SignOrderRequest>,
+    ) -> Result<Response<pb::SignOrderResponse>, Status> {
+        let desk = self.desk_for(&request)?;
+        deals::order(&desk, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn open_deal(
+        &self,
+        request: Request<pb::OpenDealRequest>,
+    ) -> Result<Response<pb::OpenDealResponse>, Status> {
+        let desk = self.desk_for(&request)?;
+        let plan = deals::plan(request.into_inner())?;
+        let deal = self.in_time(desk.open_deal(plan)).await?;
+        Ok(Response::new(pb::OpenDealResponse { deal: deal.to_vec() }))
+    }
+
+    async fn list_deals(
+        &self,
+        request: Request<pb::ListDealsRequest>,
+    ) -> Result<Response<pb::ListDealsResponse>, Status> {
+        let desk = self.desk_for(&request)?;
+        let rows = desk.deals().await.map_err(of_desk)?;
+        let rows = rows.into_iter().map(views::deal);
+        let (deals, more) = views::page(rows, request.into_inner().skip);
+        Ok(Response::new(pb::ListDealsResponse { deals, more }))
+    }
+
+    async fn show_deal(
+        &self,
+        request: Request<pb::ShowDealRequest>,
+    ) -> Result<Response<pb::ShowDealResponse>, Status> {
+        let desk = self.desk_for(&request)?;
+        let named = request.into_inner().deal;
+        let hex = named.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        if named.is_empty() || named.len() > 64 || !hex {
+            return Err(field("a deal is named by 1 to 64 hex digits"));
+        }
+        let rows = desk.deal(named).await.map_err(of_desk)?;
+        let deals = rows.into_iter().map(views::deal).collect();
+        Ok(Response::new(pb::ShowDealResponse { deals }))
+    }
+
+    async fn watch_deal(
+        &self,
+        request: Request<pb::WatchDealRequest>,
+    ) -> Result<Response<DealStream>, Status> {
+        let desk = self.desk_for(&request)?;
+        let client = client_of(&request)?;
+        let deal = id(&request.into_inner().deal)?;
+        self.watch(desk, &client, deal).await.map(Response::new)
+    }
+
+    async fn accept_deal(
+        &self,
+        request: Request<pb::AcceptDealRequest>,
+    ) -> Result<Response<pb::AcceptDealResponse>, Status> {
+        let desk = self.desk_for(&request)?;
+        let deal = id(&request.into_inner().deal)?;
+        desk.agree_to_deal(deal, DealRole::Owner).await.map_err(of_desk)?;
+        Ok(Response::new(pb::AcceptDealResponse {}))
+    }
+
+    async fn fund_deal(
+        &self,
+        request: Request<pb::FundDealRequest>,
+    ) -> Result<Response<pb::FundDealResponse>, Status> {
+        let desk = self.desk_for(&request)?;
+        let deal = id(&request.into_inner().deal)?;
+        desk.agree_to_deal(deal, DealRole::Arbiter).await.map_err(of_desk)?;
+        Ok(Response::new(pb::FundDealResponse {}))
+    }
+
+    async fn dispute_deal(
+        &self,
+        request: Request<pb::DisputeDealRequest>,
+    ) -> Result<Response<pb::DisputeDealResponse>, Status> {
+        let desk = self.desk_for(&request)?;
+        let deal = id(&request.into_inner().deal)?;
+        self.in_time(desk.dispute(deal)).await?;
+        Ok(Response::new(pb::DisputeDealResponse {}))
+    }
+
+    async fn judge_claim(
+        &self,
+        request: Request<pb::JudgeClaimRequest>,
+    ) -> Result<Response<pb::JudgeClaimResponse>, Status> {
+        let desk = self.desk_for(&request)?;
+        let deal = id(&request.into_inner().deal)?;
+        let found = self.in_time(desk.judge_claim(deal)).await?;
+        let found = found.map(|(code, founded)| pb::ClaimFound { code, founded });
+        Ok(Response::new(pb::JudgeClaimResponse { found }))
+    }
+
+    async fn rule_deal(
+        &self,
+        request: Request<pb::RuleDealRequest>,
+    ) -> Result<Response<pb::RuleDealResponse>, Status> {
+        let desk = self.desk_for(&request)?;
+        let pb::RuleDealRequest { deal, refund, reason } = request.into_inner();
+        let deal = id(&deal)?;
+        self.in_time(desk.rule(deal, refund, reason)).await?;
+        Ok(Response::new(pb::RuleDealResponse {}))
+    }
+
+    async fn opened_sections(
+        &self,
+        request: Request<pb::OpenedSectionsRequest>,
+    ) -> Result<Response<pb::OpenedSectionsResponse>, Status> {
+        let desk = self.desk_for(&request)?;
+        let deal = id(&request.into_inner().deal)?;
+        let sections = desk.opened_sections(deal).await.map_err(of_desk)?;
+        let sections = sections.into_iter().map(views::opened).collect();
+        Ok(Response::new(pb::OpenedSectionsResponse { sections }))
+    }
+
+    async fn opened_document(
+        &self,
+        request: Request<pb::OpenedDocumentRequest>,
+    ) -> Result<Response<DocumentStream>, Status> {
+        let desk = self.desk_for(&request)?;
+        self.give_document(&desk, request.into_inner()).await.map(Response::new)
+    }
+}
+
+/// An id of a deal.
+fn id(bytes: &[u8]) -> Result<[u8; 32], Status> {
+    bytes.try_into().map_err(|_| field("a deal's id has 32 bytes"))
+}
