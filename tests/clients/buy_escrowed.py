@@ -38,20 +38,19 @@ class Deal:
     def __init__(self, schema: Schema, given: Dict) -> None:
         self.given = given
         self.record = bytes.fromhex(given["record"])
-        self.channels: Dict[str, Channel] = {}
-        for part in ("owner", "buyer", "arbiter"):
-            self.channels[part] = self.channel(schema, part, part)
+        self.schema = schema
 
-    def channel(self, schema: Schema, client: str, node: str) -> Channel:
-        """A connection of one party's key to a party's node."""
+    def channel(self, client: str, node: str) -> Channel:
+        """A connection of one party's key to a party's node; one that nobody reads from does not live long."""
         key, at = self.given["parties"][client], self.given["parties"][node]
         seed = seed_of(Path(key["key_file"]))
         if seed is None:
             raise ValueError(f"{key['key_file']} is sealed")
-        return Channel(schema, at["address"], bytes.fromhex(at["server_key"]), seed)
+        return Channel(self.schema, at["address"], bytes.fromhex(at["server_key"]), seed)
 
-    def ask(self, part: str, method: str, **fields: object) -> Message:
-        return self.channels[part].ask(SERVICE + method, fields)
+    def ask(self, part: str, method: str, *requests: Message) -> Message:
+        with self.channel(part, part) as channel:
+            return channel.ask(SERVICE + method, *requests)
 
     def deposit(self, document: bytes) -> None:
         start = {
@@ -65,10 +64,10 @@ class Deal:
         named = {"section": "assay", "name": "report.pdf", "bytes": len(document)}
         parts.append({"document": named})
         parts += [{"piece": document[at : at + PIECE]} for at in range(0, len(document), PIECE)]
-        made = self.channels["owner"].ask(SERVICE + "Deposit", *parts)["deposit"]
+        made = self.ask("owner", "Deposit", *parts)["deposit"]
 
         def signed() -> Optional[Message]:
-            for deposit in self.ask("owner", "ListDeposits")["deposits"]:
+            for deposit in self.ask("owner", "ListDeposits", {})["deposits"]:
                 states = {agent["state"] for agent in deposit["agents"]}
                 if deposit["deposit"] == made and states == {"signed"} and deposit["anchored"]:
                     return deposit
@@ -78,36 +77,39 @@ class Deal:
 
     def part(self, part: str, deal: bytes, number: int, phase: str) -> Optional[Message]:
         try:
-            views = self.ask(part, "ShowDeal", deal=deal.hex())["deals"]
+            views = self.ask(part, "ShowDeal", {"deal": deal.hex()})["deals"]
         except Refused:
             # Its keys have not been asked for yet.
             return None
         return next((view for view in views if (view["part"], view["phase"]) == (number, phase)), None)
 
     def buy(self, arbiter: int) -> bytes:
-        offers = self.ask("buyer", "AskOffers", record_ids=[self.record], wait_ms=8_000)["offers"]
+        about = {"record_ids": [self.record], "wait_ms": 8_000}
+        offers = self.ask("buyer", "AskOffers", about)["offers"]
         [clause] = [clause for offer in offers for clause in offer["clauses"]]
         if (clause["amount"], clause["currency"]) != (25_000, "EUR"):
             raise ValueError(f"another price: {clause}")
         wanted = {"record_id": self.record, "clause": clause["name"], "purpose": "qualification"}
-        deal = self.channels["buyer"].ask(SERVICE + "OpenDeal", wanted)["deal"]
+        deal = self.ask("buyer", "OpenDeal", wanted)["deal"]
         until("nobody is to pay", lambda: self.part("arbiter", deal, arbiter, "accepted"))
-        self.ask("arbiter", "FundDeal", deal=deal)
-        # One message at once, and another whenever something changes.
-        for answer in self.channels["buyer"].call(SERVICE + "WatchDeal", {"deal": deal}):
-            [view] = answer["deals"]
-            if view["phase"] == "settled" and view["opened"]:
-                return deal
-            if view["phase"] in ("expired", "refunded"):
-                break
+        self.ask("arbiter", "FundDeal", {"deal": deal})
+        with self.channel("buyer", "buyer") as channel:
+            # One message at once, and another whenever something changes.
+            for answer in channel.call(SERVICE + "WatchDeal", {"deal": deal}):
+                [view] = answer["deals"]
+                if view["phase"] == "settled" and view["opened"]:
+                    return deal
+                if view["phase"] in ("expired", "refunded"):
+                    break
         raise ValueError("the deal came to nothing")
 
     def read(self, deal: bytes) -> bytes:
         wanted = {"deal": deal, "section": "assay", "name": "report.pdf"}
         document, end = b"", None
-        for answer in self.channels["buyer"].call(SERVICE + "OpenedDocument", wanted):
-            document += answer["piece"]
-            end = answer["end"] or end
+        with self.channel("buyer", "buyer") as channel:
+            for answer in channel.call(SERVICE + "OpenedDocument", wanted):
+                document += answer["piece"]
+                end = answer["end"] or end
         if end is None or (end["bytes"], end["sha256"]) != (len(document), hashlib.sha256(document).digest()):
             raise ValueError("the document is not whole")
         return document
@@ -120,11 +122,11 @@ def main() -> None:
     document = Path(given["document"]).read_bytes()
     deal.deposit(document)
     bought = deal.buy(schema.enums["DealPart"]["DEAL_PART_ARBITER"])
-    [section] = deal.ask("buyer", "OpenedSections", deal=bought)["sections"]
+    [section] = deal.ask("buyer", "OpenedSections", {"deal": bought})["sections"]
     # A member's key opens its own node's desk and no other.
-    stranger = deal.channel(schema, "owner", "buyer")
     try:
-        stranger.ask(SERVICE + "ListDeals", {})
+        with deal.channel("owner", "buyer") as channel:
+            channel.ask(SERVICE + "ListDeals", {})
         refused = ""
     except Refused as refusal:
         refused = refusal.code if refusal.status == NOT_ALLOWED else str(refusal)

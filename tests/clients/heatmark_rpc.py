@@ -97,7 +97,7 @@ def connect(address: str, server_key: bytes, seed: bytes) -> ssl.SSLSocket:
     with tempfile.TemporaryDirectory(prefix="heatmark-client-") as directory:
         context.load_cert_chain(*write_identity(seed, Path(directory)))
     host, port = address.rsplit(":", 1)
-    stream = socket.create_connection((host, int(port)), timeout=60)
+    stream = socket.create_connection((host, int(port)), timeout=120)
     stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     secured = context.wrap_socket(stream, server_hostname="node.heatmark.invalid")
     if key_of(secured.getpeercert(binary_form=True) or b"") != key_info(server_key):
