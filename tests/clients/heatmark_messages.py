@@ -38,7 +38,7 @@ class Schema:
         for name, body in re.findall(r"\bmessage\s+(\w+)\s*\{([^{}]*)\}", text):
             fields = re.findall(r"(repeated\s+|optional\s+)?([\w.]+)\s+(\w+)\s*=\s*(\d+)\s*;", body)
             self.messages[name] = {
-                int(number): Field(field, kind, int(number), label.strip() == "repeated")
+                int(number): Field(field, kind.rpartition(".")[2], int(number), label.strip() == "repeated")
                 for label, kind, field, number in fields
             }
         for name, body in re.findall(r"\benum\s+(\w+)\s*\{([^{}]*)\}", text):

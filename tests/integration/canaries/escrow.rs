@@ -48,7 +48,8 @@ fn of_the_deal() -> Vec<Canary> {
 }
 
 fn report() -> Vec<u8> {
-    let page = |at: u32| format!("{PAGES}, {at:06}: {:x}\n", Sha256::digest(at.to_be_bytes()));
+    let noise = |at: u32| hex::encode(Sha256::digest(at.to_be_bytes()));
+    let page = |at: u32| format!("{PAGES}, {at:06}: {}\n", noise(at));
     (0..2_000).flat_map(|at| page(at).into_bytes()).collect()
 }
 
@@ -166,7 +167,7 @@ fn steps_name_nobody(log: &[Vec<u8>], members: &BTreeMap<String, Vec<Vec<u8>>>, 
 
 /// Whoever has no part in it has nobody's name beside a deal in its node's log.
 fn third_logs_nobody(log: &[u8], members: &BTreeMap<String, Vec<Vec<u8>>>) {
-    let about = [&b"deal"[..], b"deposit", b"escrow", b"letter"];
+    let about = [&b" deal"[..], b"deposit", b"letter"];
     for line in log.split(|byte| *byte == b'\n') {
         if about.iter().any(|word| holds(line, word)) {
             let mut named = named_in(line, members);

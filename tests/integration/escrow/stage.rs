@@ -21,7 +21,8 @@ pub(super) async fn town(parameters: &[&str]) -> Town {
 
 /// A report of several pieces of ciphertext, of which none repeats another.
 pub(super) fn report() -> Vec<u8> {
-    let page = |at: u32| format!("%PDF page {at:06}: {:x}\n", Sha256::digest(at.to_be_bytes()));
+    let noise = |at: u32| hex::encode(Sha256::digest(at.to_be_bytes()));
+    let page = |at: u32| format!("%PDF page {at:06}: {}\n", noise(at));
     (0..4_000).flat_map(|at| page(at).into_bytes()).collect()
 }
 
