@@ -7,8 +7,9 @@ use super::search::{Canary, Confirmations};
 use super::taps::Heard;
 use super::{assert_nothing, everything_in, holds, metrics, tap_links, typed};
 use crate::town::{LONG, Town};
-use heatmark_ledger::messages::body::Payload;
+use heatmark_ledger::messages::{self as pb, body::Payload};
 use heatmark_ledger::wire;
+use prost::Message as _;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
@@ -265,4 +266,23 @@ fn the_search_finds_what_a_careless_deal_would_let_out() {
     assert!(caught(b"a deal of BUYER-ID"));
     assert!(!caught(b"a deal of FORGE-ID"));
     assert!(!caught(b"dialling BUYER-ID"));
+
+    // A step that names the buyer beside its carrier, one that the buyer carries, and one that names the record.
+    let record: &[u8] = b"RECORD-ID";
+    let honest = vec![planted(b"FORGE-ID"); 7];
+    steps_name_nobody(&honest, &members, record);
+    for careless in [&b"FORGE-ID BUYER-ID"[..], b"BUYER-ID", b"FORGE-ID RECORD-ID"] {
+        let (mut log, members) = (honest.clone(), members.clone());
+        log[3] = planted(careless);
+        let run = move || steps_name_nobody(&log, &members, record);
+        assert!(std::panic::catch_unwind(run).is_err());
+    }
+}
+
+/// A step on the log that names whom it names.
+fn planted(names: &[u8]) -> Vec<u8> {
+    let step = Some(pb::deal::Step::Confirm(pb::DealConfirm {}));
+    let payload = Some(Payload::Deal(pb::Deal { deal: names.to_vec(), step }));
+    let body = pb::Body { payload, ..pb::Body::default() };
+    pb::Envelope { body: body.encode_to_vec(), ..pb::Envelope::default() }.encode_to_vec()
 }
