@@ -6,7 +6,9 @@ mod cert;
 mod config;
 mod connect;
 mod day;
+mod deal;
 mod entry;
+mod escrow;
 mod evidence;
 mod failure;
 mod inspect;
@@ -94,6 +96,12 @@ enum Command {
     /// Reports where stock comes from
     #[command(subcommand)]
     Origin(origin::Command),
+    /// Deposits sections of records with agents, tells what could be opened of others' records
+    #[command(subcommand)]
+    Escrow(escrow::Command),
+    /// Opens what others have deposited, accepts, pays for and rules such deals
+    #[command(subcommand)]
+    Deal(deal::Command),
     /// Fetches receipts, verifies them offline, pins trust roots
     #[command(subcommand)]
     Receipt(receipt::Command),
@@ -176,6 +184,8 @@ fn dispatch(command: Command, json: bool) -> Result<Answer, Failure> {
         Command::Lot(command) => lot::run(command),
         Command::Recall(command) => recall::run(command),
         Command::Origin(command) => origin::run(command),
+        Command::Escrow(command) => escrow::run(command),
+        Command::Deal(command) => deal::run(command, json),
         Command::Receipt(command) => receipt::run(command),
         Command::Verify(command) => verify::run(&command),
         Command::Scan(command) => scan::run(&command),

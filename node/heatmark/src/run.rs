@@ -224,7 +224,8 @@ impl Node {
             seed: heatmark_desk::Seed::new(*keys.seed.bytes()),
             acknowledged_through: config.vault_dir().join("acknowledged"),
         })
-        .capturing(capture);
+        .capturing(capture)
+        .telling(config.vault_dir().join("outbox"));
         let mut tasks = desk.start(&stopping);
         let carrier = Arc::clone(&exchange) as Arc<dyn Carrier>;
         tasks.extend(desk.correspond(carrier, letters, &stopping));

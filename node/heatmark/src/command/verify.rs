@@ -369,12 +369,7 @@ pub(crate) fn told(heard: &Heard<'_>) -> String {
         ));
     }
     for (path, said) in &verified.fields {
-        let told = match said {
-            Said::Shown { value, .. } => value_text(value),
-            Said::Committed(_) => "(not shown)".to_owned(),
-            Said::Absent => "(the record says nothing of it)".to_owned(),
-        };
-        text.push_str(&format!("  {path} = {told}\n"));
+        text.push_str(&format!("  {path} = {}\n", field_text(said)));
     }
     if let Some(conformity) = &verified.conformity {
         let specification = &conformity.specification;
@@ -399,7 +394,17 @@ pub(crate) fn told(heard: &Heard<'_>) -> String {
     text
 }
 
-fn field_json(path: &str, said: &Said) -> Value {
+/// What a record says of a field, on one line.
+pub(crate) fn field_text(said: &Said) -> String {
+    match said {
+        Said::Shown { value, .. } => value_text(value),
+        Said::Committed(_) => "(not shown)".to_owned(),
+        Said::Absent => "(the record says nothing of it)".to_owned(),
+    }
+}
+
+/// The same for machines.
+pub(crate) fn field_json(path: &str, said: &Said) -> Value {
     match said {
         Said::Shown { value, .. } => json!({
             "path": path,
