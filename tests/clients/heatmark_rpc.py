@@ -1,8 +1,7 @@
 """A client of a node's gRPC services with nothing but Python's standard library and PyNaCl: HTTP/2 as RFC 9113 says, TLS 1.3 with
 an Ed25519 certificate on both sides as proto/README.md, "Clients", says.
 
-The gRPC library for Python that is on PyPI brings a TLS library that offers no Ed25519, so that its handshake with a node fails;
-one that is built with OpenSSL, as Debian's is, would do.
+The gRPC library for Python that is on PyPI brings a TLS library that offers no Ed25519, so that its handshake with a node fails.
 """
 
 import re
