@@ -41,7 +41,7 @@ pub(crate) fn found(
         nodes.push(NodeRecord {
             name: organisation.name.clone(),
             legal_name: organisation.legal_name.clone(),
-            role: organisation.role.to_owned(),
+            role: organisation.roles.join(", "),
             validator: organisation.validator,
             log: directory.join("logs").join(format!("{}.log", organisation.name)),
             home,
@@ -85,7 +85,8 @@ pub(crate) fn generate_keys(
 ) -> Result<Ran, DevnetError> {
     let mut arguments = vec!["keys", "generate", "--home", &organisation.name];
     arguments.extend(["--legal-name", &organisation.legal_name]);
-    arguments.extend(["--country", organisation.country, "--role", organisation.role]);
+    arguments.extend(["--country", organisation.country]);
+    arguments.extend(organisation.roles.iter().flat_map(|role| ["--role", *role]));
     if organisation.validator {
         arguments.push("--validator");
     }

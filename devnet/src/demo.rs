@@ -2,6 +2,7 @@
 //! people type, every claim checked. A step that does not hold ends the story with exit code 1.
 
 mod dock;
+mod escrow;
 mod samples;
 mod scenes;
 mod stage;
@@ -41,15 +42,15 @@ pub(crate) async fn run(demo: Demo) -> Result<bool> {
     let plan = Plan {
         directory: place.clone(),
         validators: 4,
-        observers: 2,
+        observers: 3,
         parameters: Vec::new(),
         log_filter: None,
         keeping: Keeping::Kept,
     };
     let mut stage = Stage::default();
     let mut ends = Ends::watch()?;
-    say(&Ink::Bold.paint("Five companies and a regulator share one log of mill certificates."));
-    say("Six real nodes on this machine; lines with $ are what people type.");
+    say(&Ink::Bold.paint("Six companies and a regulator share one log of mill certificates."));
+    say("Seven real nodes on this machine; lines with $ are what people type.");
     let told = tokio::select! {
         told = tell(&mut stage, program, plan) => told,
         () = ends.wait() => bail!("stopped; no node runs any more"),
@@ -93,6 +94,11 @@ async fn tell(stage: &mut Stage, program: Program, plan: Plan) -> Result<()> {
     stage.step("alert", "The mill recalls a product", story.alert()).await?;
     stage.step("lots", "Steel becomes rings, and rings bearings", story.lots()).await?;
     stage.step("accept", "The assembler inspects what arrives", story.accept()).await?;
+    let title = "The mill leaves what it keeps to itself with three agents";
+    stage.step("deposit", title, story.deposit()).await?;
+    stage.step("hold", "A stricter policy demands what nobody shows", story.hold()).await?;
+    stage.step("deal", "The mill is away, and the assay opens", story.deal()).await?;
+    stage.step("qualified", "The assembler inspects again", story.qualified()).await?;
     stage.step("forged", "Somebody copies the mill's certificate", story.forged()).await?;
     stage.step("over-claimed", "Somebody delivers less than he says", story.over_claimed()).await?;
     stage.step("recall", "The mill recalls the heat", story.recall()).await?;

@@ -1,4 +1,5 @@
-//! Who lives in the town: companies, an escrow agent and a regulator, invented. Refuses nothing.
+//! Who lives in the town: companies, an escrow agent and a regulator, invented. The laboratory and the regulator hold shares of
+//! deposits as well. Refuses nothing.
 
 /// An organisation with a node.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -9,8 +10,8 @@ pub struct Organisation {
     pub legal_name: String,
     /// Country of registration, two capital letters.
     pub country: &'static str,
-    /// What it is to the network: a role's name as people write it.
-    pub role: &'static str,
+    /// What it is to the network: names of roles as people write them.
+    pub roles: &'static [&'static str],
     /// Whether it votes on blocks.
     pub validator: bool,
 }
@@ -19,29 +20,30 @@ struct Part {
     name: &'static str,
     legal_name: &'static str,
     country: &'static str,
-    role: &'static str,
+    roles: &'static [&'static str],
 }
 
 const fn part(
     name: &'static str,
     legal_name: &'static str,
     country: &'static str,
-    role: &'static str,
+    roles: &'static [&'static str],
 ) -> Part {
-    Part { name, legal_name, country, role }
+    Part { name, legal_name, country, roles }
 }
 
 const MEMBERS: [Part; 5] = [
-    part("mill", "Kesselbach Edelstahl AG", "DE", "supplier"),
-    part("forge", "Brandvik Forge AS", "NO", "supplier"),
-    part("assembler", "Aldermoor Turbines Ltd", "GB", "assembler"),
-    part("lab", "Laboratoire Essais Chamonix SAS", "FR", "lab"),
-    part("escrow-agent", "Treuhand Marbach AG", "CH", "escrow-agent"),
+    part("mill", "Kesselbach Edelstahl AG", "DE", &["supplier"]),
+    part("forge", "Brandvik Forge AS", "NO", &["supplier"]),
+    part("assembler", "Aldermoor Turbines Ltd", "GB", &["assembler"]),
+    part("lab", "Laboratoire Essais Chamonix SAS", "FR", &["lab", "escrow-agent"]),
+    part("escrow-agent", "Treuhand Marbach AG", "CH", &["escrow-agent"]),
 ];
 
 /// Buys rings and makes bearings of them; has no vote.
-const BEARINGS: Part = part("bearing-maker", "Rodamientos Ibar SA", "ES", "supplier");
-const REGULATOR: Part = part("regulator", "Office for Material Safety", "BE", "regulator");
+const BEARINGS: Part = part("bearing-maker", "Rodamientos Ibar SA", "ES", &["supplier"]);
+const REGULATOR: Part =
+    part("regulator", "Office for Material Safety", "BE", &["regulator", "escrow-agent"]);
 
 /// The organisations of a town: so many that vote, so many that only watch. The first four that
 /// vote are mill, forge, assembler and lab, the first that watch are the regulator and the bearing maker; then names
@@ -67,7 +69,7 @@ fn numbered(parts: &[Part], count: usize, validator: bool) -> Vec<Organisation> 
             name: numbered_name(part.name, "-", round),
             legal_name: numbered_name(part.legal_name, " ", round),
             country: part.country,
-            role: part.role,
+            roles: part.roles,
             validator,
         })
         .collect()

@@ -5,6 +5,7 @@
 //! lies on the mill's own disk, and disclosures, for all that they do not show.
 
 mod attack;
+mod escrow;
 mod lots;
 mod search;
 mod taps;

@@ -17,6 +17,7 @@ mod canaries;
 mod cheats;
 mod disclosures;
 mod disk;
+mod escrow;
 mod faults;
 mod governance;
 mod inspection;

@@ -51,6 +51,16 @@ impl Town {
         linked: bool,
         log_filter: Option<&str>,
     ) -> (Self, Vec<HeldPorts>) {
+        Self::founded_among(1, parameters, linked, log_filter).await
+    }
+
+    /// As [`Self::founded_with`], with so many observers.
+    pub(crate) async fn founded_among(
+        observers: usize,
+        parameters: &[&str],
+        linked: bool,
+        log_filter: Option<&str>,
+    ) -> (Self, Vec<HeldPorts>) {
         let turn = TURN.lock().await;
         let directory = tempfile::Builder::new().prefix("heatmark-test-").tempdir().unwrap();
         let place = directory.path().canonicalize().unwrap();
@@ -58,7 +68,7 @@ impl Town {
         let plan = Plan {
             directory: place,
             validators: 4,
-            observers: 1,
+            observers,
             parameters: parameters.iter().map(|parameter| (*parameter).to_owned()).collect(),
             log_filter: log_filter.map(str::to_owned),
             keeping: Keeping::Kept,

@@ -14,7 +14,10 @@ const HEAT: &str = r#"{
   "certificate/number": "KB-2026-06001", "certificate/issued": "2026-10-12", "certificate/type": "3.1",
   "manufacturer/name": "Kesselbach Edelstahl AG", "melt/country": "DE",
   "product/name": "billet 100Cr6", "heat": "481516", "product/mass": "5 t",
-  "chemistry": { "C": "0.99 %", "Cr": "1.47 %", "Mn": "0.34 %", "S": "0.003 %" }
+  "chemistry": { "C": "0.99 %", "Cr": "1.47 %", "Mn": "0.34 %", "S": "0.003 %",
+    "O": "0.0007 %", "Ti": "0.0012 %" },
+  "assay": { "report": { "media-type": "text/plain", "length": 250,
+    "sha256": "2b166d0ca30adf048039e3f039c5b302dc6b10081e9bb8f6c81bbd9ceeeb3273" } }
 }"#;
 const LIMITS: &str = "standard = \"ISO 683-17\"\nsample = \"heat\"\nrounding = \"absolute\"\n\
     [[limit]]\nproperty = \"chemistry/C\"\nunit = \"%\"\nminimum = \"0.93\"\nmaximum = \"1.05\"\n\
@@ -30,11 +33,11 @@ const REPORT: &str = r#"{
 }"#;
 
 impl Story {
-    fn member(&mut self, name: &str) -> Result<String> {
+    pub(super) fn member(&mut self, name: &str) -> Result<String> {
         Ok(self.devnet()?.member(name)?.to_string())
     }
 
-    fn file(&self, name: &str, text: &str) -> Result<()> {
+    pub(super) fn file(&self, name: &str, text: &str) -> Result<()> {
         fs::write(self.directory.join(name), text).with_context(|| format!("writing {name}"))
     }
 
@@ -250,7 +253,7 @@ fn short_of(hex: &str) -> String {
 }
 
 /// The codes of what is not accepted.
-fn codes(inspection: &Value) -> Vec<String> {
+pub(super) fn codes(inspection: &Value) -> Vec<String> {
     let lines = inspection.pointer("/lines").and_then(Value::as_array);
     let open =
         lines.into_iter().flatten().filter(|line| line.get("outcome") != Some(&"accept".into()));
@@ -258,7 +261,7 @@ fn codes(inspection: &Value) -> Vec<String> {
 }
 
 /// The words of the lines with one outcome.
-fn lines(inspection: &Value, outcome: &str) -> Vec<String> {
+pub(super) fn lines(inspection: &Value, outcome: &str) -> Vec<String> {
     let lines = inspection.pointer("/lines").and_then(Value::as_array);
     let such =
         lines.into_iter().flatten().filter(|line| line.get("outcome") == Some(&outcome.into()));

@@ -68,7 +68,7 @@ impl Story {
         Ok(self.program.run(arguments)?)
     }
 
-    /// Keys, one document, six signatures, six nodes.
+    /// Keys, one document, seven signatures, seven nodes.
     pub(crate) async fn found(&mut self) -> Result<()> {
         let plan = self.plan.take().context("the network is founded once")?;
         let mut ceremony = Ceremony::default();
@@ -86,12 +86,12 @@ impl Story {
                 "{name} holds another founding document"
             );
         }
-        tell(&format!("All six compare the fingerprint: {}", grouped(&fingerprint)));
+        tell(&format!("All seven compare the fingerprint: {}", grouped(&fingerprint)));
         let begun = Instant::now();
         typed("heatmark node run --home mill");
         tell("  … and so do the others");
         devnet.start(held).await?;
-        tell(&format!("All six nodes are ready after {}.", lasted(begun.elapsed())));
+        tell(&format!("All seven nodes are ready after {}.", lasted(begun.elapsed())));
         Ok(())
     }
 
@@ -220,7 +220,7 @@ impl Story {
         }
         let took = lasted(begun.elapsed());
         tell(&format!(
-            "All six see the recall, proved, and all six have acknowledged it after {took}."
+            "All seven see the recall, proved, and all seven have acknowledged it after {took}."
         ));
         tell("The reason is not on the log, only a salted digest of it.");
         Ok(())

@@ -28,3 +28,11 @@ fn no_name_stands_twice_in_a_large_town() {
     assert_eq!((town.len(), distinct.len()), (20, 20));
     assert!(town.contains(&"mill-2".to_owned()) && town.contains(&"regulator-2".to_owned()));
 }
+
+#[test]
+fn a_town_of_seven_has_three_agents() {
+    let town = cast(4, 3);
+    let agents = town.iter().filter(|organisation| organisation.roles.contains(&"escrow-agent"));
+    let names: Vec<&str> = agents.map(|organisation| organisation.name.as_str()).collect();
+    assert_eq!(names, ["lab", "regulator", "escrow-agent"]);
+}

@@ -156,7 +156,7 @@ async fn asked_by_others(town: &Town, heard: &Heard) {
 }
 
 /// The transactions on the log.
-async fn log(town: &Town) -> Vec<Vec<u8>> {
+pub(super) async fn log(town: &Town) -> Vec<Vec<u8>> {
     let client = town.devnet.client("lab").await.unwrap();
     let leaves = client.header(None).await.unwrap().header.log_size.0;
     let mut log = Vec::new();
@@ -168,7 +168,7 @@ async fn log(town: &Town) -> Vec<Vec<u8>> {
 }
 
 /// What names a member: its id, its keys' ids and public keys, and the names of its node.
-fn names_of(town: &Town, name: &str) -> Vec<Vec<u8>> {
+pub(super) fn names_of(town: &Town, name: &str) -> Vec<Vec<u8>> {
     let mut names = vec![town.devnet.member(name).unwrap().to_vec()];
     for kind in [KeyKind::Signing, KeyKind::P2p] {
         let key = PublicKey::of(&town.devnet.key(name, kind).unwrap());
@@ -181,7 +181,7 @@ fn names_of(town: &Town, name: &str) -> Vec<Vec<u8>> {
 }
 
 /// Which of the members a record names.
-fn named_in(record: &[u8], members: &BTreeMap<String, Vec<Vec<u8>>>) -> Vec<String> {
+pub(super) fn named_in(record: &[u8], members: &BTreeMap<String, Vec<Vec<u8>>>) -> Vec<String> {
     let named = members.iter().filter(|(_, names)| names.iter().any(|name| holds(record, name)));
     named.map(|(member, _)| member.clone()).collect()
 }
