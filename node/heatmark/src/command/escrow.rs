@@ -5,6 +5,7 @@ mod deposit;
 mod lists;
 mod offers;
 mod order;
+mod tend;
 
 use super::answer::Answer;
 use super::connect::NodeArgs;
@@ -29,6 +30,21 @@ pub(crate) enum Command {
         after_help = "Example:\n  heatmark escrow status --home mill\nAn agent is asked, answered, sent (shares and ciphertext are on their way), signed or destroyed."
     )]
     Status(Status),
+    /// Shares a deposit anew among other agents; the record and what was encrypted stay as they are
+    #[command(
+        after_help = "Example:\n  heatmark escrow refresh --home mill --deposit 9b1c --agent 'Lab AB' --agent 'Bank SA' --agent 'Notary KG' --threshold 2\nThe old shares serve until you destroy the old deposit: `heatmark escrow destroy`, once `escrow status` says that all have signed."
+    )]
+    Refresh(Refresh),
+    /// Has the agents of a deposit show that their shares and the ciphertext are alive
+    #[command(
+        after_help = "Example:\n  heatmark escrow drill --home mill --deposit 9b1c\nEach agent is asked for pieces that it cannot foresee. `escrow status` shows what came of it."
+    )]
+    Drill(Tend),
+    /// Destroys a deposit: your secrets of it, and by their word the agents' shares
+    #[command(
+        after_help = "Example:\n  heatmark escrow destroy --home mill --deposit 9b1c\nNothing opens from then on; what buyers have opened stays theirs. It holds once all but fewer than the threshold have signed\nfor it: see `escrow status`. A record on hold, or to be kept, refuses it."
+    )]
+    Destroy(Tend),
     /// Lists what you hold shares of for others
     #[command(after_help = "Example:\n  heatmark escrow holdings --home lab")]
     Holdings(Holdings),
@@ -74,6 +90,29 @@ pub(crate) struct Deposit {
 pub(crate) struct Status {
     #[command(flatten)]
     node: NodeArgs,
+}
+
+/// `escrow refresh`.
+#[derive(Debug, Args)]
+pub(crate) struct Refresh {
+    #[command(flatten)]
+    tend: Tend,
+    /// A member with the role escrow-agent: its id, the beginning of one, or its legal name; up to 32
+    #[arg(long = "agent", value_name = "MEMBER", required = true)]
+    agents: Vec<String>,
+    /// How many of them it takes to open a section
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=32))]
+    threshold: u32,
+}
+
+/// `escrow drill` and `escrow destroy`.
+#[derive(Debug, Args)]
+pub(crate) struct Tend {
+    #[command(flatten)]
+    node: NodeArgs,
+    /// The deposit: its id or the beginning of it, as `escrow status` shows it
+    #[arg(long, value_name = "DEPOSIT")]
+    deposit: String,
 }
 
 /// `escrow holdings`.
@@ -135,6 +174,9 @@ pub(crate) fn run(command: Command) -> Result<Answer, Failure> {
     match command {
         Command::Deposit(command) => deposit::run(&command),
         Command::Status(command) => lists::status(&command),
+        Command::Refresh(command) => tend::refresh(&command),
+        Command::Drill(command) => tend::drill(&command),
+        Command::Destroy(command) => tend::destroy(&command),
         Command::Holdings(command) => lists::holdings(&command),
         Command::Offers(command) => offers::run(&command),
         Command::Order(command) => order::run(&command),

@@ -19,7 +19,7 @@ use std::path::Path;
 const MAX_POLICY_BYTES: u64 = 1 << 20;
 
 /// An agent: id, legal name.
-type Agent = ([u8; 32], String);
+pub(super) type Agent = ([u8; 32], String);
 
 pub(super) fn run(command: &Deposit) -> Result<Answer, Failure> {
     let text = files::read_text(&command.policy, MAX_POLICY_BYTES)?;
@@ -42,7 +42,7 @@ pub(super) fn run(command: &Deposit) -> Result<Answer, Failure> {
     let reach = command.node.reach()?;
     let (deposit, record, agents) = block_on(async {
         let (record, _) = own_record(&reach, &command.record).await?;
-        let agents = agents(&reach, command).await?;
+        let agents = agents_named(&reach, &command.agents, command.threshold).await?;
         let start = DepositStart {
             record_id: record.to_vec(),
             sections,
@@ -141,10 +141,14 @@ fn placed(
     }
 }
 
-async fn agents(reach: &Reach, command: &Deposit) -> Result<Vec<Agent>, Failure> {
+pub(super) async fn agents_named(
+    reach: &Reach,
+    named: &[String],
+    threshold: u32,
+) -> Result<Vec<Agent>, Failure> {
     let ledger = reach.ledger().await?;
-    let mut agents: Vec<Agent> = Vec::with_capacity(command.agents.len());
-    for text in &command.agents {
+    let mut agents: Vec<Agent> = Vec::with_capacity(named.len());
+    for text in named {
         let (id, state) = member::find(reach, &ledger, text).await?;
         let entry = state.entry.unwrap_or_default();
         let name = words::on_one_line(&entry.legal_name);
@@ -159,12 +163,12 @@ async fn agents(reach: &Reach, command: &Deposit) -> Result<Vec<Agent>, Failure>
         }
         agents.push((*id.as_bytes(), name));
     }
-    let enough = usize::try_from(command.threshold).is_ok_and(|needed| needed <= agents.len());
+    let enough = usize::try_from(threshold).is_ok_and(|needed| needed <= agents.len());
     if enough && agents.len() <= 32 {
         Ok(agents)
     } else {
         Err(Failure::input("so many agents cannot be needed")
-            .because(format!("{} are named, and {} are to open", agents.len(), command.threshold))
+            .because(format!("{} are named, and {} are to open", agents.len(), threshold))
             .next("name 1 to 32 agents, and as --threshold no more than there are"))
     }
 }

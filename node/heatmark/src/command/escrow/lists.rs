@@ -32,6 +32,7 @@ fn deposit_json(deposit: &DepositView) -> Value {
         "signed": signed(deposit),
         "agents": deposit.agents.iter().map(|agent| json!({
             "member": hex::encode(&agent.member), "name": agent.name, "state": agent.state,
+            "alive_ms": agent.alive_ms, "trouble": agent.trouble,
         })).collect::<Vec<_>>(),
         "sections": deposit.sections.iter().map(section_json).collect::<Vec<_>>(),
     })
@@ -59,7 +60,12 @@ fn deposit_text(deposit: &DepositView) -> String {
     for agent in &deposit.agents {
         let member = words::short(&agent.member);
         let name = words::on_one_line(&agent.name);
-        text.push_str(&format!("  agent {name} ({member}): {}\n", agent.state));
+        let alive = match (agent.trouble.as_str(), agent.alive_ms) {
+            ("", 0) => String::new(),
+            ("", at) => format!(", alive {}", words::time(at)),
+            (trouble, _) => format!(", {}", words::on_one_line(trouble)),
+        };
+        text.push_str(&format!("  agent {name} ({member}): {}{alive}\n", agent.state));
     }
     text.extend(deposit.sections.iter().map(section_text));
     text
