@@ -144,7 +144,7 @@ impl Story {
             let ran = self.ran(&["deal", "show", deal, "--home", home, "--json"])?;
             let answer: Value = serde_json::from_str(&ran.stdout).unwrap_or_default();
             let parts = answer.pointer("/parts").and_then(Value::as_array);
-            if let Some(view) = parts.into_iter().flatten().find(|view| done(*view)) {
+            if let Some(view) = parts.into_iter().flatten().find(|view| done(view)) {
                 return Ok(view.clone());
             }
             ensure!(begun.elapsed() < AGREE_LIMIT, "the deal does not go on at {home}: {answer}");
