@@ -668,7 +668,7 @@ class Receipts(unittest.TestCase):
 
     def test_refuses_transactions_that_are_not_canonical(self):
         body = hv.decode("Envelope", envelope())["body"]
-        for transaction in (b"", b"\0", envelope() + b"\x0a\x00", envelope() + field(4, field(1, 0)), envelope() + field(4, field(1, 5)),
+        for transaction in (b"", b"\0", envelope() + b"\x0a\x00", envelope() + field(4, field(1, 0)), envelope() + field(4, field(1, 6)),
                             envelope() + field(5, 1), envelope(signer=b"s" * 31), envelope(signer=b""), field(2, body) + field(1, b"s" * 32)):
             self.refuses("body-not-canonical", receipt(transaction=transaction))
         for spoilt in (body + b"\x5a\x00", body[:-2] + b"\x10\x00", body + field(18, b""), body[:-1] + b"\x83\x00", body[:-1],
