@@ -119,7 +119,7 @@ async fn a_deal_settles_although_buyer_and_agent_are_killed_on_the_way() {
 async fn with_one_agent_of_three_the_money_goes_back_and_nothing_opens() {
     let mut town = stage::town(&["heartbeat_ms=2000"]).await;
     let sale = Sale::deposited(&town).await;
-    let deal = sale.opened(&town, &["--each", "30s"]).await;
+    let deal = sale.opened(&town, &["--each", "40s"]).await;
     for agent in ["regulator", "escrow-agent"] {
         town.devnet.kill(agent).await.unwrap();
     }

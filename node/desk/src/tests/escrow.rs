@@ -117,7 +117,7 @@ async fn with_too_few_agents_nothing_opens_and_the_money_goes_back() {
     let policy = paid(&town).replace("accept = \"by hand\"\n", "");
     town.deposit(record, (&AGENTS, 3), &policy, &report).await;
     town.offers(record, 5).await;
-    let lengths = Lengths { fund: 10_000, ready: 3_000, release: 3_000, ..Lengths::all(30_000) };
+    let lengths = Lengths { fund: 25_000, ready: 3_000, release: 3_000, ..Lengths::all(90_000) };
     let deal = DealPlan { lengths, ..plan(record, "sale") };
     let deal = town.desk(BUYER).open_deal(deal).await.unwrap();
     town.until_phase(deal, "accepted").await;
@@ -265,7 +265,7 @@ async fn what_was_opened_for_a_time_is_destroyed_at_its_end() {
     let record = town.certificate(&report).await;
     town.deposit(record, (&AGENTS, 2), &free(), &report).await;
     town.offers(record, 5).await;
-    let until = crate::tests::chain::now_ms() + 8_000;
+    let until = crate::tests::chain::now_ms() + 20_000;
     let kept = DealPlan { retain_until_ms: Some(until), ..plan(record, "audit") };
     let deal = town.desk(BUYER).open_deal(kept).await.unwrap();
     town.until("it is open", async || town.view(BUYER, deal, DealRole::Buyer).await.opened.0).await;

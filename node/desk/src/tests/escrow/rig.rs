@@ -23,7 +23,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-pub(super) const PATIENCE: Duration = Duration::from_secs(60);
+pub(super) const PATIENCE: Duration = Duration::from_secs(120);
 pub(super) const OWNER: usize = 0;
 pub(super) const BUYER: usize = 6;
 pub(super) const ARBITER: usize = 7;
@@ -239,6 +239,6 @@ pub(super) fn plan(record: RecordId, clause: &str) -> DealPlan {
         orders: Vec::new(),
         standing: None,
         retain_until_ms: None,
-        lengths: Lengths::all(20_000),
+        lengths: Lengths::all(90_000),
     }
 }
