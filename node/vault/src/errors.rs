@@ -135,6 +135,18 @@ pub enum VaultError {
     Io(#[from] std::io::Error),
 }
 
+impl VaultError {
+    /// Whether what lies on the disk is not what was written: what can be had from elsewhere is fetched again.
+    #[must_use]
+    pub fn is_damage(&self) -> bool {
+        match self {
+            Self::Damaged => true,
+            Self::Database(error) => error.kind() == rocksdb::ErrorKind::Corruption,
+            _ => false,
+        }
+    }
+}
+
 /// Why a backup is not restored. Nothing is left of it then.
 #[derive(Debug, Error)]
 #[non_exhaustive]

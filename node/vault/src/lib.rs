@@ -40,7 +40,8 @@ pub use backup::BackupSummary;
 pub use deeds::{Actor, Deed, LogEntry, LogHead, MAX_NAME_CHARS};
 pub use errors::{RestoreError, VaultError};
 pub use escrow::{
-    DealRole, DealRow, DepositAgent, DepositRow, Destroyed, HoldingRow, OpenableRow, SecretsOf,
+    ContentOf, DealRole, DealRow, DepositAgent, DepositRow, Destroyed, HeldFor, HoldingRow,
+    OpenableRow, SecretsOf,
 };
 pub use lots::{
     Beside, Captured, CapturedPoint, LotEventRow, LotRow, LotState, MAX_LOT_NAME_BYTES, NewLot,

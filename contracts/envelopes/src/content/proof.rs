@@ -69,12 +69,12 @@ impl PieceTree {
     ///
     /// # Errors
     /// `TooLong`, `BadLength`.
-    pub fn new<'a>(sealed: impl IntoIterator<Item = &'a [u8]>) -> Result<Self, ContentError> {
+    pub fn new(sealed: impl IntoIterator<Item = impl AsRef<[u8]>>) -> Result<Self, ContentError> {
         let mut cutter = Cutter::new(SEALED_PIECE_BYTES);
         let (mut leaves, mut bytes) = (Vec::new(), 0);
         for portion in sealed {
-            bytes = more(bytes, portion)?;
-            cutter.push(portion, |piece| {
+            bytes = more(bytes, portion.as_ref())?;
+            cutter.push(portion.as_ref(), |piece| {
                 leaves.push(leaf(piece));
                 Ok(())
             })?;

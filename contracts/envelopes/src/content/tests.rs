@@ -195,7 +195,7 @@ fn the_empty_content_is_one_piece_and_nothing_is_none() {
     assert_eq!(pieces.concat().len(), TAG_BYTES);
     assert_eq!(decrypt(&[], &id, 1).unwrap_err(), ContentError::CutOff(0));
     assert_eq!(RootHasher::new().finish().unwrap_err(), ContentError::BadLength(0));
-    assert_eq!(PieceTree::new([]).unwrap_err(), ContentError::BadLength(0));
+    assert_eq!(PieceTree::new([b""; 0]).unwrap_err(), ContentError::BadLength(0));
 }
 
 #[test]

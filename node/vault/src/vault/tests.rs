@@ -524,7 +524,9 @@ fn no_two_kinds_of_values_share_a_place() {
     let traced = [outlines::OUTLINE, outlines::UNOUTLINED, outlines::UNREAD];
     let recalled = [recalls::RECALL, recalls::HOLDER, recalls::NOTIFIED];
     let escrow = [escrow::DEPOSIT, escrow::HOLDING, escrow::PIECE, escrow::OPENABLE];
-    let escrow = [&escrow[..], &[escrow::DEAL, escrow::DEAL_LEFT, escrow::DEALS_READ]].concat();
+    let escrow =
+        [&escrow[..], &[escrow::DEAL, escrow::DEAL_LEFT, escrow::DEALS_READ, escrow::FOUND_BY]]
+            .concat();
     let later = [&traced[..], &recalled, &escrow, &[escrow::SECRETS, escrow::OPENED]].concat();
     let mut all =
         [&records[..], &more, &lots, &besides, &serials, &parcels, &upstream, &letters, &later]
