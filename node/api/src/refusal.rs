@@ -202,8 +202,8 @@ fn of_deal(code: &'static str, error: &DealError) -> Status {
         | DealError::PremiumBase
         | DealError::OrderEnded => Code::InvalidArgument,
         DealError::NotARegulator => Code::PermissionDenied,
-        DealError::TooManyBegun => Code::ResourceExhausted,
-        DealError::PiecesMissing | DealError::NotOnLog => Code::Unavailable,
+        DealError::TooManyBegun | DealError::NoRoom => Code::ResourceExhausted,
+        DealError::PiecesMissing | DealError::NotOnLog | DealError::NoTerms => Code::Unavailable,
         DealError::Outbox(_) => return broken("the outbox failed", error),
         _ => Code::FailedPrecondition,
     };

@@ -22,6 +22,7 @@ mod pieces;
 mod proof;
 mod quoting;
 mod ruling;
+mod running;
 mod tending;
 mod views;
 
@@ -33,10 +34,11 @@ pub use ordering::{OrderPlan, SignedOrder};
 pub use views::{AgentView, DealView, DepositView, HoldingView, OfferView};
 
 use crate::{Desk, DeskError, blocking};
-pub(crate) use following::Running;
+#[cfg(test)]
+pub(crate) use depositing::{DepositSecrets, SectionSecrets};
 use heatmark_evidence::transfer::SignedFile;
 use heatmark_ledger::ids::MemberId;
-use heatmark_vault::DealRow;
+pub(crate) use running::Running;
 use std::collections::VecDeque;
 use std::sync::{MutexGuard, PoisonError};
 
@@ -143,13 +145,5 @@ impl Desk {
     /// What two tasks must not do at once: to read a row and to write it back changed.
     fn alone(&self) -> MutexGuard<'_, ()> {
         self.shared.escrow.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Has a deal looked at now.
-    fn look_at(&self, row: &DealRow) {
-        if let Ok(deal) = row.deal.as_slice().try_into() {
-            self.deals_due().insert((deal, row.role));
-        }
-        self.shared.deals.notify_one();
     }
 }

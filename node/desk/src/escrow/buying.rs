@@ -22,6 +22,8 @@ use zeroize::Zeroizing;
 const LINGER_MS: u64 = 1_500;
 /// How long keys are gathered before the buyer is told that too few came.
 const PATIENCE_MS: u64 = 60_000;
+/// How long they are gathered at all.
+const GIVE_UP_MS: u64 = 12 * 3_600_000;
 const DAY_MS: u64 = 86_400_000;
 /// What an honest agent needs at least.
 const SHORTEST_MS: u64 = 1_000;
@@ -280,6 +282,11 @@ impl Desk {
                 "too-few-parties".clone_into(&mut row.trouble);
                 "too few agents, or not the arbiter or the owner, have answered yet: the deal opens once they do"
                     .clone_into(&mut row.trouble_text);
+            }
+            if now.saturating_sub(row.at_ms) >= GIVE_UP_MS {
+                "too few agents, or not the arbiter or the owner, have answered: open another deal"
+                    .clone_into(&mut row.trouble_text);
+                return Ok((Vec::new(), None));
             }
             return Ok((Vec::new(), Some(left.clamp(1_000, 10_000))));
         }

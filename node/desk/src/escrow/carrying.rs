@@ -12,7 +12,7 @@ use heatmark_evidence::transfer::SignedFile as _;
 use heatmark_ledger::ids::{DealId, MemberId, NetworkId};
 use heatmark_ledger::messages::{self as pb, deal::Step};
 use heatmark_ledger::{deal, transaction, wire};
-use heatmark_mempool::IntakeError;
+use heatmark_mempool::{IntakeError, MempoolError};
 use heatmark_vault::{DealRow, VaultError};
 use prost::Message;
 use prost::bytes::Bytes;
@@ -130,6 +130,9 @@ impl Desk {
     ) -> Result<Vec<Outgoing>, DeskError> {
         let ask: CarryAsk = self.file_from(from, content)?;
         self.for_us(&ask.to)?;
+        if !self.may_carry(from) {
+            return Err(MempoolError::MemberQuota.into());
+        }
         self.put_on_log(&ask.body, ask.cosignature.as_ref())?;
         Ok(Vec::new())
     }

@@ -4,6 +4,7 @@
 
 use super::DealError;
 use super::proof::ALONE;
+use super::running::Waiter;
 use super::{Outgoing, names};
 use crate::submission::Signed;
 use crate::{Desk, DeskError, blocking};
@@ -64,17 +65,17 @@ pub struct DepositPlan {
 
 /// What only the owner knows of a deposit.
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct DepositSecrets {
+pub(crate) struct DepositSecrets {
     #[prost(message, repeated, tag = "1")]
-    pub(super) sections: Vec<SectionSecrets>,
+    pub(crate) sections: Vec<SectionSecrets>,
 }
 
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct SectionSecrets {
+pub(crate) struct SectionSecrets {
     #[prost(bytes = "vec", tag = "1")]
-    pub(super) secret: Vec<u8>,
+    pub(crate) secret: Vec<u8>,
     #[prost(bytes = "vec", repeated, tag = "2")]
-    pub(super) shares: Vec<Vec<u8>>,
+    pub(crate) shares: Vec<Vec<u8>>,
 }
 
 impl Drop for SectionSecrets {
@@ -142,15 +143,22 @@ impl Desk {
             clauses: clauses.iter().map(Clause::to_bytes).collect(),
             agents: plan.agents.iter().map(agent).collect(),
             nonce: rand::random::<[u8; 16]>().to_vec(),
+            digest: manifest.digest().0.to_vec(),
+            roots: roots_of(&manifest),
             ..DepositRow::default()
         };
         let secrets = Zeroizing::new(secrets.encode_to_vec());
         self.parts.vault.put_deposit(&self.actor, &row, Some(&secrets))?;
+        self.unfinished(id, true);
         Ok(id)
     }
 
     /// The manifest without its sections.
-    fn frame_of(&self, plan: &DepositPlan, clauses: &[Clause]) -> Result<Manifest, DeskError> {
+    pub(crate) fn frame_of(
+        &self,
+        plan: &DepositPlan,
+        clauses: &[Clause],
+    ) -> Result<Manifest, DeskError> {
         let mut agents = Vec::with_capacity(plan.agents.len());
         for member in &plan.agents {
             let country = self.country_of(member)?;
@@ -223,14 +231,37 @@ impl Desk {
         Ok(content)
     }
 
-    /// Takes every own deposit as far as it goes now.
+    /// Finds what is unfinished, as after a start.
+    pub(super) fn find_unfinished(&self) -> Result<(), DeskError> {
+        for row in self.parts.vault.deposits()? {
+            let id = row.id.as_slice().try_into().map_err(|_| VaultError::Damaged)?;
+            self.unfinished(id, !is_finished(&row));
+        }
+        for row in self.parts.vault.holdings()? {
+            let digest = row.digest.as_slice().try_into().map_err(|_| VaultError::Damaged)?;
+            let missing = !row.signed && !row.destroyed && !row.manifest.is_empty();
+            self.fetching(Waiter::Holding(digest), missing);
+        }
+        Ok(())
+    }
+
+    /// Takes every deposit that is not finished as far as it goes now.
     pub(super) async fn advance_deposits(&self) -> Result<(), DeskError> {
-        let vault = std::sync::Arc::clone(&self.parts.vault);
-        for row in blocking(move || Ok(vault.deposits()?)).await? {
-            let done = row.agents.iter().all(|agent| agent.sent);
-            if !row.destroyed && (row.evidence.is_empty() || !done) {
-                self.advance_deposit(row).await?;
+        let (unfinished, fetching) = self.to_be_done();
+        for id in unfinished {
+            let vault = std::sync::Arc::clone(&self.parts.vault);
+            match blocking(move || Ok(vault.deposit(&id)?)).await? {
+                Some(row) if !is_finished(&row) => self.advance_deposit(row).await?,
+                _ => self.unfinished(id, false),
             }
+        }
+        for waiter in fetching {
+            let desk = self.clone();
+            let letters = blocking(move || {
+                let _alone = desk.alone();
+                desk.go_on_fetching(&waiter)
+            });
+            self.send_out(letters.await?).await?;
         }
         Ok(())
     }
@@ -294,8 +325,8 @@ impl Desk {
     }
 
     pub(super) fn deposit_row(&self, id: &[u8]) -> Result<DepositRow, DeskError> {
-        let rows = self.parts.vault.deposits()?;
-        Ok(rows.into_iter().find(|row| row.id == id).ok_or(DealError::UnknownDeposit)?)
+        let id: &[u8; 32] = id.try_into().map_err(|_| DealError::UnknownDeposit)?;
+        Ok(self.parts.vault.deposit(id)?.ok_or(DealError::UnknownDeposit)?)
     }
 
     /// A transaction as it left before.
@@ -348,8 +379,7 @@ impl Desk {
         self.for_us(&file.to)?;
         SealingKey::decode(&file.key).map_err(|_| DeskError::NotForUs)?;
         let _alone = self.alone();
-        let rows = self.parts.vault.deposits()?;
-        let row = rows.into_iter().find(|row| row.nonce == file.nonce && !row.destroyed);
+        let row = self.parts.vault.deposit_under(&file.nonce)?.filter(|row| !row.destroyed);
         let mut row = row.ok_or(DealError::UnknownDeposit)?;
         let agent = row.agents.iter_mut().find(|agent| agent.member == from.as_bytes());
         let agent = agent.ok_or(DeskError::NotForUs)?;
@@ -417,19 +447,18 @@ impl Desk {
         let file: DepositReceipt = self.file_from(from, content)?;
         self.for_us(&file.to)?;
         let _alone = self.alone();
-        for mut row in self.parts.vault.deposits()? {
-            if self.manifest_of(&row.manifest)?.digest().0 != *file.manifest {
-                continue;
-            }
-            let agents = row.agents.iter_mut();
-            let mut agents = agents.filter(|agent| agent.member == from.as_bytes());
-            let Some(agent) = agents.next() else { return Err(DeskError::NotForUs) };
-            agent.receipt = content.to_vec();
-            self.parts.vault.put_deposit(&self.actor, &row, None)?;
-            return Ok(Vec::new());
-        }
-        Err(DealError::UnknownDeposit.into())
+        let row = self.parts.vault.deposit_of(&file.manifest)?;
+        let mut row = row.ok_or(DealError::UnknownDeposit)?;
+        let agent = row.agents.iter_mut().find(|agent| agent.member == from.as_bytes());
+        agent.ok_or(DeskError::NotForUs)?.receipt = content.to_vec();
+        self.parts.vault.put_deposit(&self.actor, &row, None)?;
+        Ok(Vec::new())
     }
+}
+
+/// Whether all agents have what they are to have.
+fn is_finished(row: &DepositRow) -> bool {
+    row.destroyed || (!row.evidence.is_empty() && row.agents.iter().all(|agent| agent.sent))
 }
 
 fn ordered(mut clauses: Vec<Clause>) -> Vec<Clause> {
@@ -439,6 +468,11 @@ fn ordered(mut clauses: Vec<Clause>) -> Vec<Clause> {
 
 pub(super) fn member(bytes: &[u8]) -> Result<MemberId, DeskError> {
     Ok(MemberId::try_from(bytes).map_err(|_| VaultError::Damaged)?)
+}
+
+/// Roots of a manifest's sections.
+pub(super) fn roots_of(manifest: &Manifest) -> Vec<Vec<u8>> {
+    manifest.sections.iter().map(|section| section.root.clone()).collect()
 }
 
 fn short(count: impl TryInto<u8>) -> Result<u8, DeskError> {

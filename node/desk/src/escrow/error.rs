@@ -40,6 +40,9 @@ pub enum DealError {
     /// A member has begun more than it goes on with: let it finish or wait a day.
     #[error("that member has begun too much that it does not go on with")]
     TooManyBegun,
+    /// More ciphertext than is held for one owner, or than it announced: destroy old deposits, or make smaller ones.
+    #[error("more ciphertext than this agent holds for one owner, or than was announced")]
+    NoRoom,
     /// Shares do not follow from the manifest. The owner's fault: nothing is signed for them.
     #[error("a share does not follow from the deposit's manifest")]
     BadShare,
@@ -67,6 +70,9 @@ pub enum DealError {
     /// The deal does not stand on this node's log yet: ask again in a moment.
     #[error("the deal does not stand on the log yet")]
     NotOnLog,
+    /// The buyer's terms have not come here yet: ask again in a moment.
+    #[error("the buyer's terms have not come yet")]
+    NoTerms,
     /// The deal is not where this could be done.
     #[error("this cannot be done while the deal is {0}")]
     WrongPhase(&'static str),
@@ -117,6 +123,7 @@ impl DealError {
             Self::AgentCountry(..) => "agent-country",
             Self::NotAnAgent => "not-an-agent",
             Self::TooManyBegun => "too-many-begun",
+            Self::NoRoom => "no-room",
             Self::BadShare => "bad-share",
             Self::NoOffer => "no-offer",
             Self::UnknownDeal => "unknown-deal",
@@ -126,6 +133,7 @@ impl DealError {
             Self::PiecesMissing => "pieces-missing",
             Self::NoSuchDocument => "no-such-document",
             Self::NotOnLog => "not-on-log",
+            Self::NoTerms => "no-terms",
             Self::WrongPhase(_) => "wrong-phase",
             Self::NothingWrong => "nothing-wrong",
             Self::NoArbiter => "no-arbiter",

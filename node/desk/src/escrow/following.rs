@@ -3,6 +3,7 @@
 
 use super::DealError;
 use super::parties::role_of;
+use super::running::Key;
 use crate::{Desk, DeskError, blocking};
 use heatmark_ledger::ids::Height;
 use heatmark_ledger::messages::{self as pb, body::Payload};
@@ -10,7 +11,6 @@ use heatmark_vault::DealRole;
 use prost::Message as _;
 use prost::bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -20,86 +20,24 @@ const BLOCKS_AT_ONCE: u64 = 256;
 const RETRY: Duration = Duration::from_secs(5);
 /// How often deposits are looked at, whatever happens.
 const DEPOSITS_EVERY: Duration = Duration::from_secs(2);
-/// How often an agent that says nothing is asked again.
-const ASK_AGAIN: Duration = Duration::from_secs(600);
-/// How long an agent has to send pieces before the next one is asked.
-const PIECES_WITHIN: Duration = Duration::from_secs(5);
-
-type Key = ([u8; 32], i32);
-/// What was asked of whom, or a deal and one of its sections.
-type Of = (Vec<u8>, Vec<u8>);
-
-/// What runs only once and is forgotten at a restart.
-#[derive(Default)]
-pub(crate) struct Running {
-    /// Deals that are to be looked at now.
-    due: BTreeSet<Key>,
-    /// Whom was asked for what, and when.
-    asked: BTreeMap<Of, Instant>,
-    /// For which piece of a deal's section was asked last, when, and whose turn it is.
-    turns: BTreeMap<Of, (u32, Instant, usize)>,
-}
-
-impl Running {
-    fn may_ask(&mut self, key: Of) -> bool {
-        let now = Instant::now();
-        let waiting = self.asked.get(&key).is_some_and(|at| now.duration_since(*at) < ASK_AGAIN);
-        if !waiting {
-            self.asked.insert(key, now);
-        }
-        !waiting
-    }
-
-    fn turn(&mut self, of: Of, first: u32) -> Option<usize> {
-        let now = Instant::now();
-        let known = self.turns.get(&of).copied();
-        let turn = match known {
-            Some((same, at, _)) if same == first && now.duration_since(at) < PIECES_WITHIN => {
-                return None;
-            }
-            Some((same, _, turn)) if same == first => turn.saturating_add(1),
-            Some((.., turn)) => turn,
-            None => 0,
-        };
-        self.turns.insert(of, (first, now, turn));
-        Some(turn)
-    }
-}
+/// How often the ciphertext of a holding is looked through.
+const LOOKED_THROUGH_EVERY: Duration = Duration::from_secs(60);
 
 impl Desk {
-    fn running(&self) -> MutexGuard<'_, Running> {
-        self.shared.running.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(super) fn deals_due(&self) -> impl std::ops::DerefMut<Target = BTreeSet<Key>> + '_ {
-        Due(self.running())
-    }
-
-    /// Whether to ask somebody for something, having asked long ago or never since the start.
-    pub(super) fn may_ask(&self, (what, whom): (&[u8], &[u8])) -> bool {
-        self.running().may_ask((what.to_vec(), whom.to_vec()))
-    }
-
-    /// Whose turn it is to be asked for a piece; none while somebody has been asked a moment ago.
-    pub(super) fn turn(&self, of: Of, first: u32) -> Option<usize> {
-        self.running().turn(of, first)
-    }
-
     /// Follows the log and what arrives for ever.
     pub(crate) async fn follow_deals(&self) {
         let mut tip = self.parts.store.subscribe();
         let mut due: BTreeMap<Key, Instant> = BTreeMap::new();
         self.wake_all().await;
         let mut deposits = Instant::now();
+        let mut look_through = after(LOOKED_THROUGH_EVERY);
         loop {
             tip.borrow_and_update();
             if let Err(error) = self.read_deals().await {
                 tracing::warn!(code = error.code(), "deals on the log are not read yet");
             }
             let now = Instant::now();
-            for key in std::mem::take(&mut *self.deals_due()) {
-                due.insert(key, now);
-            }
+            due.extend(self.deals_due().into_iter().map(|key| (key, now)));
             let ready: Vec<Key> =
                 due.iter().filter(|(_, at)| **at <= now).map(|(key, _)| *key).collect();
             for key in ready {
@@ -118,6 +56,13 @@ impl Desk {
                 }
                 deposits = after(DEPOSITS_EVERY);
             }
+            if look_through <= Instant::now() {
+                let desk = self.clone();
+                if let Err(error) = blocking(move || desk.look_through_next()).await {
+                    tracing::warn!(code = error.code(), "ciphertext cannot be looked through yet");
+                }
+                look_through = after(LOOKED_THROUGH_EVERY);
+            }
             let next = due.values().min().copied().unwrap_or(deposits).min(deposits);
             tokio::select! {
                 changed = tip.changed() => if changed.is_err() { return },
@@ -134,6 +79,11 @@ impl Desk {
         match rows {
             Ok(rows) => rows.iter().for_each(|row| self.look_at(row)),
             Err(error) => tracing::warn!(code = error.code(), "deals cannot be read"),
+        }
+        let desk = self.clone();
+        let found = blocking(move || desk.forget_begun().and_then(|()| desk.find_unfinished()));
+        if let Err(error) = found.await {
+            tracing::warn!(code = error.code(), "deposits cannot be read");
         }
     }
 
@@ -203,21 +153,4 @@ impl Desk {
 fn after(pause: Duration) -> Instant {
     let now = Instant::now();
     now.checked_add(pause).unwrap_or(now)
-}
-
-/// The set inside the lock.
-struct Due<'d>(MutexGuard<'d, Running>);
-
-impl std::ops::Deref for Due<'_> {
-    type Target = BTreeSet<Key>;
-
-    fn deref(&self) -> &Self::Target {
-        &self.0.due
-    }
-}
-
-impl std::ops::DerefMut for Due<'_> {
-    fn deref_mut(&mut self) -> &mut Self::Target {
-        &mut self.0.due
-    }
 }

@@ -3,23 +3,31 @@
 //! that do not follow from it.
 
 use super::DealError;
-use super::depositing::member;
+use super::depositing::{member, roots_of};
+use super::running::Waiter;
 use super::{Outgoing, names};
 use crate::{Desk, DeskError};
 use heatmark_envelopes::{OpeningKey, Share};
-use heatmark_escrow::files::{DepositAsk, DepositKey, DepositParcel, DepositReceipt};
+use heatmark_escrow::files::{DepositAsk, DepositKey, DepositParcel, DepositReceipt, TermsContent};
 use heatmark_escrow::{Clause, Manifest, Who, open_deposit};
 use heatmark_evidence::transfer::SignedFile as _;
 use heatmark_ledger::ids::MemberId;
 use heatmark_ledger::messages as pb;
 use heatmark_ledger::state;
 use heatmark_merkle::tag;
-use heatmark_vault::{HoldingRow, SecretsOf, VaultError};
+use heatmark_records::RecordId;
+use heatmark_vault::{ContentOf, DealRole, HoldingRow, SecretsOf, VaultError};
 use prost::Message;
 use zeroize::{Zeroize, Zeroizing};
 
 /// Deposits of one owner that may have a key here and no shares yet.
 const MOST_BEGUN: usize = 256;
+/// Most bytes of ciphertext that are held for one owner.
+const MOST_HELD_BYTES: u64 = 16 << 30;
+/// Most bytes of one deposit: its documents with what encryption adds.
+const MOST_DEPOSIT_BYTES: u64 = 320 << 20;
+/// What was begun and did not go on is forgotten after so long.
+const BEGUN_MS: u64 = 30 * 86_400_000;
 
 /// What only the agent knows of a deposit.
 #[derive(Clone, PartialEq, Message)]
@@ -57,12 +65,13 @@ impl Desk {
         let known = match self.parts.vault.escrow_secrets(SecretsOf::Holding, &begun)? {
             Some(secrets) => read(&secrets)?,
             None => {
-                let rows = self.parts.vault.holdings()?;
-                let of = |row: &&HoldingRow| {
-                    row.owner == from.as_bytes() && row.manifest.is_empty() && !row.destroyed
-                };
-                if rows.iter().filter(of).count() >= MOST_BEGUN {
+                let held = self.parts.vault.held_for(from.as_bytes())?;
+                if held.begun >= MOST_BEGUN {
                     return Err(DealError::TooManyBegun.into());
+                }
+                let bytes = held.bytes.saturating_add(ask.bytes);
+                if ask.bytes > MOST_DEPOSIT_BYTES || bytes > MOST_HELD_BYTES {
+                    return Err(DealError::NoRoom.into());
                 }
                 let seed = OpeningKey::generate(&mut rand::rng()).seed().to_vec();
                 let secrets = HoldingSecrets { seed, shares: Vec::new() };
@@ -114,9 +123,15 @@ impl Desk {
             return self.go_on_holding(row, &manifest);
         }
         let begun = begun(&from, &parcel.nonce);
+        let before = self.parts.vault.holding(&begun)?.ok_or(DealError::UnknownDeposit)?;
         let secrets = self.parts.vault.escrow_secrets(SecretsOf::Holding, &begun)?;
         let secrets = read(&secrets.ok_or(DealError::UnknownDeposit)?)?;
         let key = opening_key(&secrets.seed)?;
+        let bytes = manifest.sections.iter().map(|section| section.bytes);
+        let bytes = bytes.fold(0, u64::saturating_add);
+        if bytes > before.bytes {
+            return Err(DealError::NoRoom.into());
+        }
         if parcel.shares.len() != manifest.sections.len() {
             return Err(DealError::BadShare.into());
         }
@@ -134,26 +149,37 @@ impl Desk {
             clauses: parcel.clauses.clone(),
             evidence: parcel.evidence.clone(),
             at_ms: self.now().0,
+            bytes,
+            roots: roots_of(&manifest),
             ..HoldingRow::default()
         };
         let sealed = Zeroizing::new(held.encode_to_vec());
-        self.parts.vault.put_holding(&row, Some(&sealed), Some(begun))?;
+        self.parts.vault.put_holding(&row, Some(&sealed), Some(&before))?;
+        self.fetching(Waiter::Holding(digest), true);
         self.go_on_holding(row, &manifest)
     }
 
-    /// Asks for what is missing of the ciphertext, or signs once all of it is here.
+    /// Asks for what is missing of the ciphertext, the owner first and then the other agents, or signs once all of it is here.
     pub(super) fn go_on_holding(
         &self,
         mut row: HoldingRow,
         manifest: &Manifest,
     ) -> Result<Vec<Outgoing>, DeskError> {
         let owner = member(&manifest.owner)?;
+        if row.destroyed {
+            return Ok(Vec::new());
+        }
         if !row.signed {
+            let digest = row.digest.as_slice().try_into().map_err(|_| VaultError::Damaged)?;
+            let waiter = Waiter::Holding(digest);
+            let sources = self.sources_of(manifest)?;
             for section in &manifest.sections {
-                if let Some(first) = self.first_missing(section)? {
-                    return Ok(vec![self.ask_for_pieces(section, first, &owner)?]);
+                let ask = self.fetch(section, waiter, &sources)?;
+                if ask.is_some() || self.any_missing(section)? {
+                    return Ok(ask.into_iter().collect());
                 }
             }
+            self.fetching(waiter, false);
             row.signed = true;
             self.parts.vault.put_holding(&row, None, None)?;
         }
@@ -167,6 +193,71 @@ impl Desk {
         };
         let content = receipt.signed(&self.parts.intake.network(), &self.parts.signing);
         Ok(vec![Outgoing { to: owner, name: names::DEPOSIT_RECEIPT, content }])
+    }
+
+    fn sources_of(&self, manifest: &Manifest) -> Result<Vec<MemberId>, DeskError> {
+        let mut sources = vec![member(&manifest.owner)?];
+        for agent in &manifest.agents {
+            sources.push(member(&agent.member)?);
+        }
+        sources.dedup();
+        // An owner that is its own agent has all of it, or asks the others.
+        if sources.len() > 1 {
+            sources.retain(|source| *source != self.parts.member);
+        }
+        Ok(sources)
+    }
+
+    /// Forgets the ciphertext of a deposit, unless it is that of another one as well.
+    pub(super) fn forget_ciphertext(&self, row: &HoldingRow) -> Result<(), DeskError> {
+        for section in &self.manifest_of(&row.manifest)?.sections {
+            let content = section.content().ok_or(VaultError::Damaged)?;
+            let root = content.root().0;
+            let mut of_another = false;
+            for known in self.parts.vault.contents_of(&root)? {
+                of_another |= match known {
+                    ContentOf::Deposit(id) => {
+                        self.parts.vault.deposit(&id)?.is_some_and(|row| !row.destroyed)
+                    }
+                    ContentOf::Holding(digest) => {
+                        self.parts.vault.holding(&digest)?.is_some_and(|row| !row.destroyed)
+                    }
+                };
+            }
+            // What this organisation bought of it stays as well.
+            let bought = self.bought_content(&row.record, &root)?;
+            if !of_another && !bought {
+                self.parts.vault.drop_pieces(&root, content.pieces())?;
+            }
+        }
+        let digest = row.digest.as_slice().try_into().map_err(|_| VaultError::Damaged)?;
+        self.fetching(Waiter::Holding(digest), false);
+        Ok(())
+    }
+
+    fn bought_content(&self, record: &[u8], root: &[u8; 32]) -> Result<bool, DeskError> {
+        let record = RecordId::try_from(record).map_err(|_| VaultError::Damaged)?;
+        for deal in self.parts.vault.deals_that_opened(&record)? {
+            let row = self.parts.vault.deal(&deal, DealRole::Buyer)?;
+            let Some(row) = row.filter(|row| !row.destroyed) else { continue };
+            let content = TermsContent::read(&row.terms)?;
+            if self.manifest_of(&content.manifest)?.sections.iter().any(|of| of.root == root) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Forgets what owners began and did not go on with.
+    pub(super) fn forget_begun(&self) -> Result<(), DeskError> {
+        let _alone = self.alone();
+        let now = self.now().0;
+        for row in self.parts.vault.holdings()? {
+            if row.manifest.is_empty() && now.saturating_sub(row.at_ms) > BEGUN_MS {
+                self.parts.vault.drop_holding(&row)?;
+            }
+        }
+        Ok(())
     }
 
     /// The share of a section that is held here.

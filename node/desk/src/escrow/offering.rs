@@ -25,10 +25,12 @@ impl Desk {
             asked.sort_unstable();
             asked.dedup();
             let ask = |to: MemberId| {
+                let nonce: [u8; 16] = rand::random();
+                desk.asked_under(&nonce);
                 let ask = OfferAsk {
                     from: desk.parts.member.to_vec(),
                     to: to.to_vec(),
-                    nonce: rand::random::<[u8; 16]>().to_vec(),
+                    nonce: nonce.to_vec(),
                     record: record.0.to_vec(),
                     ..OfferAsk::default()
                 };
@@ -62,10 +64,9 @@ impl Desk {
     ) -> Result<Vec<Outgoing>, DeskError> {
         let ask: OfferAsk = self.file_from(from, content)?;
         self.for_us(&ask.to)?;
-        let rows = self.parts.vault.holdings()?;
-        let held = rows.into_iter().filter(|row| {
-            row.record == ask.record && row.signed && !row.destroyed && !row.manifest.is_empty()
-        });
+        let record: [u8; 32] = ask.record.as_slice().try_into().map_err(|_| DeskError::NotForUs)?;
+        let rows = self.parts.vault.holdings_of(&record)?;
+        let held = rows.into_iter().filter(|row| row.signed && !row.destroyed);
         let mut newest: Option<(Manifest, Vec<Clause>, Vec<u8>)> = None;
         for row in held {
             let manifest = self.manifest_of(&row.manifest)?;
@@ -106,16 +107,24 @@ impl Desk {
     ) -> Result<Vec<Outgoing>, DeskError> {
         let file: Offers = self.file_from(from, content)?;
         self.for_us(&file.to)?;
+        if !self.was_asked_under(&file.nonce) {
+            return Err(DeskError::NotForUs);
+        }
         let Some((manifest, _)) = file.opened(&self.parts.intake.network())? else {
             return Ok(Vec::new());
         };
         if manifest.index_of(&from).is_none() {
             return Err(DeskError::NotForUs);
         }
+        let record = manifest.record().ok_or(DealError::NotDeposited)?;
+        let issuer = self.issuer_of(&record)?;
+        if issuer.is_some_and(|issuer| manifest.owner != issuer.as_bytes()) {
+            // Somebody deposited what it says is another's record.
+            return Err(DealError::NotDeposited.into());
+        }
         self.check_deposited(&manifest, &file.evidence)?;
         let _alone = self.alone();
         let digest = manifest.digest().0;
-        let record = manifest.record().ok_or(DealError::NotDeposited)?;
         let known = self.parts.vault.openable(&record)?;
         let known = known.into_iter().find(|row| row.manifest == file.manifest);
         let mut row = OpenableRow {

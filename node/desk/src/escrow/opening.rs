@@ -4,7 +4,7 @@
 
 use super::DealError;
 use super::Outgoing;
-use super::parties::{Looked, OnLog, deal_of, refusal_of};
+use super::parties::{BAD_SHARES, Looked, OnLog, PAYLOAD, deal_of, is_fault, refusal_of};
 use super::quoting::DealSecrets;
 use crate::{Desk, DeskError, blocking};
 use heatmark_envelopes::{Decryptor, SectionSecret, Share, combine, open_piece};
@@ -74,7 +74,7 @@ impl Desk {
                 return Ok(Looked::default());
             }
             let (letters, again_ms) = gathered?;
-            return Ok(Looked { letters, again_ms });
+            return Ok(Looked::again(letters, again_ms));
         }
         let content = TermsContent::read(&row.terms)?;
         let manifest = self.manifest_of(&content.manifest)?;
@@ -89,9 +89,9 @@ impl Desk {
             letters = self.try_to_open(row, on_log, (&manifest, &terms), secrets.clone())?;
         }
         if on_log.phase.is_final() {
-            let waits = on_log.phase == Phase::Settled && !row.opened && row.trouble.is_empty();
+            let waits = on_log.phase == Phase::Settled && !row.opened && !is_fault(&row.trouble);
             let again_ms = if waits { Some(PIECES_WAIT_MS) } else { self.kept_for(row)? };
-            return Ok(Looked { letters, again_ms });
+            return Ok(Looked::again(letters, again_ms));
         }
         let step = match on_log.phase {
             Phase::Delivered if !row.claim.is_empty() => {
@@ -125,7 +125,7 @@ impl Desk {
         }
         let open = terms.opening(manifest.threshold);
         let (letters, again) = self.carry_step(row, secrets, ("open", Step::Open(open)))?;
-        Ok(Looked { letters, again_ms: Some(again) })
+        Ok(Looked::again(letters, Some(again)))
     }
 
     /// Destroys what was kept long enough; gives when to look again at what is kept for a time.
@@ -161,7 +161,7 @@ impl Desk {
             let released = on_log.deal.agents().iter().filter(|a| a.released.is_some()).count();
             let enough = usize::try_from(manifest.threshold).is_ok_and(|t| released >= t);
             if enough && !gathered.bad.is_empty() {
-                "bad-shares".clone_into(&mut row.trouble);
+                BAD_SHARES.clone_into(&mut row.trouble);
                 "too few of the released shares are good: dispute the deal before its window ends"
                     .clone_into(&mut row.trouble_text);
             }
@@ -176,7 +176,7 @@ impl Desk {
             match self.read_section(manifest, name, secret)? {
                 Ok(_) => {}
                 Err(fault) => {
-                    row.trouble = format!("payload-{}", fault.code());
+                    row.trouble = format!("{PAYLOAD}{}", fault.code());
                     row.trouble_text =
                         format!("section {name}: {fault}; dispute the deal before its window ends");
                     return Ok(letters);
@@ -270,7 +270,7 @@ impl Desk {
             Ok(())
         };
         for number in 0..content.pieces() {
-            let piece = self.parts.vault.piece(&content.root().0, number)?;
+            let piece = self.sound_piece(&content.root(), number)?;
             let piece = piece.ok_or(DealError::PiecesMissing)?;
             let Ok(plain) = decryptor.push(&piece) else {
                 return Ok(Err(SectionFault::Piece(number)));
@@ -328,7 +328,7 @@ impl Desk {
         document: String,
     ) -> Result<Vec<u8>, DeskError> {
         let desk = self.clone();
-        blocking(move || {
+        let read = blocking(move || {
             let (manifest, terms, secrets) = desk.opened_deal(&deal)?;
             let at = terms.place_of(&section).ok_or(DealError::NoSuchDocument)?;
             let secret = secrets.get(at).ok_or(VaultError::Damaged)?;
@@ -341,11 +341,25 @@ impl Desk {
                     bytes.extend_from_slice(more);
                 }
                 Ok(())
-            })?;
-            read.map_err(|_| VaultError::Damaged)?;
-            Ok(bytes)
-        })
-        .await
+            });
+            match read {
+                Ok(Ok(_)) => return Ok(Ok(bytes)),
+                // It was sound when it was opened: it is gone or has rotted since.
+                Ok(Err(_)) | Err(DeskError::Deal(DealError::PiecesMissing)) => {}
+                Err(error) => return Err(error),
+            }
+            let _alone = desk.alone();
+            let row = desk.parts.vault.deal(&deal, DealRole::Buyer)?;
+            let row = row.ok_or(DealError::UnknownDeal)?;
+            Ok(Err(desk.missing_pieces(&row, entry, &terms)?))
+        });
+        match read.await? {
+            Ok(bytes) => Ok(bytes),
+            Err(ask) => {
+                self.send_out(ask.into_iter().collect()).await?;
+                Err(DealError::PiecesMissing.into())
+            }
+        }
     }
 
     fn opened_deal(
@@ -382,7 +396,7 @@ impl Desk {
         let context = content_context(manifest, name);
         let mut reader = SectionReader::new(manifest, name).ok_or(VaultError::Damaged)?;
         for number in 0..content.pieces() {
-            let piece = self.parts.vault.piece(&content.root().0, number)?;
+            let piece = self.sound_piece(&content.root(), number)?;
             let piece = piece.ok_or(DealError::PiecesMissing)?;
             let plain = open_piece(secret, &context, &content, (number, &piece));
             let plain = plain.map_err(|_| VaultError::Damaged)?;

@@ -21,12 +21,21 @@ use heatmark_ledger::state;
 use heatmark_vault::{DealRole, DealRow, Deed, VaultError};
 use prost::Message as _;
 
+/// What a buyer's row says when a party takes no part.
+const REFUSED: &str = "refused";
+/// Most of what parties said that is kept.
+const MOST_SAID_BYTES: usize = 2_048;
 /// Terms that never came are forgotten after this long.
 const FORGET_MS: u64 = 86_400_000;
-/// How often a deal is looked at in which nothing is due.
-const IDLE_MS: u64 = 600_000;
+/// How often a deal is looked at in which nothing is due; what the log says of it wakes us.
+const IDLE_MS: u64 = 3_600_000;
 /// How often one is looked at that waits for the log or for others.
 const WAIT_MS: u64 = 10_000;
+
+/// Too few of the released shares are good.
+pub(super) const BAD_SHARES: &str = "bad-shares";
+/// The ciphertext is not what the record promises; the fault's name follows.
+pub(super) const PAYLOAD: &str = "payload-";
 
 /// What looking at a deal came to.
 #[derive(Default)]
@@ -34,6 +43,14 @@ pub(super) struct Looked {
     pub(super) letters: Vec<Outgoing>,
     /// When to look again; none once nothing is left to do.
     pub(super) again_ms: Option<u64>,
+    /// Whether it never came to anything, and is forgotten.
+    forget: bool,
+}
+
+impl Looked {
+    pub(super) const fn again(letters: Vec<Outgoing>, again_ms: Option<u64>) -> Self {
+        Self { letters, again_ms, forget: false }
+    }
 }
 
 /// A deal as the log has it.
@@ -122,6 +139,7 @@ impl Desk {
                 return Err(DeskError::NotForUs);
             }
             row.terms = content.encode_to_vec();
+            row.arbiter = terms.arbiter.map(|party| party.member).unwrap_or_default();
             row.retain_until_ms = terms.retain_until_ms;
             self.parts.vault.put_deal(&self.actor, (&row, true), None, None)?;
             self.look_at(&row);
@@ -148,8 +166,17 @@ impl Desk {
         if !parties.any(|party| party == from.as_bytes()) {
             return Err(DeskError::NotForUs);
         }
-        row.trouble.clone_from(&file.code);
-        row.trouble_text = format!("{}: {}", self.name_of(&from)?, file.text);
+        // One party's word: it says nothing of what this node found itself, and keeps nothing from opening.
+        if row.opened || is_fault(&row.trouble) {
+            return Ok(Vec::new());
+        }
+        let said = format!("{}: {} ({})", self.name_of(&from)?, file.text, file.code);
+        if row.trouble != REFUSED {
+            REFUSED.clone_into(&mut row.trouble);
+            row.trouble_text = said;
+        } else if !row.trouble_text.contains(&said) && row.trouble_text.len() < MOST_SAID_BYTES {
+            row.trouble_text = format!("{}; {said}", row.trouble_text);
+        }
         self.parts.vault.put_deal(&self.actor, (&row, true), None, None)?;
         Ok(Vec::new())
     }
@@ -173,6 +200,14 @@ impl Desk {
             DealRole::Buyer => self.look_as_buyer(&mut row, on_log.as_ref()),
             _ => self.look_as_party(&mut row, role, on_log.as_ref()),
         }?;
+        if looked.forget {
+            self.parts.vault.drop_deal(&row)?;
+            return Ok(looked);
+        }
+        if on_log.as_ref().is_some_and(|on_log| on_log.phase.is_final()) {
+            // It holds keys that were shown for this dispute alone.
+            row.claim.clear();
+        }
         row.phase = on_log.map_or(0, |on_log| phase_number(on_log.phase));
         let left = looked.again_ms.is_some();
         if row != before || !left {
@@ -189,13 +224,17 @@ impl Desk {
     ) -> Result<Looked, DeskError> {
         let age = self.now().0.saturating_sub(row.at_ms);
         if row.terms.is_empty() {
-            let again_ms = (age < FORGET_MS).then_some(IDLE_MS);
-            return Ok(Looked { letters: Vec::new(), again_ms });
+            let forget = age >= FORGET_MS;
+            return Ok(Looked {
+                again_ms: (!forget).then_some(IDLE_MS),
+                forget,
+                ..Looked::default()
+            });
         }
         let Some(on_log) = on_log else {
             let terms = self.terms_in(&row.terms)?;
             let over = terms.ready_by_ms.saturating_add(FORGET_MS) < self.now().0;
-            return Ok(Looked { letters: Vec::new(), again_ms: (!over).then_some(IDLE_MS) });
+            return Ok(Looked::again(Vec::new(), (!over).then_some(IDLE_MS)));
         };
         if on_log.phase.is_final() {
             if role == DealRole::Arbiter {
@@ -203,18 +242,15 @@ impl Desk {
             }
             return Ok(Looked::default());
         }
-        if row.trouble.is_empty()
-            && let Err(error) = self.check_terms(row, role, on_log)
-        {
+        // Terms are judged until this party has taken its first step: whoever is in, sees the deal through.
+        let undecided = self.is_undecided(role, on_log, row)?;
+        if undecided && !row.trouble.is_empty() {
+            return Ok(Looked::default());
+        }
+        if undecided && let Err(error) = self.check_terms(row, role, on_log) {
             let Some((code, text)) = refusal_of(&error) else { return Err(error) };
             (row.trouble, row.trouble_text) = (code.to_owned(), text.clone());
-            return Ok(Looked {
-                letters: vec![self.refuse_deal(row, code, &text)?],
-                again_ms: None,
-            });
-        }
-        if !row.trouble.is_empty() {
-            return Ok(Looked::default());
+            return Ok(Looked::again(vec![self.refuse_deal(row, code, &text)?], None));
         }
         let secrets = self.deal_secrets(&deal_of(row)?, role)?;
         let step = match role {
@@ -225,7 +261,37 @@ impl Desk {
             DealRole::Agent => self.agent_step(row, on_log)?,
             DealRole::Buyer => None,
         };
-        self.take_step(row, &secrets, on_log, step)
+        let judges = role == DealRole::Arbiter
+            && on_log.phase == Phase::Disputed
+            && !row.claim.is_empty()
+            && row.ruling.is_empty();
+        let mut looked = self.take_step(row, &secrets, on_log, step)?;
+        if judges {
+            looked.letters.extend(self.pieces_for_claim(row)?);
+            looked.again_ms = looked.again_ms.map(|again| again.min(WAIT_MS));
+        }
+        Ok(looked)
+    }
+
+    /// Whether a party has not taken a step yet.
+    fn is_undecided(
+        &self,
+        role: DealRole,
+        on_log: &OnLog,
+        row: &DealRow,
+    ) -> Result<bool, DeskError> {
+        Ok(match role {
+            DealRole::Owner => on_log.phase == Phase::Open,
+            DealRole::Arbiter => on_log.deal.to_state().funded.is_none(),
+            DealRole::Agent => {
+                let terms = self.terms_in(&row.terms)?;
+                let own =
+                    terms.agents.iter().position(|a| a.member == self.parts.member.as_bytes());
+                let marks = own.and_then(|own| on_log.deal.agents().get(own));
+                marks.is_none_or(|marks| marks.ready.is_none())
+            }
+            DealRole::Buyer => false,
+        })
     }
 
     /// Carries a step, or waits for the next thing to be due.
@@ -238,17 +304,22 @@ impl Desk {
     ) -> Result<Looked, DeskError> {
         if let Some(step) = step {
             let (letters, again) = self.carry_step(row, secrets, step)?;
-            return Ok(Looked { letters, again_ms: Some(again) });
+            return Ok(Looked::again(letters, Some(again)));
         }
         row.step.clear();
         // What the log says wakes us; what time alone does is looked for at its deadline.
         let left = on_log.deal.deadline().map(|by| by.0.saturating_sub(on_log.now.0));
         let again = left.unwrap_or(IDLE_MS).clamp(WAIT_MS, IDLE_MS);
-        Ok(Looked { letters: Vec::new(), again_ms: Some(again) })
+        Ok(Looked::again(Vec::new(), Some(again)))
     }
 
     /// Whether this party takes part.
-    fn check_terms(&self, row: &DealRow, role: DealRole, on_log: &OnLog) -> Result<(), DeskError> {
+    pub(super) fn check_terms(
+        &self,
+        row: &DealRow,
+        role: DealRole,
+        on_log: &OnLog,
+    ) -> Result<(), DeskError> {
         let content = TermsContent::read(&row.terms)?;
         let terms = self.terms_in(&row.terms)?;
         let manifest = self.manifest_of(&content.manifest)?;
@@ -323,6 +394,11 @@ impl Desk {
         }
         Ok(Some(("release", Step::Release(pb::DealRelease { agent, envelopes }))))
     }
+}
+
+/// Whether this node has found what was bought faulty, so that it never opens.
+pub(super) fn is_fault(trouble: &str) -> bool {
+    trouble == BAD_SHARES || trouble.starts_with(PAYLOAD)
 }
 
 fn accept() -> Step {

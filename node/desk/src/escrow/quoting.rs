@@ -93,9 +93,7 @@ impl Desk {
         let secrets = match known {
             Some(_) => self.deal_secrets(&deal, role)?,
             None => {
-                let waiting = self.parts.vault.deals_left()?;
-                let of = |row: &&DealRow| row.buyer == from.as_bytes() && row.terms.is_empty();
-                if waiting.iter().filter(of).count() >= MOST_QUOTED {
+                if self.parts.vault.deals_without_terms(from.as_bytes())? >= MOST_QUOTED {
                     return Err(DealError::TooManyBegun.into());
                 }
                 let secrets = DealSecrets::fresh();
@@ -133,11 +131,8 @@ impl Desk {
                 holding.is_some_and(|row| row.signed && !row.destroyed)
             }
             DealRole::Owner => {
-                let mut held = false;
-                for row in self.parts.vault.deposits()? {
-                    held |= self.manifest_of(&row.manifest)?.digest().0 == *digest;
-                }
-                held
+                let row = self.parts.vault.deposit_of(digest)?;
+                row.is_some_and(|row| !row.destroyed)
             }
             // Who is asked to hold money says yes or no once it sees the terms.
             DealRole::Arbiter => true,

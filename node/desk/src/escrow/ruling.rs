@@ -3,10 +3,9 @@
 
 use super::DealError;
 use super::depositing::member;
-use super::parties::{OnLog, deal_of};
+use super::parties::{BAD_SHARES, OnLog, PAYLOAD, deal_of};
 use super::{Outgoing, names};
 use crate::{Desk, DeskError, blocking};
-use heatmark_envelopes::PieceTree;
 use heatmark_escrow::files::{ClaimFile, PartyRole, Quote, Ruling, TermsContent, reason_digest};
 use heatmark_escrow::purpose::claim_purpose;
 use heatmark_escrow::{
@@ -48,6 +47,11 @@ impl Desk {
             if on_log.phase != phase {
                 return Err(DealError::WrongPhase(on_log.phase.name()).into());
             }
+            if row.terms.is_empty() {
+                return Err(DealError::NoTerms.into());
+            }
+            // Nobody says yes to what this node would refuse.
+            desk.check_terms(&row, role, &on_log)?;
             row.agreed = true;
             desk.parts.vault.put_deal(&desk.actor, (&row, true), None, Some(deed))?;
             desk.look_at(&row);
@@ -214,14 +218,14 @@ impl Desk {
                     section: name.clone(),
                     seed: secrets.reply(index)?.seed().to_vec(),
                 });
-                let too_few = row.trouble == "bad-shares";
+                let too_few = row.trouble == BAD_SHARES;
                 if too_few && judge_share(&claim, manifest, terms, &releases).is_ok() {
                     return Ok(claim);
                 }
             }
         }
         claim.share = None;
-        let faulty = row.trouble.starts_with("payload-");
+        let faulty = row.trouble.starts_with(PAYLOAD);
         let named = terms
             .sections
             .iter()
@@ -283,6 +287,17 @@ impl Desk {
         Ok(found)
     }
 
+    /// Asks for the ciphertext that a claim is about.
+    pub(super) fn pieces_for_claim(&self, row: &DealRow) -> Result<Vec<Outgoing>, DeskError> {
+        let payload = Claim::read(&row.claim)?.payload;
+        let content = TermsContent::read(&row.terms)?;
+        let manifest = self.manifest_of(&content.manifest)?;
+        let section = payload.and_then(|payload| manifest.section(&payload.section).cloned());
+        let Some(section) = section else { return Ok(Vec::new()) };
+        let ask = self.missing_pieces(row, &section, &self.terms_in(&row.terms)?)?;
+        Ok(ask.into_iter().collect())
+    }
+
     fn find_fault(&self, deal: &[u8; 32]) -> Result<(Option<Found>, Vec<Outgoing>), DeskError> {
         let row = self.parts.vault.deal(deal, DealRole::Arbiter)?;
         let row = row.ok_or(DealError::UnknownDeal)?;
@@ -316,19 +331,11 @@ impl Desk {
         if self.any_missing(section)? {
             return Ok((None, ask.into_iter().collect()));
         }
-        let root: [u8; 32] = section.root.as_slice().try_into().map_err(|_| VaultError::Damaged)?;
-        let mut pieces = Vec::new();
-        for number in 0..section.pieces {
-            let piece = self.parts.vault.piece(&root, number)?.ok_or(VaultError::Damaged)?;
-            pieces.push(piece);
-        }
-        let tree = PieceTree::new(pieces.iter().map(|piece| piece.as_slice()));
-        let tree = tree.map_err(|_| VaultError::Damaged)?;
         while let Some(number) = judge.wants() {
-            let at = usize::try_from(number).unwrap_or(usize::MAX);
-            let piece = pieces.get(at).ok_or(VaultError::Damaged)?;
-            let proof = tree.prove(number).map_err(|_| VaultError::Damaged)?;
-            match judge.take(&proof, piece) {
+            let Some((piece, proof)) = self.proved_piece(section, number)? else {
+                return Ok((None, ask.into_iter().collect()));
+            };
+            match judge.take(&proof, &piece) {
                 Ok(None) => {}
                 Ok(Some(fault)) => {
                     return Ok((Some((format!("payload-{}", fault.code()), true)), Vec::new()));

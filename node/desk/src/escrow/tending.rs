@@ -3,10 +3,10 @@
 //! what is on hold or to be kept.
 
 use super::DealError;
-use super::depositing::{DepositSecrets, SectionSecrets, member};
+use super::depositing::{DepositSecrets, SectionSecrets, member, roots_of};
 use super::{Outgoing, names};
 use crate::{Desk, DeskError, blocking};
-use heatmark_envelopes::{PieceProof, PieceTree, SectionSecret, split};
+use heatmark_envelopes::{PieceProof, SectionSecret, split};
 use heatmark_escrow::files::{
     DestroyAsk, Destroyed, DrillAnswer, DrillAsk, DrillPiece, DrillPlace, drill_digest,
 };
@@ -82,10 +82,13 @@ impl Desk {
             clauses: row.clauses,
             agents: agents.iter().map(agent).collect(),
             nonce: rand::random::<[u8; 16]>().to_vec(),
+            digest: manifest.digest().0.to_vec(),
+            roots: roots_of(&manifest),
             ..DepositRow::default()
         };
         let secrets = Zeroizing::new(anew.encode_to_vec());
         self.parts.vault.put_deposit(&self.actor, &row, Some(&secrets))?;
+        self.unfinished(id, true);
         Ok(id)
     }
 
@@ -173,22 +176,10 @@ impl Desk {
 
     /// A piece with its proof; what is none where it is gone, which the owner sees.
     fn shown_piece(&self, section: &SectionEntry, number: u32) -> Result<DrillPiece, DeskError> {
-        let root: [u8; 32] = section.root.as_slice().try_into().map_err(|_| VaultError::Damaged)?;
-        let mut pieces = Vec::new();
-        for at in 0..section.pieces {
-            let Some(piece) = self.parts.vault.piece(&root, at)? else {
-                return Ok(lost());
-            };
-            pieces.push(piece);
-        }
-        let tree = PieceTree::new(pieces.iter().map(|piece| piece.as_slice()));
-        let Ok(proof) = tree.and_then(|tree| tree.prove(number)) else {
-            return Ok(lost());
-        };
-        let at = usize::try_from(number).unwrap_or(usize::MAX);
-        let piece = pieces.get(at).map(|piece| piece.to_vec()).unwrap_or_default();
-        let path = proof.path.iter().flat_map(|hash| hash.0).collect();
-        Ok(DrillPiece { piece, path })
+        Ok(self.proved_piece(section, number)?.map_or_else(lost, |(piece, proof)| {
+            let path = proof.path.iter().flat_map(|hash| hash.0).collect();
+            DrillPiece { piece, path }
+        }))
     }
 
     /// An agent shows it.
@@ -201,33 +192,28 @@ impl Desk {
         self.for_us(&answer.to)?;
         let now = self.now().0;
         let _alone = self.alone();
-        for mut row in self.parts.vault.deposits()? {
-            let manifest = self.manifest_of(&row.manifest)?;
-            if manifest.digest().0 != *answer.manifest {
-                continue;
-            }
-            let id: [u8; 32] = row.id.as_slice().try_into().map_err(|_| VaultError::Damaged)?;
-            let secrets = self.deposit_secrets(&id)?;
-            let mut agents = row.agents.iter_mut().enumerate();
-            let agent = agents.find(|(_, agent)| agent.member == from.as_bytes());
-            let (place, agent) = agent.ok_or(DeskError::NotForUs)?;
-            let asked =
-                DrillAsk::decode(agent.drill.as_slice()).map_err(|_| VaultError::Damaged)?;
-            if asked.nonce != answer.nonce || agent.drill.is_empty() {
-                return Err(DeskError::NotForUs);
-            }
-            agent.trouble = match fault_in(&answer, &asked, (&manifest, &secrets, place)) {
-                None => {
-                    agent.drilled_ms = now;
-                    String::new()
-                }
-                Some(fault) => fault.to_owned(),
-            };
-            agent.drill.clear();
-            self.parts.vault.put_deposit(&self.actor, &row, None)?;
-            return Ok(Vec::new());
+        let row = self.parts.vault.deposit_of(&answer.manifest)?;
+        let mut row = row.ok_or(DealError::UnknownDeposit)?;
+        let manifest = self.manifest_of(&row.manifest)?;
+        let id: [u8; 32] = row.id.as_slice().try_into().map_err(|_| VaultError::Damaged)?;
+        let secrets = self.deposit_secrets(&id)?;
+        let mut agents = row.agents.iter_mut().enumerate();
+        let agent = agents.find(|(_, agent)| agent.member == from.as_bytes());
+        let (place, agent) = agent.ok_or(DeskError::NotForUs)?;
+        let asked = DrillAsk::decode(agent.drill.as_slice()).map_err(|_| VaultError::Damaged)?;
+        if asked.nonce != answer.nonce || agent.drill.is_empty() {
+            return Err(DeskError::NotForUs);
         }
-        Err(DealError::UnknownDeposit.into())
+        agent.trouble = match fault_in(&answer, &asked, (&manifest, &secrets, place)) {
+            None => {
+                agent.drilled_ms = now;
+                String::new()
+            }
+            Some(fault) => fault.to_owned(),
+        };
+        agent.drill.clear();
+        self.parts.vault.put_deposit(&self.actor, &row, None)?;
+        Ok(Vec::new())
     }
 
     /// Destroys an own deposit's secrets, and asks its agents to destroy their shares; each signs for it. Gives how many were asked.
@@ -288,6 +274,7 @@ impl Desk {
             row.destroyed = true;
             let destroyed = heatmark_vault::Destroyed::Holding(&row);
             self.parts.vault.destroy_escrow(&self.actor, &destroyed)?;
+            self.forget_ciphertext(&row)?;
             tracing::info!("shares are destroyed, as their owner asked");
         }
         let file = Destroyed {
@@ -310,17 +297,12 @@ impl Desk {
         let file: Destroyed = self.file_from(from, content)?;
         self.for_us(&file.to)?;
         let _alone = self.alone();
-        for mut row in self.parts.vault.deposits()? {
-            if self.manifest_of(&row.manifest)?.digest().0 != *file.manifest {
-                continue;
-            }
-            let mut agents = row.agents.iter_mut();
-            let agent = agents.find(|agent| agent.member == from.as_bytes());
-            agent.ok_or(DeskError::NotForUs)?.destroyed = content.to_vec();
-            self.parts.vault.put_deposit(&self.actor, &row, None)?;
-            return Ok(Vec::new());
-        }
-        Err(DealError::UnknownDeposit.into())
+        let row = self.parts.vault.deposit_of(&file.manifest)?;
+        let mut row = row.ok_or(DealError::UnknownDeposit)?;
+        let agent = row.agents.iter_mut().find(|agent| agent.member == from.as_bytes());
+        agent.ok_or(DeskError::NotForUs)?.destroyed = content.to_vec();
+        self.parts.vault.put_deposit(&self.actor, &row, None)?;
+        Ok(Vec::new())
     }
 }
 

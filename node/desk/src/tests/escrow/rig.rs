@@ -6,16 +6,21 @@ use crate::tests::{publish, records_of, vault_of};
 use crate::{
     CertificateFile, DealPlan, DealView, DepositPlan, Desk, DeskParts, Lengths, SectionPlan, Seed,
 };
+use ed25519_dalek::SigningKey;
 use heatmark_escrow::Policy;
+use heatmark_escrow::files::Pieces;
 use heatmark_evidence::Selection;
+use heatmark_evidence::transfer::SignedFile as _;
 use heatmark_exchange::{Answer, Letter, LetterError};
-use heatmark_ledger::ids::MemberId;
+use heatmark_ledger::ids::{MemberId, NetworkId};
 use heatmark_ledger::receipt::TrustRoot;
+use heatmark_proto::exchange::v1 as pb;
 use heatmark_records::RecordId;
 use heatmark_vault::{DealRole, Vault};
+use prost::Message as _;
 use prost::bytes::Bytes;
 use sha2::{Digest as _, Sha256};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -30,9 +35,15 @@ pub(super) const ARBITER: usize = 7;
 
 type Boxes = Arc<Mutex<BTreeMap<MemberId, mpsc::Sender<Letter>>>>;
 
+/// Members that send other ciphertext than what they hold.
+type Liars = Arc<Mutex<BTreeSet<MemberId>>>;
+
 /// Carries letters between the desks that are up.
 struct Wire {
     from: MemberId,
+    signing: SigningKey,
+    network: NetworkId,
+    liars: Liars,
     boxes: Boxes,
     up: watch::Sender<Vec<MemberId>>,
 }
@@ -44,6 +55,8 @@ impl Carrier for Wire {
         letter: Bytes,
     ) -> Pin<Box<dyn Future<Output = Result<Answer, LetterError>> + Send + '_>> {
         let there = self.boxes.lock().unwrap().get(&to).cloned();
+        let lies = self.liars.lock().unwrap().contains(&self.from);
+        let letter = if lies { self.falsified(letter) } else { letter };
         Box::pin(async move {
             let there = there.ok_or(LetterError::Away)?;
             let (answer, heard) = oneshot::channel();
@@ -58,6 +71,20 @@ impl Carrier for Wire {
     }
 }
 
+impl Wire {
+    /// The letter, with a bit of every piece of ciphertext in it turned.
+    fn falsified(&self, letter: Bytes) -> Bytes {
+        let mut read = pb::Letter::decode(letter.clone()).unwrap();
+        if read.name != "pieces.heatmark-pieces" {
+            return letter;
+        }
+        let mut file = Pieces::decode(read.content.as_slice()).unwrap();
+        file.pieces.iter_mut().for_each(|piece| piece[0] ^= 1);
+        read.content = file.signed(&self.network, &self.signing);
+        read.encode_to_vec().into()
+    }
+}
+
 struct Running {
     desk: Desk,
     stop: watch::Sender<bool>,
@@ -68,6 +95,7 @@ struct Running {
 pub(super) struct Town {
     pub(super) chain: Arc<TestChain>,
     pub(super) vaults: Vec<Arc<Vault>>,
+    pub(super) liars: Liars,
     boxes: Boxes,
     up: watch::Sender<Vec<MemberId>>,
     running: Mutex<BTreeMap<usize, Running>>,
@@ -87,7 +115,8 @@ impl Town {
         });
         let vaults = (0..8).map(|at| vault_of(&chain, &format!("escrow-{at}"))).collect();
         let (boxes, up) = (Boxes::default(), watch::Sender::new(Vec::new()));
-        let town = Self { chain, vaults, boxes, up, running: Mutex::default() };
+        let (liars, running) = (Liars::default(), Mutex::default());
+        let town = Self { chain, vaults, liars, boxes, up, running };
         (0..8).for_each(|at| town.start(at));
         town
     }
@@ -107,7 +136,14 @@ impl Town {
         .telling(self.outbox(at));
         let (stop, stopping) = watch::channel(false);
         let (letters, arriving) = mpsc::channel(8);
-        let wire = Wire { from: member.id, boxes: Arc::clone(&self.boxes), up: self.up.clone() };
+        let wire = Wire {
+            from: member.id,
+            signing: member.signing.clone(),
+            network: self.chain.intake.network(),
+            liars: Arc::clone(&self.liars),
+            boxes: Arc::clone(&self.boxes),
+            up: self.up.clone(),
+        };
         let mut tasks = desk.start(&stopping);
         tasks.extend(desk.correspond(Arc::new(wire), arriving, &stopping));
         self.boxes.lock().unwrap().insert(member.id, letters);
@@ -183,6 +219,18 @@ impl Town {
             deposits[0].agents.iter().all(|agent| agent.state == "signed")
         })
         .await;
+    }
+
+    /// Opens a deal that is paid, has the arbiter say that it holds the money, and waits until the shares are there.
+    pub(super) async fn deliver(&self, record: RecordId, clause: &str) -> [u8; 32] {
+        let deal = self.desk(BUYER).open_deal(plan(record, clause)).await.unwrap();
+        self.until_phase(deal, "accepted").await;
+        self.until("the arbiter has the terms", async || {
+            self.desk(ARBITER).agree_to_deal(deal, DealRole::Arbiter).await.is_ok()
+        })
+        .await;
+        self.until_phase(deal, "delivered").await;
+        deal
     }
 
     /// Waits for offers of a record to come to the buyer.
