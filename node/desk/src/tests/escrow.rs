@@ -1,5 +1,6 @@
 //! Deposits and deals among eight desks on one log: whoever is away, lies, dies or comes back.
 
+mod holdings;
 mod rig;
 
 use crate::{DealError, DealPlan, DeskError, Lengths, OrderPlan};
