@@ -24,7 +24,7 @@ pub(crate) enum Command {
     #[command(
         after_help = "Example:\n  heatmark deal open --record 4c7e… --clause Audit --purpose 'audit of order 4711' --home forge --wait\n  heatmark deal open --record 4c7e… --section assay --clause Premium --purpose resale --of '125000.00 EUR' --agreement nda.pdf --arbiter 'Bank SA' --home forge\n`heatmark escrow offers` tells the clauses. A paid deal goes on when its arbiter has the money.\nWith --wait: 0 opened, 1 it came to nothing, 3 it cannot be told yet."
     )]
-    Open(Open),
+    Open(Box<Open>),
     /// Lists the deals in which you have a part
     #[command(after_help = "Example:\n  heatmark deal list --home forge")]
     List(List),

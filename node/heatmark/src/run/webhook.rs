@@ -174,7 +174,9 @@ impl Posting {
             }
             match self.deliver(file).await {
                 Ok(()) => {
-                    self.resting = None;
+                    if self.resting.take().is_some() {
+                        tracing::info!("the webhook's receiver takes files again");
+                    }
                     self.refused.remove(file.id());
                     left = left.saturating_sub(1);
                     self.metrics.waiting.set(i64::try_from(left).unwrap_or(i64::MAX));

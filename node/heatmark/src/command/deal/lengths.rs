@@ -79,7 +79,8 @@ impl Within {
             (&self.fund_within, paid, "--fund-within", "to be paid"),
             (&self.rule_within, paid, "--rule-within", "to be paid, nor to rule on"),
         ];
-        for (_, _, flag, what) in idle.iter().filter(|(given, has, ..)| given.is_some() && !has) {
+        let wrong = idle.iter().find(|(given, has, ..)| given.is_some() && !has);
+        if let Some((_, _, flag, what)) = wrong {
             let said = format!("nothing in this deal under {:?} is {what}", clause.name);
             return Err(Failure::input(said).next(format!("leave out {flag}")));
         }
