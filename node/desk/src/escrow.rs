@@ -17,6 +17,7 @@ mod holding;
 mod offering;
 mod opening;
 mod ordering;
+mod outbox;
 mod parties;
 mod pieces;
 mod proof;

@@ -41,6 +41,8 @@ pub struct Config {
     pub vault: VaultConfig,
     /// Lots, and what must be recorded of them.
     pub lots: LotsConfig,
+    /// Deals, and who is told what to do with their money.
+    pub escrow: EscrowConfig,
     /// What is logged, and how.
     pub log: LogConfig,
     #[serde(skip)]
@@ -233,6 +235,18 @@ pub struct LotsConfig {
     pub capture_plan: PathBuf,
 }
 
+/// `[escrow]`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct EscrowConfig {
+    /// Where the outbox is posted to: `https`, or `http` on this machine; empty for nowhere.
+    pub webhook_url: String,
+    /// The secret that what is posted is signed with, from the home.
+    pub webhook_secret_file: PathBuf,
+    /// Certificates of the authorities that the receiver's may go back to, from the home; empty for the system's.
+    pub webhook_ca_file: PathBuf,
+}
+
 /// How log lines are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -323,6 +337,26 @@ impl Config {
     #[must_use]
     pub fn capture_plan_path(&self) -> Option<PathBuf> {
         let path = &self.lots.capture_plan;
+        (!path.as_os_str().is_empty()).then(|| self.resolve(path))
+    }
+
+    /// What an arbiter is to do with money, a file each.
+    #[must_use]
+    pub fn outbox_dir(&self) -> PathBuf {
+        self.vault_dir().join("outbox")
+    }
+
+    /// The webhook's secret, if one is named.
+    #[must_use]
+    pub fn webhook_secret_path(&self) -> Option<PathBuf> {
+        let path = &self.escrow.webhook_secret_file;
+        (!path.as_os_str().is_empty()).then(|| self.resolve(path))
+    }
+
+    /// The authorities that the webhook's receiver may go back to, if they are named.
+    #[must_use]
+    pub fn webhook_ca_path(&self) -> Option<PathBuf> {
+        let path = &self.escrow.webhook_ca_file;
         (!path.as_os_str().is_empty()).then(|| self.resolve(path))
     }
 

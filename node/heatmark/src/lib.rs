@@ -6,6 +6,7 @@
 //!              │    ── capture    what must be recorded of events
 //!              │    ── home       where a node keeps things
 //!              │    ── voting     what a home remembers of its votes
+//!              │    ── webhook    where it is posted what to do with money
 //!              │    ── run        the node, put together
 //!              │
 //!              └─ node/client     a running node, own or another's; answers verified
@@ -24,6 +25,7 @@ pub mod keys;
 pub mod logging;
 pub mod run;
 pub mod voting;
+pub mod webhook;
 
 pub use config::Config;
 pub use files::FileError;

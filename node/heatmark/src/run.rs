@@ -23,6 +23,7 @@ mod rejoin;
 mod stand;
 mod trouble;
 mod turn;
+mod webhook;
 
 pub use chain::{Chain, Clock};
 pub use disk::DiskError;
@@ -225,8 +226,9 @@ impl Node {
             acknowledged_through: config.vault_dir().join("acknowledged"),
         })
         .capturing(capture)
-        .telling(config.vault_dir().join("outbox"));
+        .telling(config.outbox_dir());
         let mut tasks = desk.start(&stopping);
+        tasks.extend(webhook::start(config, &mut registry, &stopping)?);
         let carrier = Arc::clone(&exchange) as Arc<dyn Carrier>;
         tasks.extend(desk.correspond(carrier, letters, &stopping));
         let wake =

@@ -69,9 +69,9 @@ pub(super) fn deposit(view: DepositView) -> pb::DepositView {
 }
 
 pub(super) fn holding(view: HoldingView) -> pb::HoldingView {
-    let HoldingView { owner: (owner, owner_name), manifest, signed } = view;
-    let known =
-        pb::HoldingView { owner: owner.to_vec(), owner_name, signed, ..pb::HoldingView::default() };
+    let HoldingView { owner: (owner, owner_name), manifest, signed, state } = view;
+    let (owner, state) = (owner.to_vec(), state.to_owned());
+    let known = pb::HoldingView { owner, owner_name, signed, state, ..pb::HoldingView::default() };
     let Some(manifest) = manifest else { return known };
     pb::HoldingView {
         manifest: manifest.digest().0.to_vec(),

@@ -4,7 +4,7 @@
 use super::DealError;
 use super::depositing::member;
 use super::parties::{BAD_SHARES, OnLog, PAYLOAD, deal_of};
-use super::{Outgoing, names};
+use super::{Outgoing, names, outbox};
 use crate::{Desk, DeskError, blocking};
 use heatmark_escrow::files::{ClaimFile, PartyRole, Quote, Ruling, TermsContent, reason_digest};
 use heatmark_escrow::purpose::claim_purpose;
@@ -18,8 +18,6 @@ use heatmark_ledger::ids::{DealId, MemberId};
 use heatmark_ledger::messages::{self as pb, deal::Step};
 use heatmark_vault::{DealRole, DealRow, Deed, VaultError};
 use prost::Message as _;
-use std::fs;
-use std::io::Write as _;
 
 /// What a claim comes to, by its code, and whether the buyer is right.
 type Found = (String, bool);
@@ -99,7 +97,7 @@ impl Desk {
     }
 
     fn put_in_outbox(&self, row: &DealRow, what: &str) -> Result<(), DeskError> {
-        let Some(outbox) = self.outbox.as_ref() else { return Ok(()) };
+        let Some(place) = self.outbox.as_ref() else { return Ok(()) };
         let content = TermsContent::read(&row.terms)?;
         let terms = self.terms_in(&row.terms)?;
         let manifest = self.manifest_of(&content.manifest)?;
@@ -115,16 +113,8 @@ impl Desk {
             "owner_name": self.name_of(&owner)?,
         });
         let name = format!("{}-{what}.json", hex::encode(&row.deal));
-        let write = || -> std::io::Result<()> {
-            fs::create_dir_all(outbox.as_path())?;
-            let waiting = outbox.join(format!(".{name}"));
-            let mut file = fs::File::create(&waiting)?;
-            file.write_all(format!("{line}\n").as_bytes())?;
-            file.sync_all()?;
-            fs::rename(&waiting, outbox.join(&name))?;
-            fs::File::open(outbox.as_path())?.sync_all()
-        };
-        Ok(write().map_err(DealError::Outbox)?)
+        let written = outbox::put(place, &name, &format!("{line}\n"));
+        Ok(written.map_err(DealError::Outbox)?)
     }
 
     /// What a deal costs, as far as this organisation may know it.

@@ -50,6 +50,8 @@ pub struct HoldingView {
     pub manifest: Option<Manifest>,
     /// Whether it has signed for its shares and all ciphertext.
     pub signed: bool,
+    /// `asked`, `held`, `signed` or `destroyed`.
+    pub state: &'static str,
 }
 
 /// What could be opened of a record, under one clause.
@@ -141,7 +143,7 @@ impl Desk {
         .await
     }
 
-    /// Deposits that this organisation is an agent of.
+    /// Deposits that this organisation is an agent of, newest first.
     ///
     /// # Errors
     /// See [`DeskError`].
@@ -149,7 +151,9 @@ impl Desk {
         let desk = self.clone();
         blocking(move || {
             let mut views = Vec::new();
-            for row in desk.parts.vault.holdings()? {
+            let mut rows = desk.parts.vault.holdings()?;
+            rows.sort_by_key(|row| std::cmp::Reverse(row.at_ms));
+            for row in rows {
                 let owner = member(&row.owner)?;
                 let manifest = if row.manifest.is_empty() {
                     None
@@ -157,7 +161,13 @@ impl Desk {
                     Some(desk.manifest_of(&row.manifest)?)
                 };
                 let owner = (owner, desk.name_of(&owner)?);
-                views.push(HoldingView { owner, manifest, signed: row.signed });
+                let state = match &row {
+                    row if row.destroyed => "destroyed",
+                    row if row.signed => "signed",
+                    row if !row.manifest.is_empty() => "held",
+                    _ => "asked",
+                };
+                views.push(HoldingView { owner, manifest, signed: row.signed, state });
             }
             Ok(views)
         })

@@ -1,6 +1,7 @@
 //! Deposits and deals among eight desks on one log: whoever is away, lies, dies or comes back.
 
 mod ciphertext;
+mod holdings;
 mod rig;
 
 use crate::{DealError, DealPlan, DeskError, Lengths, OrderPlan};

@@ -2,6 +2,7 @@
 //! A deal runs by the log's rules once it stands there: nodes take its steps by themselves but for acceptance by hand, payment
 //! and rulings.
 
+mod lengths;
 mod open;
 mod opened;
 mod show;
@@ -13,6 +14,7 @@ use super::failure::Failure;
 use super::words;
 use clap::{ArgGroup, Args, Subcommand};
 use heatmark_client::{ClientError, DealPart, DealView, DeskClient};
+use lengths::Within;
 use std::path::PathBuf;
 
 /// What to do with deals.
@@ -22,7 +24,7 @@ pub(crate) enum Command {
     #[command(
         after_help = "Example:\n  heatmark deal open --record 4c7e… --clause Audit --purpose 'audit of order 4711' --home forge --wait\n  heatmark deal open --record 4c7e… --section assay --clause Premium --purpose resale --of '125000.00 EUR' --agreement nda.pdf --arbiter 'Bank SA' --home forge\n`heatmark escrow offers` tells the clauses. A paid deal goes on when its arbiter has the money.\nWith --wait: 0 opened, 1 it came to nothing, 3 it cannot be told yet."
     )]
-    Open(Open),
+    Open(Box<Open>),
     /// Lists the deals in which you have a part
     #[command(after_help = "Example:\n  heatmark deal list --home forge")]
     List(List),
@@ -102,9 +104,8 @@ pub(crate) struct Open {
     /// The day on which what is opened is destroyed here, in UTC [default: as late as the clause allows]
     #[arg(long, value_name = "YYYY-MM-DD")]
     keep_until: Option<String>,
-    /// How long each step may take: 90s, 30m, 12h, 3d [default: 1 to 14 days, by step]
-    #[arg(long, value_name = "DURATION")]
-    each: Option<String>,
+    #[command(flatten)]
+    within: Within,
     /// Waits until the deal has opened, or come to nothing
     #[arg(long)]
     wait: bool,

@@ -46,7 +46,9 @@ pub(crate) enum Command {
     )]
     Destroy(Tend),
     /// Lists what you hold shares of for others
-    #[command(after_help = "Example:\n  heatmark escrow holdings --home lab")]
+    #[command(
+        after_help = "Example:\n  heatmark escrow holdings --home lab\nA share is asked (a key was given for it), held (ciphertext is still on its way), signed or destroyed."
+    )]
     Holdings(Holdings),
     /// Asks agents what you could open of a record, and under which conditions
     #[command(
@@ -77,7 +79,7 @@ pub(crate) struct Deposit {
     /// A document of a section
     #[arg(long = "document", value_name = "SECTION[/NAME]=FILE")]
     documents: Vec<String>,
-    /// A member with the role escrow-agent: its id, the beginning of one, or its legal name; up to 32
+    /// A member with the role escrow-agent, or you yourself: its id, the beginning of one, or its legal name; up to 32
     #[arg(long = "agent", value_name = "MEMBER", required = true)]
     agents: Vec<String>,
     /// How many of them it takes to open a section
@@ -97,7 +99,7 @@ pub(crate) struct Status {
 pub(crate) struct Refresh {
     #[command(flatten)]
     tend: Tend,
-    /// A member with the role escrow-agent: its id, the beginning of one, or its legal name; up to 32
+    /// A member with the role escrow-agent, or you yourself: its id, the beginning of one, or its legal name; up to 32
     #[arg(long = "agent", value_name = "MEMBER", required = true)]
     agents: Vec<String>,
     /// How many of them it takes to open a section

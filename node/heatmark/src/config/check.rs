@@ -49,6 +49,7 @@ pub fn check(config: &Config) -> Vec<Finding> {
     check_node(config, &mut findings);
     check_addresses(config, &mut findings);
     check_capture(config, &mut findings);
+    check_webhook(config, &mut findings);
     let genesis = check_genesis(config, &mut findings);
     check_keys(config, genesis.as_ref(), &mut findings);
     findings.0
@@ -133,6 +134,24 @@ fn check_capture(config: &Config, findings: &mut Findings) {
         }
         (Some(_), Err(error)) => {
             findings.add(Standing::Fault, name, crate::command::chain(&error));
+        }
+    }
+}
+
+fn check_webhook(config: &Config, findings: &mut Findings) {
+    let (name, settings) = ("escrow.webhook_url", &config.escrow);
+    match crate::webhook::hook(config) {
+        Ok(None) => {
+            let found = "none: what to do with money stands in files only";
+            findings.add(Standing::Ok, name, found);
+            if settings.webhook_secret_file.as_os_str() != "" {
+                let found = "is not used without escrow.webhook_url";
+                findings.add(Standing::Note, "escrow.webhook_secret_file", found);
+            }
+        }
+        Ok(Some(hook)) => findings.add(Standing::Ok, name, hook.to_string()),
+        Err(error) => {
+            findings.add(Standing::Fault, error.setting(), crate::command::chain(&error));
         }
     }
 }

@@ -93,6 +93,16 @@ retention_days = 0
 # empty for none. It is read when the node starts.
 capture_plan = ""
 
+[escrow]
+# Where an arbiter's own systems are told what to collect, pay out and refund, besides the files in data/vault/outbox:
+# "https://HOST/PATH", or http on this machine; empty for files only. Every post is signed as Standard Webhooks have it.
+webhook_url = ""
+# File of the secret for that, for your eyes only (chmod 600): "whsec_" and 24 to 64 random bytes in base64. A second
+# line is a second secret, which signs as well while a receiver is moved to it.
+webhook_secret_file = ""
+# File of the authorities that the receiver's certificate may go back to, in PEM; empty for those that the system knows.
+webhook_ca_file = ""
+
 [log]
 # What is logged to standard error, for example "info,heatmark_consensus=debug". The consensus
 # engine and the network library tell every message at info.

@@ -117,6 +117,7 @@ fn the_commented_default_names_every_setting_and_changes_none() {
     assert_eq!(config.api, plain.api);
     assert_eq!(config.mempool, plain.mempool);
     assert_eq!(config.store, plain.store);
+    assert_eq!(config.escrow, plain.escrow);
     assert_eq!(config.log, plain.log);
 }
 
@@ -163,4 +164,20 @@ fn the_check_finds_unpinned_peers_and_addresses_that_are_none() {
 fn the_check_asks_a_validator_for_its_consensus_key() {
     let findings = check(&load_with("[consensus]\nmode = \"validator\"\n", &[], &[]).unwrap());
     assert!(fault_of(&findings, "keys/consensus.key").is_some());
+}
+
+#[test]
+fn the_check_names_the_setting_of_a_webhook_that_is_wrong() {
+    let found = |text: &str| check(&load_with(&format!("[escrow]\n{text}"), &[], &[]).unwrap());
+    let plain = found("webhook_url = \"http://erp.example/pay\"\n");
+    assert!(fault_of(&plain, "escrow.webhook_url").unwrap().found.contains("unencrypted"));
+    let unsigned = found("webhook_url = \"https://erp.example/pay\"\n");
+    assert!(fault_of(&unsigned, "escrow.webhook_secret_file").is_some());
+    let text = "webhook_url = \"https://erp.example/pay\"\nwebhook_secret_file = \"none.secret\"\n";
+    let missing = found(text);
+    let fault = fault_of(&missing, "escrow.webhook_secret_file").unwrap();
+    assert!(fault.found.contains("none.secret"), "{}", fault.found);
+    let unused = found("webhook_secret_file = \"none.secret\"\n");
+    assert!(unused.iter().any(|f| f.standing == Standing::Note && f.what == fault.what));
+    assert!(fault_of(&unused, "escrow.webhook_secret_file").is_none());
 }

@@ -53,6 +53,9 @@ pub enum RunError {
     /// The settings name a capture plan that cannot be read.
     #[error("lots: {0}")]
     Capture(#[from] crate::capture::CaptureError),
+    /// The settings name a webhook that cannot be used.
+    #[error("{}: {}", .0.setting(), .0)]
+    Webhook(#[from] crate::webhook::WebhookError),
     /// A disk is full or fails.
     #[error("disk: {0}")]
     Disk(#[from] DiskError),

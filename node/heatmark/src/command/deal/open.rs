@@ -9,7 +9,7 @@ use super::super::{day, member, words};
 use super::show::{deal_json, has_ended, is_patient, line};
 use super::{Open, find, told};
 use crate::files;
-use heatmark_client::{DealLengths, DealPart, DeskClient, OfferedClause, OpenDealRequest};
+use heatmark_client::{DealPart, DeskClient, OfferedClause, OpenDealRequest};
 use heatmark_escrow::parse_amount;
 use serde_json::json;
 use std::io::{self, Write as _};
@@ -29,6 +29,8 @@ pub(super) fn run(command: &Open) -> Result<Answer, Failure> {
         let desk = reach.desk().await?;
         let clause = clause(&desk, &request, &command.clause).await?;
         check(command, &request, &clause)?;
+        let paid = !clause.currency.is_empty() && command.standing.is_none();
+        command.within.check(request.lengths.as_ref(), &clause, paid)?;
         request.of_amount = base(command, &clause)?;
         if let Some(name) = &command.arbiter {
             let ledger = reach.ledger().await?;
@@ -71,41 +73,9 @@ fn request(command: &Open) -> Result<OpenDealRequest, Failure> {
         agreement,
         orders,
         keep_until_ms,
-        lengths: command.each.as_deref().map(lengths).transpose()?,
+        lengths: command.within.lengths()?,
         ..OpenDealRequest::default()
     })
-}
-
-fn lengths(text: &str) -> Result<DealLengths, Failure> {
-    let ms = duration_ms(text).ok_or_else(|| {
-        Failure::input(format!("{text:?} is no time that a step may take"))
-            .next("write a number and s, m, h or d: 90s, 30m, 12h, 3d; from 1s to 66d")
-    })?;
-    Ok(DealLengths {
-        accept_ms: ms,
-        fund_ms: ms,
-        ready_ms: ms,
-        release_ms: ms,
-        confirm_ms: ms,
-        rule_ms: ms,
-    })
-}
-
-/// A number and its unit; six such times are no longer than a deal may take.
-fn duration_ms(text: &str) -> Option<u64> {
-    let unit = text.chars().next_back()?;
-    let ms = match unit {
-        's' => 1_000,
-        'm' => 60_000,
-        'h' => 3_600_000,
-        'd' => day::DAY_MS,
-        _ => return None,
-    };
-    let number = text.strip_suffix(unit)?;
-    let digits = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
-    let number: u64 = number.parse().ok().filter(|number| digits && *number > 0)?;
-    let most = day::DAY_MS.saturating_mul(66);
-    number.checked_mul(ms).filter(|length| *length <= most)
 }
 
 /// The clause as agents offer it; they are asked where none has said so yet.
@@ -247,22 +217,4 @@ async fn wait(desk: &DeskClient, deal: [u8; 32]) -> Result<Answer, Failure> {
         }
     }
     Err(goes_on("the node ended the watch".to_owned()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn durations_are_a_number_and_a_unit() {
-        assert_eq!(duration_ms("90s"), Some(90_000));
-        assert_eq!(duration_ms("30m"), Some(1_800_000));
-        assert_eq!(duration_ms("12h"), Some(43_200_000));
-        assert_eq!(duration_ms("66d"), Some(66 * 86_400_000));
-        for text in
-            ["", "s", "0s", "67d", "1", "1w", "-1s", "+1s", "1.5h", "18446744073709551615d", "1é"]
-        {
-            assert_eq!(duration_ms(text), None, "{text}");
-        }
-    }
 }

@@ -152,7 +152,7 @@ pub(super) async fn agents_named(
         let (id, state) = member::find(reach, &ledger, text).await?;
         let entry = state.entry.unwrap_or_default();
         let name = words::on_one_line(&entry.legal_name);
-        if !entry.roles().any(|role| role == Role::EscrowAgent) {
+        if !may_hold(id == reach.member, entry.roles()) {
             return Err(Failure::no(format!("{name} is no escrow agent"))
                 .because("its role escrow-agent has not been voted")
                 .next("name another one; `heatmark member list` shows who has it"));
@@ -173,9 +173,24 @@ pub(super) async fn agents_named(
     }
 }
 
+/// Who may hold shares: whose role says so, and the owner itself, which keeps what it has anyway.
+fn may_hold(owner: bool, mut roles: impl Iterator<Item = Role>) -> bool {
+    owner || roles.any(|role| role == Role::EscrowAgent)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_owner_needs_no_role_to_be_its_own_agent_and_others_do() {
+        let [supplier, agent] = [Role::Supplier, Role::EscrowAgent];
+        assert!(may_hold(true, [supplier].into_iter()));
+        assert!(may_hold(true, [].into_iter()));
+        assert!(may_hold(false, [supplier, agent].into_iter()));
+        assert!(!may_hold(false, [supplier, Role::Lab, Role::Regulator].into_iter()));
+        assert!(!may_hold(false, [].into_iter()));
+    }
 
     fn two() -> Vec<DepositSection> {
         sections(&["assay=chemistry/*, mechanical/*".to_owned(), "report=documents/*".to_owned()])

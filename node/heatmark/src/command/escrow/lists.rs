@@ -87,19 +87,11 @@ fn bytes(holding: &HoldingView) -> u64 {
     holding.sections.iter().map(|section| section.bytes).fold(0, u64::saturating_add)
 }
 
-fn state(holding: &HoldingView) -> &'static str {
-    match (holding.signed, holding.manifest.is_empty()) {
-        (true, _) => "signed",
-        (false, true) => "asked",
-        (false, false) => "arriving",
-    }
-}
-
 fn holding_json(holding: &HoldingView) -> Value {
     json!({
         "owner": hex::encode(&holding.owner),
         "owner_name": holding.owner_name,
-        "state": state(holding),
+        "state": holding.state,
         "signed": holding.signed,
         "manifest": hex::encode(&holding.manifest),
         "record_id": hex::encode(&holding.record_id),
@@ -125,6 +117,6 @@ fn holding_row(holding: &HoldingView) -> Vec<String> {
         names.join(", "),
         opens,
         bytes(holding).to_string(),
-        state(holding).to_owned(),
+        words::on_one_line(&holding.state),
     ]
 }
