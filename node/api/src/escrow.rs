@@ -36,9 +36,9 @@ impl EscrowService for DeskApi {
         request: Request<pb::ListDepositsRequest>,
     ) -> Result<Response<pb::ListDepositsResponse>, Status> {
         let desk = self.desk_for(&request)?;
-        let rows = desk.deposits().await.map_err(of_desk)?;
-        let rows = rows.into_iter().map(views::deposit);
-        let (deposits, more) = views::page(rows, request.into_inner().skip);
+        let skip = views::skipped(request.into_inner().skip);
+        let rows = desk.deposits_from(skip, views::READ).await.map_err(of_desk)?;
+        let (deposits, more) = views::page(rows.into_iter().map(views::deposit));
         Ok(Response::new(pb::ListDepositsResponse { deposits, more }))
     }
 
@@ -73,9 +73,9 @@ impl EscrowService for DeskApi {
         request: Request<pb::ListHoldingsRequest>,
     ) -> Result<Response<pb::ListHoldingsResponse>, Status> {
         let desk = self.desk_for(&request)?;
-        let rows = desk.holdings().await.map_err(of_desk)?;
-        let rows = rows.into_iter().map(views::holding);
-        let (holdings, more) = views::page(rows, request.into_inner().skip);
+        let skip = views::skipped(request.into_inner().skip);
+        let rows = desk.holdings_from(skip, views::READ).await.map_err(of_desk)?;
+        let (holdings, more) = views::page(rows.into_iter().map(views::holding));
         Ok(Response::new(pb::ListHoldingsResponse { holdings, more }))
     }
 
@@ -110,9 +110,9 @@ impl EscrowService for DeskApi {
         request: Request<pb::ListDealsRequest>,
     ) -> Result<Response<pb::ListDealsResponse>, Status> {
         let desk = self.desk_for(&request)?;
-        let rows = desk.deals().await.map_err(of_desk)?;
-        let rows = rows.into_iter().map(views::deal);
-        let (deals, more) = views::page(rows, request.into_inner().skip);
+        let skip = views::skipped(request.into_inner().skip);
+        let rows = desk.deals_from(skip, views::READ).await.map_err(of_desk)?;
+        let (deals, more) = views::page(rows.into_iter().map(views::deal));
         Ok(Response::new(pb::ListDealsResponse { deals, more }))
     }
 

@@ -9,15 +9,29 @@ use prost::Message;
 /// Most bytes of one page, well within what a client accepts.
 const PAGE_BYTES: usize = 8 << 20;
 
-/// Rows from a place on, as many as go into a page, and whether there are more.
-pub(super) fn page<M: Message>(rows: impl Iterator<Item = M>, skip: u32) -> (Vec<M>, bool) {
+/// Most rows of one page.
+const PAGE_ROWS: usize = 256;
+
+/// Rows that are read for one page: one more than it has says that there are more.
+pub(super) const READ: usize = PAGE_ROWS + 1;
+
+/// Rows that are skipped.
+pub(super) fn skipped(skip: u32) -> usize {
+    usize::try_from(skip).unwrap_or(usize::MAX)
+}
+
+/// As many rows as go into a page, and whether there are more.
+pub(super) fn page<M: Message>(rows: impl Iterator<Item = M>) -> (Vec<M>, bool) {
     let mut page = Vec::new();
     let mut room = PAGE_BYTES;
-    for row in rows.skip(usize::try_from(skip).unwrap_or(usize::MAX)) {
+    for row in rows {
         // One row fits in any case: a manifest is bounded.
         match room.checked_sub(row.encoded_len()) {
             None if !page.is_empty() => return (page, true),
             left => room = left.unwrap_or(0),
+        }
+        if page.len() == PAGE_ROWS {
+            return (page, true);
         }
         page.push(row);
     }
@@ -132,5 +146,24 @@ pub(super) fn opened(section: OpenedSection) -> pb::OpenedSection {
         documents: documents
             .map(|document| pb::DocumentView { name: document.name, bytes: document.bytes })
             .collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rows(count: usize, bytes: usize) -> impl Iterator<Item = pb::OpenDealResponse> {
+        (0..count).map(move |_| pb::OpenDealResponse { deal: vec![1; bytes] })
+    }
+
+    #[test]
+    fn a_page_ends_where_it_is_full_and_says_so() {
+        let sizes = |(page, more): (Vec<pb::OpenDealResponse>, bool)| (page.len(), more);
+        assert_eq!(sizes(page(rows(0, 1))), (0, false));
+        assert_eq!(sizes(page(rows(PAGE_ROWS, 1))), (PAGE_ROWS, false));
+        assert_eq!(sizes(page(rows(READ, 1))), (PAGE_ROWS, true));
+        assert_eq!(sizes(page(rows(5, PAGE_BYTES / 2))), (1, true));
+        assert_eq!(sizes(page(rows(1, PAGE_BYTES * 2))), (1, false));
     }
 }

@@ -242,7 +242,7 @@ impl Desk {
             }
             return Ok(Looked::default());
         }
-        // Terms are judged until this party has taken its first step: whoever is in, sees the deal through.
+        // Terms are judged before each step. Once an arbiter holds the money, it sees the deal through.
         let undecided = self.is_undecided(role, on_log, row)?;
         if undecided && !row.trouble.is_empty() {
             return Ok(Looked::default());
@@ -273,7 +273,7 @@ impl Desk {
         Ok(looked)
     }
 
-    /// Whether a party has not taken a step yet.
+    /// Whether a party may still say no.
     fn is_undecided(
         &self,
         role: DealRole,
@@ -288,7 +288,7 @@ impl Desk {
                 let own =
                     terms.agents.iter().position(|a| a.member == self.parts.member.as_bytes());
                 let marks = own.and_then(|own| on_log.deal.agents().get(own));
-                marks.is_none_or(|marks| marks.ready.is_none())
+                marks.is_none_or(|marks| marks.released.is_none())
             }
             DealRole::Buyer => false,
         })

@@ -11,6 +11,9 @@ use heatmark_records::RecordId;
 use heatmark_vault::{DealRole, DealRow};
 use prost::Message as _;
 
+/// More rows than one deal has: one for each role.
+const MOST_ROLES: usize = 8;
+
 /// A deposit of this organisation's.
 #[derive(Debug, Clone)]
 pub struct DepositView {
@@ -110,10 +113,22 @@ impl Desk {
     /// # Errors
     /// See [`DeskError`].
     pub async fn deposits(&self) -> Result<Vec<DepositView>, DeskError> {
+        self.deposits_from(0, usize::MAX).await
+    }
+
+    /// So many of them, after those that are skipped.
+    ///
+    /// # Errors
+    /// See [`DeskError`].
+    pub async fn deposits_from(
+        &self,
+        skip: usize,
+        most: usize,
+    ) -> Result<Vec<DepositView>, DeskError> {
         let desk = self.clone();
         blocking(move || {
             let mut views = Vec::new();
-            for row in desk.parts.vault.deposits()? {
+            for row in desk.parts.vault.newest_deposits(skip, most)? {
                 let manifest = desk.manifest_of(&row.manifest)?;
                 let mut agents = Vec::with_capacity(row.agents.len());
                 for agent in &row.agents {
@@ -137,7 +152,6 @@ impl Desk {
                 let (anchored, destroyed) = (!row.evidence.is_empty(), row.destroyed);
                 views.push(DepositView { id, manifest, anchored, destroyed, agents });
             }
-            views.sort_by_key(|view| std::cmp::Reverse(view.manifest.deposited_ms));
             Ok(views)
         })
         .await
@@ -148,12 +162,22 @@ impl Desk {
     /// # Errors
     /// See [`DeskError`].
     pub async fn holdings(&self) -> Result<Vec<HoldingView>, DeskError> {
+        self.holdings_from(0, usize::MAX).await
+    }
+
+    /// So many of them, after those that are skipped.
+    ///
+    /// # Errors
+    /// See [`DeskError`].
+    pub async fn holdings_from(
+        &self,
+        skip: usize,
+        most: usize,
+    ) -> Result<Vec<HoldingView>, DeskError> {
         let desk = self.clone();
         blocking(move || {
             let mut views = Vec::new();
-            let mut rows = desk.parts.vault.holdings()?;
-            rows.sort_by_key(|row| std::cmp::Reverse(row.at_ms));
-            for row in rows {
+            for row in desk.parts.vault.newest_holdings(skip, most)? {
                 let owner = member(&row.owner)?;
                 let manifest = if row.manifest.is_empty() {
                     None
@@ -198,18 +222,15 @@ impl Desk {
         .await
     }
 
-    /// Deals of this organisation's, newest first.
+    /// Deals of this organisation's, newest first: so many, after those that are skipped.
     ///
     /// # Errors
     /// See [`DeskError`].
-    pub async fn deals(&self) -> Result<Vec<DealView>, DeskError> {
+    pub async fn deals_from(&self, skip: usize, most: usize) -> Result<Vec<DealView>, DeskError> {
         let desk = self.clone();
         blocking(move || {
-            let rows = desk.parts.vault.deals()?;
-            let mut views: Vec<DealView> =
-                rows.iter().map(|row| desk.deal_view(row)).collect::<Result<_, _>>()?;
-            views.sort_by_key(|view| std::cmp::Reverse(view.at_ms));
-            Ok(views)
+            let rows = desk.parts.vault.newest_deals(skip, most)?;
+            rows.iter().map(|row| desk.deal_view(row)).collect()
         })
         .await
     }
@@ -221,14 +242,15 @@ impl Desk {
     pub async fn deal(&self, named: String) -> Result<Vec<DealView>, DeskError> {
         let desk = self.clone();
         blocking(move || {
-            let rows = desk.parts.vault.deals()?;
-            let meant: Vec<&DealRow> =
-                rows.iter().filter(|row| hex::encode(&row.deal).starts_with(&named)).collect();
+            let mut meant: Vec<DealRow> = Vec::new();
+            for beginning in beginnings(&named) {
+                meant.extend(desk.parts.vault.deals_from(&beginning, MOST_ROLES)?);
+            }
             let first = meant.first().ok_or(DealError::UnknownDeal)?;
             if named.is_empty() || meant.iter().any(|row| row.deal != first.deal) {
                 return Err(DealError::UnknownDeal.into());
             }
-            meant.into_iter().map(|row| desk.deal_view(row)).collect()
+            meant.iter().map(|row| desk.deal_view(row)).collect()
         })
         .await
     }
@@ -297,5 +319,27 @@ impl Desk {
             view.ruling = Some((ruling.refund, ruling.code, ruling.reason));
         }
         Ok(view)
+    }
+}
+
+/// The bytes with which ids begin whose hex begins so; none where it is no hex.
+fn beginnings(named: &str) -> Vec<Vec<u8>> {
+    if let Ok(whole) = hex::decode(named) {
+        return vec![whole];
+    }
+    let digits = "0123456789abcdef".chars();
+    digits.filter_map(|digit| hex::decode(format!("{named}{digit}")).ok()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::beginnings;
+
+    #[test]
+    fn an_id_is_named_by_any_number_of_digits() {
+        assert_eq!(beginnings("9f41"), [[0x9f, 0x41]]);
+        let odd = beginnings("9f4");
+        assert_eq!((odd.len(), odd.first()), (16, Some(&vec![0x9f, 0x40])));
+        assert!(beginnings("x").is_empty());
     }
 }
