@@ -9,7 +9,7 @@
 
 mod client;
 mod disk;
-mod percentiles;
+pub(crate) mod percentiles;
 mod report;
 
 use crate::Binary;

@@ -1,6 +1,7 @@
 //! The binary `heatmark-devnet`: parses the command line, runs one command, prints what came of it.
 //! Exit codes: 0 yes, 1 no, 2 wrong usage or input.
 
+mod deals;
 mod demo;
 mod faults;
 mod genealogy;
@@ -72,6 +73,8 @@ enum Command {
     Load(load::Load),
     /// Measures how many certificates a second one node reads, commits to and anchors
     Publish(publish::Publish),
+    /// Measures deals: one after another, many at once, and what thousands that only wait cost
+    Deals(deals::Deals),
     /// Measures a genealogy of a million lots in one vault: load, start, memory, traces, alerts
     Genealogy(genealogy::Measure),
 }
@@ -139,6 +142,7 @@ async fn run(command: Command) -> Result<bool> {
         Command::Demo(demo) => demo::run(demo).await,
         Command::Load(load) => load::run(load).await,
         Command::Publish(publish) => publish::run(publish).await,
+        Command::Deals(deals) => deals::run(deals).await,
         Command::Genealogy(measure) => genealogy::run(&measure),
     }
 }
