@@ -72,6 +72,7 @@ const METHODS: &[(&str, Need)] = &[
     ("/heatmark.desk.v1.EscrowService/ListDeals", Need::Role(Role::Inspect)),
     ("/heatmark.desk.v1.EscrowService/ShowDeal", Need::Role(Role::Inspect)),
     ("/heatmark.desk.v1.EscrowService/WatchDeal", Need::Role(Role::Inspect)),
+    ("/heatmark.desk.v1.EscrowService/ConfirmDeal", Need::Role(Role::Inspect)),
     ("/heatmark.desk.v1.EscrowService/DisputeDeal", Need::Role(Role::Inspect)),
     ("/heatmark.desk.v1.EscrowService/JudgeClaim", Need::Role(Role::Inspect)),
     ("/heatmark.desk.v1.EscrowService/OpenedSections", Need::Role(Role::Inspect)),

@@ -161,6 +161,16 @@ impl EscrowService for DeskApi {
         Ok(Response::new(pb::FundDealResponse {}))
     }
 
+    async fn confirm_deal(
+        &self,
+        request: Request<pb::ConfirmDealRequest>,
+    ) -> Result<Response<pb::ConfirmDealResponse>, Status> {
+        let desk = self.desk_for(&request)?;
+        let deal = id(&request.into_inner().deal)?;
+        desk.agree_to_deal(deal, DealRole::Buyer).await.map_err(of_desk)?;
+        Ok(Response::new(pb::ConfirmDealResponse {}))
+    }
+
     async fn dispute_deal(
         &self,
         request: Request<pb::DisputeDealRequest>,

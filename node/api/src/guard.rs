@@ -70,6 +70,7 @@ const METHODS: &[&str] = &[
     "/heatmark.desk.v1.EscrowService/WatchDeal",
     "/heatmark.desk.v1.EscrowService/AcceptDeal",
     "/heatmark.desk.v1.EscrowService/FundDeal",
+    "/heatmark.desk.v1.EscrowService/ConfirmDeal",
     "/heatmark.desk.v1.EscrowService/DisputeDeal",
     "/heatmark.desk.v1.EscrowService/JudgeClaim",
     "/heatmark.desk.v1.EscrowService/RuleDeal",

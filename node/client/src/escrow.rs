@@ -242,6 +242,16 @@ impl DeskClient {
         Ok(())
     }
 
+    /// Confirms a deal as its buyer.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn confirm_deal(&self, deal: [u8; 32]) -> Result<(), ClientError> {
+        let request = timed(desk::ConfirmDealRequest { deal: deal.to_vec() }, CALL_TIMEOUT);
+        self.escrow.clone().confirm_deal(request).await?;
+        Ok(())
+    }
+
     /// Disputes a deal as its buyer.
     ///
     /// # Errors

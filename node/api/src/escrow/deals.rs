@@ -27,6 +27,7 @@ pub(super) fn plan(request: pb::OpenDealRequest) -> Result<DealPlan, Status> {
         orders: request.orders,
         standing: optional(&request.standing, "a deal's id has 32 bytes")?,
         retain_until_ms: Some(request.keep_until_ms).filter(|until| *until != 0),
+        confirm_by_hand: request.confirm_by_hand,
         lengths: request.lengths.map(lengths).transpose()?.unwrap_or_default(),
     })
 }

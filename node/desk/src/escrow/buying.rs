@@ -97,6 +97,8 @@ pub struct DealPlan {
     pub retain_until_ms: Option<u64>,
     /// How long each thing may take.
     pub lengths: Lengths,
+    /// Whether people confirm what was opened; else this node does, once all of it opens against the record.
+    pub confirm_by_hand: bool,
 }
 
 /// What the buyer asked for, while keys are gathered.
@@ -180,6 +182,7 @@ impl Desk {
             at_ms: self.now().0,
             wish: wish.encode_to_vec(),
             retain_until_ms: wish.retain_until_ms,
+            by_hand: plan.confirm_by_hand,
             ..DealRow::default()
         };
         let sealed = Zeroizing::new(secrets.encode_to_vec());

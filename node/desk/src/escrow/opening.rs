@@ -98,7 +98,9 @@ impl Desk {
                 let claim_digest = Claim::read(&row.claim)?.digest().0.to_vec();
                 Some(("dispute", Step::Dispute(pb::DealDispute { claim_digest })))
             }
-            Phase::Delivered if row.opened => Some(("confirm", Step::Confirm(pb::DealConfirm {}))),
+            Phase::Delivered if row.opened && (row.agreed || !row.by_hand) => {
+                Some(("confirm", Step::Confirm(pb::DealConfirm {})))
+            }
             _ => None,
         };
         let mut looked = self.take_step(row, &secrets, on_log, step)?;

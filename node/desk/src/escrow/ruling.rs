@@ -26,7 +26,8 @@ type Found = (String, bool);
 const TOLD: [(&str, u32); 3] = [("collect", 1), ("pay-out", 2), ("refund", 4)];
 
 impl Desk {
-    /// Says yes: as the owner to a deal that it accepts by hand, as the arbiter that it holds what is paid.
+    /// Says yes: as the owner to a deal that it accepts by hand, as the arbiter that it holds what is paid, as the buyer to what
+    /// was opened.
     ///
     /// # Errors
     /// See [`DeskError`].
@@ -40,7 +41,8 @@ impl Desk {
             let (phase, deed) = match role {
                 DealRole::Owner => (Phase::Open, Deed::AcceptDeal),
                 DealRole::Arbiter => (Phase::Accepted, Deed::FundDeal),
-                DealRole::Buyer | DealRole::Agent => return Err(DeskError::NotForUs),
+                DealRole::Buyer => (Phase::Delivered, Deed::ConfirmDeal),
+                DealRole::Agent => return Err(DeskError::NotForUs),
             };
             if on_log.phase != phase {
                 return Err(DealError::WrongPhase(on_log.phase.name()).into());
@@ -49,7 +51,13 @@ impl Desk {
                 return Err(DealError::NoTerms.into());
             }
             // Nobody says yes to what this node would refuse.
-            desk.check_terms(&row, role, &on_log)?;
+            if role == DealRole::Buyer {
+                if !row.opened {
+                    return Err(DealError::NotOpened.into());
+                }
+            } else {
+                desk.check_terms(&row, role, &on_log)?;
+            }
             row.agreed = true;
             desk.parts.vault.put_deal(&desk.actor, (&row, true), None, Some(deed))?;
             desk.look_at(&row);

@@ -42,7 +42,12 @@ async fn what_was_deposited_opens_while_its_owner_is_gone() {
     town.stop(4);
     town.stop(5);
     town.offers(record, 3).await;
-    let deal = town.desk(BUYER).open_deal(plan(record, "audit")).await.unwrap();
+    let by_hand = DealPlan { confirm_by_hand: true, ..plan(record, "audit") };
+    let deal = town.desk(BUYER).open_deal(by_hand).await.unwrap();
+    // What was opened waits for a person to look at it.
+    town.until("it is open", async || town.view(BUYER, deal, DealRole::Buyer).await.opened.0).await;
+    town.until_phase(deal, "delivered").await;
+    town.desk(BUYER).agree_to_deal(deal, DealRole::Buyer).await.unwrap();
     town.until_phase(deal, "settled").await;
     let view = town.view(BUYER, deal, DealRole::Buyer).await;
     assert_eq!((view.opened, view.agents), ((true, false), (3, 3, 3)));

@@ -44,6 +44,11 @@ pub(crate) enum Command {
         after_help = "Example:\n  heatmark deal fund 9f41 --home bank\nThe log believes you: say it when the money is there. What to collect, pay out and refund stands in\nthe directory `outbox` of the vault, one file each."
     )]
     Fund(One),
+    /// Confirms a deal of yours that was opened with --confirm-by-hand, so that it settles now
+    #[command(
+        after_help = "Example:\n  heatmark deal confirm 9f41 --home forge\nRead what was opened first: `heatmark deal sections`, `heatmark deal document`. Without a word of yours\nthe deal settles when its window ends."
+    )]
+    Confirm(One),
     /// Disputes a deal of yours, by what your node found wrong with it
     #[command(
         after_help = "Example:\n  heatmark deal dispute 9f41 --home forge\nThe node shows the arbiter what it found: bad shares, or a content that is not what the record says.\nRefused where it found nothing wrong."
@@ -106,6 +111,9 @@ pub(crate) struct Open {
     keep_until: Option<String>,
     #[command(flatten)]
     within: Within,
+    /// Leaves it to you to confirm what was opened; else the node does, once all of it opens against the record
+    #[arg(long)]
+    confirm_by_hand: bool,
     /// Waits until the deal has opened, or come to nothing
     #[arg(long)]
     wait: bool,
@@ -169,6 +177,7 @@ pub(crate) fn run(command: Command, json: bool) -> Result<Answer, Failure> {
         Command::Watch(command) => show::watch(&command, json),
         Command::Accept(command) => steps::accept(&command),
         Command::Fund(command) => steps::fund(&command),
+        Command::Confirm(command) => steps::confirm(&command),
         Command::Dispute(command) => steps::dispute(&command),
         Command::Judge(command) => steps::judge(&command),
         Command::Rule(command) => steps::rule(&command),

@@ -219,7 +219,7 @@ pub struct DealRow {
     /// The phase as it was last seen.
     #[prost(uint32, tag = "14")]
     pub phase: u32,
-    /// Whether the person in charge has said yes: the owner accepts, the arbiter has the money.
+    /// Whether the person in charge has said yes: the owner accepts, the arbiter has the money, the buyer confirms.
     #[prost(bool, tag = "15")]
     pub agreed: bool,
     /// Whether the buyer has opened it.
@@ -246,6 +246,9 @@ pub struct DealRow {
     /// The arbiter, once the terms are here; empty where there is none.
     #[prost(bytes = "vec", tag = "23")]
     pub arbiter: Vec<u8>,
+    /// Whether the buyer's people confirm it.
+    #[prost(bool, tag = "24")]
+    pub by_hand: bool,
 }
 
 impl DealRow {

@@ -288,5 +288,6 @@ pub(super) fn plan(record: RecordId, clause: &str) -> DealPlan {
         standing: None,
         retain_until_ms: None,
         lengths: Lengths::all(90_000),
+        confirm_by_hand: false,
     }
 }

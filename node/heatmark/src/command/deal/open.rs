@@ -74,6 +74,7 @@ fn request(command: &Open) -> Result<OpenDealRequest, Failure> {
         orders,
         keep_until_ms,
         lengths: command.within.lengths()?,
+        confirm_by_hand: command.confirm_by_hand,
         ..OpenDealRequest::default()
     })
 }

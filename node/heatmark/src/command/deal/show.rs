@@ -90,13 +90,18 @@ pub(super) fn has_ended(view: &DealView) -> bool {
     let opening = view.part() == DealPart::Buyer
         && view.phase == "settled"
         && !view.opened
-        && view.trouble.is_empty();
+        && !is_faulty(view);
     (over && !opening) || never
 }
 
 /// Whether a deal that is not on the log yet may still get there.
 pub(super) fn is_patient(view: &DealView) -> bool {
-    view.trouble.is_empty() || view.trouble == "too-few-parties"
+    matches!(view.trouble.as_str(), "" | "too-few-parties" | "refused")
+}
+
+/// Whether the buyer's node found what it bought faulty.
+fn is_faulty(view: &DealView) -> bool {
+    view.trouble == "bad-shares" || view.trouble.starts_with("payload-")
 }
 
 /// A change on one line.
@@ -223,7 +228,6 @@ fn deal_text(view: &DealView) -> String {
 /// What its people may do now.
 fn next(view: &DealView) -> String {
     let deal = words::short(&view.deal);
-    let bad = view.trouble == "bad-shares" || view.trouble.starts_with("payload-");
     match (view.part(), view.phase.as_str()) {
         (DealPart::Owner, "open") => format!("heatmark deal accept {deal}"),
         (DealPart::Arbiter, "accepted") => {
@@ -232,7 +236,9 @@ fn next(view: &DealView) -> String {
         (DealPart::Arbiter, "disputed") if view.ruling.is_none() => {
             format!("heatmark deal judge {deal}, then heatmark deal rule {deal} …")
         }
-        (DealPart::Buyer, "delivered") if bad => format!("heatmark deal dispute {deal}"),
+        (DealPart::Buyer, "delivered") if is_faulty(view) => {
+            format!("heatmark deal dispute {deal}")
+        }
         (DealPart::Buyer, _) if view.opened && !view.destroyed => {
             format!("heatmark deal sections {deal}")
         }

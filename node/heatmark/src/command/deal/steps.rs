@@ -45,6 +45,18 @@ pub(super) fn fund(command: &One) -> Result<Answer, Failure> {
     Ok(Answer::yes(json, text))
 }
 
+pub(super) fn confirm(command: &One) -> Result<Answer, Failure> {
+    let reach = command.node.reach()?;
+    let id = block_on(async {
+        let desk = reach.desk().await?;
+        let (id, _) = find_as(&desk, &command.deal, DealPart::Buyer).await?;
+        desk.confirm_deal(id).await?;
+        Ok(id)
+    })?;
+    let text = format!("Deal {} is confirmed; that goes to the log now\n", words::short(&id));
+    Ok(Answer::yes(json!({ "deal": hex::encode(id), "confirmed": true }), text))
+}
+
 pub(super) fn dispute(command: &One) -> Result<Answer, Failure> {
     let reach = command.node.reach()?;
     let (id, view) = block_on(async {
