@@ -94,9 +94,10 @@ fn target(url: &str) -> Result<Target, WebhookError> {
     }
     let host = authority.host();
     let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
-    if bare.is_empty() || authority.port_u16() == Some(0) {
-        return Err(WebhookError::NotAUrl);
-    }
+    let usual = if https { 443 } else { 80 };
+    let named = authority.as_str().len() != host.len();
+    let port = if named { authority.port_u16() } else { Some(usual) };
+    let port = port.filter(|port| *port != 0 && !bare.is_empty()).ok_or(WebhookError::NotAUrl)?;
     let here = bare.eq_ignore_ascii_case("localhost")
         || bare.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
     if http && !here {
@@ -104,7 +105,7 @@ fn target(url: &str) -> Result<Target, WebhookError> {
     }
     Ok(Target {
         host: bare.to_owned(),
-        port: authority.port_u16().unwrap_or(if https { 443 } else { 80 }),
+        port,
         authority: authority.as_str().to_owned(),
         path: uri.path_and_query().map_or_else(|| "/".to_owned(), |path| path.as_str().to_owned()),
         tls: None,

@@ -13,7 +13,7 @@ const MAX_DEAL_MS: u64 = 400 * DAY_MS;
 /// Times that steps may take.
 #[derive(Debug, Default, Args)]
 pub(crate) struct Within {
-    /// How long each step may take: 90s, 30m, 12h, 3d [default: what the flags below say]
+    /// How long each step may take that has no flag of its own: 90s, 30m, 12h, 3d
     #[arg(long, value_name = "DURATION")]
     each: Option<String>,
     /// How long the owner may take to accept, where it does so by hand [default: 3d]
