@@ -242,7 +242,7 @@ impl Desk {
             }
             return Ok(Looked::default());
         }
-        // Terms are judged before each step. Once an arbiter holds the money, it sees the deal through.
+        // Terms are judged until a party has taken its first step: whoever said yes sees the deal through.
         let undecided = self.is_undecided(role, on_log, row)?;
         if undecided && !row.trouble.is_empty() {
             return Ok(Looked::default());
@@ -288,7 +288,7 @@ impl Desk {
                 let own =
                     terms.agents.iter().position(|a| a.member == self.parts.member.as_bytes());
                 let marks = own.and_then(|own| on_log.deal.agents().get(own));
-                marks.is_none_or(|marks| marks.released.is_none())
+                marks.is_none_or(|marks| marks.ready.is_none())
             }
             DealRole::Buyer => false,
         })
