@@ -2,8 +2,13 @@
 //! whom two are enough, and bought while the magnets' maker is shut down, while the buyer and an agent are killed, and not at
 //! all where too few agents are there: then the money goes back.
 
+mod betrayal;
+mod deadlines;
+mod deaths;
+mod insider;
 mod python;
 mod stage;
+mod steps;
 
 use crate::town::Town;
 use serde_json::Value;
