@@ -267,6 +267,9 @@ pub struct DealRow {
     /// What of the arbiter's outbox was written: a bit for each kind of line.
     #[prost(uint32, tag = "22")]
     pub told: u32,
+    /// The inspection that asked for it; empty for none.
+    #[prost(bytes = "vec", tag = "23")]
+    pub inspection: Vec<u8>,
 }
 
 impl DealRow {
