@@ -10,7 +10,9 @@
 
 mod buying;
 mod carrying;
+mod classes;
 mod depositing;
+mod due;
 mod error;
 mod following;
 mod holding;
@@ -21,15 +23,19 @@ mod parties;
 mod pieces;
 mod proof;
 mod quoting;
+mod repeating;
 mod ruling;
 mod tending;
 mod views;
 
 pub use buying::{DealPlan, Lengths, agreement_digest};
+pub use classes::{ClassError, LoadPolicy, MAX_CLASSES_BYTES, RetentionClasses};
 pub use depositing::{DepositPlan, MAX_DEPOSIT_BYTES, SectionPlan};
+pub use due::{DueView, PlannedDeposit, WantedDocument};
 pub use error::DealError;
 pub use opening::{OpenedDocument, OpenedSection};
 pub use ordering::{OrderPlan, SignedOrder};
+pub use repeating::DealInspection;
 pub use views::{AgentView, DealView, DepositView, HoldingView, OfferView};
 
 use crate::{Desk, DeskError, blocking};
@@ -37,6 +43,7 @@ pub(crate) use following::Running;
 use heatmark_evidence::transfer::SignedFile;
 use heatmark_ledger::ids::MemberId;
 use heatmark_vault::DealRow;
+pub(crate) use repeating::Asking;
 use std::collections::VecDeque;
 use std::sync::{MutexGuard, PoisonError};
 

@@ -41,6 +41,8 @@ pub struct Config {
     pub vault: VaultConfig,
     /// Lots, and what must be recorded of them.
     pub lots: LotsConfig,
+    /// Deposits with escrow agents.
+    pub escrow: EscrowConfig,
     /// What is logged, and how.
     pub log: LogConfig,
     #[serde(skip)]
@@ -233,6 +235,14 @@ pub struct LotsConfig {
     pub capture_plan: PathBuf,
 }
 
+/// `[escrow]`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct EscrowConfig {
+    /// The retention classes, from the home; empty for none.
+    pub retention_classes: PathBuf,
+}
+
 /// How log lines are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -323,6 +333,13 @@ impl Config {
     #[must_use]
     pub fn capture_plan_path(&self) -> Option<PathBuf> {
         let path = &self.lots.capture_plan;
+        (!path.as_os_str().is_empty()).then(|| self.resolve(path))
+    }
+
+    /// The retention classes, if there are any.
+    #[must_use]
+    pub fn retention_classes_path(&self) -> Option<PathBuf> {
+        let path = &self.escrow.retention_classes;
         (!path.as_os_str().is_empty()).then(|| self.resolve(path))
     }
 

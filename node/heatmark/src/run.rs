@@ -214,6 +214,7 @@ impl Node {
         let consensus = heatmark_consensus::start(consensus_config, app).await?;
         let consensus = Arc::new(consensus);
         let capture = crate::capture::plan(config)?;
+        let classes = crate::classes::classes(config)?;
         let desk = Desk::new(DeskParts {
             store: store.clone(),
             intake: Arc::clone(&intake),
@@ -225,6 +226,7 @@ impl Node {
             acknowledged_through: config.vault_dir().join("acknowledged"),
         })
         .capturing(capture)
+        .retaining(classes)
         .telling(config.vault_dir().join("outbox"));
         let mut tasks = desk.start(&stopping);
         let carrier = Arc::clone(&exchange) as Arc<dyn Carrier>;

@@ -28,6 +28,7 @@ pub(super) fn plan(request: pb::OpenDealRequest) -> Result<DealPlan, Status> {
         standing: optional(&request.standing, "a deal's id has 32 bytes")?,
         retain_until_ms: Some(request.keep_until_ms).filter(|until| *until != 0),
         lengths: request.lengths.map(lengths).transpose()?.unwrap_or_default(),
+        inspection: optional(&request.inspection, "an inspection's id has 32 bytes")?,
     })
 }
 

@@ -1,5 +1,7 @@
 //! Deposits and deals among eight desks on one log: whoever is away, lies, dies or comes back.
 
+mod classes;
+mod inspections;
 mod rig;
 
 use crate::{DealError, DealPlan, DeskError, Lengths, OrderPlan};

@@ -49,6 +49,7 @@ pub fn check(config: &Config) -> Vec<Finding> {
     check_node(config, &mut findings);
     check_addresses(config, &mut findings);
     check_capture(config, &mut findings);
+    check_classes(config, &mut findings);
     let genesis = check_genesis(config, &mut findings);
     check_keys(config, genesis.as_ref(), &mut findings);
     findings.0
@@ -130,6 +131,19 @@ fn check_capture(config: &Config, findings: &mut Findings) {
         (None, _) => findings.add(Standing::Ok, name, "none: nothing is demanded of events"),
         (Some(_), Ok(plan)) => {
             findings.add(Standing::Ok, name, format!("{} products", plan.products()));
+        }
+        (Some(_), Err(error)) => {
+            findings.add(Standing::Fault, name, crate::command::chain(&error));
+        }
+    }
+}
+
+fn check_classes(config: &Config, findings: &mut Findings) {
+    let name = "escrow.retention_classes";
+    match (config.retention_classes_path(), crate::classes::classes(config)) {
+        (None, _) => findings.add(Standing::Ok, name, "none: nothing is deposited by itself"),
+        (Some(_), Ok(classes)) => {
+            findings.add(Standing::Ok, name, format!("{} classes", classes.count()));
         }
         (Some(_), Err(error)) => {
             findings.add(Standing::Fault, name, crate::command::chain(&error));

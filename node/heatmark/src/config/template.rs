@@ -93,6 +93,11 @@ retention_days = 0
 # empty for none. It is read when the node starts.
 capture_plan = ""
 
+[escrow]
+# The retention classes: which records are deposited with escrow agents as soon as they are published, what of them
+# and under which policy; empty for none. It is read when the node starts.
+retention_classes = ""
+
 [log]
 # What is logged to standard error, for example "info,heatmark_consensus=debug". The consensus
 # engine and the network library tell every message at info.

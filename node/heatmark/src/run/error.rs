@@ -53,6 +53,9 @@ pub enum RunError {
     /// The settings name a capture plan that cannot be read.
     #[error("lots: {0}")]
     Capture(#[from] crate::capture::CaptureError),
+    /// The settings name retention classes that cannot be read.
+    #[error(transparent)]
+    Classes(#[from] crate::classes::ClassesError),
     /// A disk is full or fails.
     #[error("disk: {0}")]
     Disk(#[from] DiskError),
