@@ -49,11 +49,17 @@ const EVIDENCE: Shape = &[
     part(7, 0, STATE_PROOF),
 ];
 const FAULTS: Shape = &[part(2, 1, &[])];
+/// A digest and a length.
+const WANTED: Shape = &[part(2, LESS_SHORT, &[])];
+const DUE: Shape = &[part(6, LESS_SHORT, &[])];
+const READ: Shape = &[part(7, 1, &[]), part(8, 2, WANTED)];
 const ANCHORED: Shape = &[part(3, 0, RECEIPT)];
-const PUBLISHED: Shape = &[part(2, 0, FAULTS), part(3, 0, ANCHORED)];
+const PUBLISHED: Shape = &[part(1, 0, READ), part(2, 0, FAULTS), part(3, 0, ANCHORED)];
 /// A section has a name and a field.
 const DEPOSIT_SECTION: Shape = &[part(2, 1, &[])];
 const DEPOSIT: Shape = &[part(2, 6, DEPOSIT_SECTION), part(3, LESS_SHORT, &[])];
+/// Goods have a name, and a lot or a capsule; a specification has a name and a text.
+const GIVEN: Shape = &[part(1, 4, &[]), part(4, 4, &[])];
 const OPENED: Shape = &[part(2, SHORT, &[])];
 const BLOCK: Shape = &[part(2, SHORT, &[])];
 const CERTIFIED: Shape = &[part(1, 0, BLOCK), part(2, 0, CERTIFICATE)];
@@ -143,6 +149,12 @@ fn of_escrow(is: impl Fn(TypeId) -> bool) -> Shape {
         || is(TypeId::of::<desk::AskOffersResponse>())
     {
         const { &[part(1, LESS_SHORT, &[])] }
+    } else if is(TypeId::of::<desk::KeepInspectionRequest>()) {
+        const { &[part(1, 0, GIVEN)] }
+    } else if is(TypeId::of::<desk::ListInspectionsResponse>()) {
+        const { &[part(1, LESS_SHORT, &[])] }
+    } else if is(TypeId::of::<desk::ListDueDepositsResponse>()) {
+        const { &[part(1, LESS_SHORT, DUE)] }
     } else if is(TypeId::of::<desk::OpenedSectionsResponse>()) {
         const { &[part(1, 1, OPENED)] }
     } else {

@@ -64,9 +64,10 @@ impl Story {
     }
 
     /// Inspects what was accepted once more, by a customer's stricter policy.
-    fn qualify(&self, code: i32) -> Result<Value> {
+    fn qualify(&self, code: i32, more: &[&str]) -> Result<Value> {
         let given = ["--policy", "qualified.toml", "--order", "po-4711.json"];
-        self.command(code, &[&["inspect", SCAN][..], &given, &["--home", "assembler"]].concat())
+        let home = ["--home", "assembler"];
+        self.command(code, &[&["inspect", SCAN][..], &given, more, &home].concat())
     }
 
     /// What is demanded is not shown.
@@ -75,16 +76,26 @@ impl Story {
         let incoming = fs::read_to_string(self.directory.join("incoming.toml"))?;
         let limits = "[[limits]]\nspecification = \"cleanliness.toml\"\nas = \"shown\"\n";
         self.file("qualified.toml", &format!("{incoming}{limits}"))?;
-        let seen = self.qualify(3)?;
+        let seen = self.qualify(3, &["--keep"])?;
         ensure!(text(&seen, "/verdict")? == "hold", "it is not held: {seen}");
         let only_that = codes(&seen).iter().all(|code| code == "not-shown");
         ensure!(only_that, "held for something else: {seen}");
         for line in lines(&seen, "hold") {
             tell(&format!("  {line}"));
         }
+        self.held = text(&seen, "/kept/inspection")?;
+        ensure!(text(&seen, "/kept/verdict")? == "hold", "its node judges otherwise: {seen}");
+        let record = text(&seen, "/kept/deals/0/record_id")?;
+        ensure!(record == self.heat, "another deal would help: {seen}");
+        let (clause, price) =
+            (text(&seen, "/kept/deals/0/clause")?, text(&seen, "/kept/deals/0/price")?);
         tell(
             "HOLD: for its turbines the assembler needs the oxygen content itself, and nobody on the way has it.",
         );
+        ensure!(clause == "qualification", "another clause would help: {seen}");
+        tell(&format!(
+            "Its node knows what would help: the mill's assay, under {clause:?}, for {price}."
+        ));
         Ok(())
     }
 
@@ -100,7 +111,9 @@ impl Story {
         ensure!(text(&offers, "/offers/0/record_id")? == self.heat, "another offer: {offers}");
         let heat = self.heat.clone();
         let open = ["deal", "open", "--record", &heat, "--clause", "qualification"];
-        let rest = ["--purpose", "bearings of turbine 14", "--home", "assembler"];
+        let held = self.held.clone();
+        let rest = ["--purpose", "bearings of turbine 14", "--inspection", &held];
+        let rest = [&rest[..], &["--home", "assembler"]].concat();
         let begun = Instant::now();
         let opened = self.command(0, &[&open[..], &rest].concat())?;
         let deal = text(&opened, "/deal")?;
@@ -112,7 +125,9 @@ impl Story {
         );
         typed(&Program::line(&["deal", "watch", &short(&deal), "--home", "assembler"]));
         let has_it = |view: &Value| {
-            is(view, "/phase", "settled") && view.get("opened") == Some(&Value::Bool(true))
+            let opened = view.get("opened") == Some(&Value::Bool(true));
+            let again = is(view, "/inspection/verdict_after", "accept");
+            is(view, "/phase", "settled") && opened && again
         };
         let view = self.await_deal(&deal, "assembler", has_it).await?;
         tell(&format!(
@@ -120,6 +135,8 @@ impl Story {
             lasted(begun.elapsed()),
             number(&view, "/released")?
         ));
+        ensure!(is(&view, "/inspection/before", &self.held), "of another inspection: {view}");
+        tell("The inspection that asked for it has turned by itself: it was HOLD, and is ACCEPT.");
         self.read_paper(&deal)
     }
 
@@ -154,7 +171,10 @@ impl Story {
 
     /// The same inspection has what was missing.
     pub(crate) async fn qualified(&mut self) -> Result<()> {
-        let seen = self.qualify(0)?;
+        let kept = self.command(0, &["inspect", "list", "--home", "assembler"])?;
+        let (first, again) = (text(&kept, "/kept/1/inspection")?, text(&kept, "/kept/0/repeats")?);
+        ensure!(first == self.held && again == self.held, "inspected otherwise: {kept}");
+        let seen = self.qualify(0, &[])?;
         ensure!(text(&seen, "/verdict")? == "accept", "it is not accepted: {seen}");
         tell(
             "ACCEPT: what the deal opened is held against the record that the mill anchored, like all else.",

@@ -29,6 +29,8 @@ pub(crate) struct Story {
     python: Option<Python>,
     /// The certificate that the assembler's bearings are made of.
     pub(super) heat: String,
+    /// The inspection that the assembler's node keeps.
+    pub(super) held: String,
 }
 
 impl Story {
@@ -43,6 +45,7 @@ impl Story {
             recalled: String::new(),
             python: None,
             heat: String::new(),
+            held: String::new(),
         }
     }
 

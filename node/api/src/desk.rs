@@ -25,6 +25,7 @@ use heatmark_vault::{Actor, RecordRow};
 use keeping::BackupStream;
 use pb::desk_service_server::DeskService;
 use publish::PublishStream;
+pub(crate) use publish::wanted_document;
 use std::future::Future;
 use std::sync::Arc;
 use tonic::{Code, Request, Response, Status, Streaming};

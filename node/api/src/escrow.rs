@@ -4,6 +4,8 @@
 mod deals;
 mod deposit;
 mod documents;
+mod due;
+mod inspections;
 mod offers;
 mod views;
 mod watch;
@@ -40,6 +42,26 @@ impl EscrowService for DeskApi {
         let rows = desk.deposits_from(skip, views::READ).await.map_err(of_desk)?;
         let (deposits, more) = views::page(rows.into_iter().map(views::deposit));
         Ok(Response::new(pb::ListDepositsResponse { deposits, more }))
+    }
+
+    async fn list_due_deposits(
+        &self,
+        request: Request<pb::ListDueDepositsRequest>,
+    ) -> Result<Response<pb::ListDueDepositsResponse>, Status> {
+        let desk = self.desk_for(&request)?;
+        let rows = desk.due_deposits().await.map_err(of_desk)?;
+        let rows = rows.into_iter().map(due::view);
+        let skip = views::skipped(request.into_inner().skip);
+        let (deposits, more) = views::page(rows.skip(skip));
+        Ok(Response::new(pb::ListDueDepositsResponse { deposits, more }))
+    }
+
+    async fn keep_document(
+        &self,
+        request: Request<Streaming<pb::KeepDocumentRequest>>,
+    ) -> Result<Response<pb::KeepDocumentResponse>, Status> {
+        let desk = self.desk_for(&request)?;
+        self.take_document(&desk, request.into_inner()).await.map(Response::new)
     }
 
     async fn tend_deposit(
@@ -212,6 +234,34 @@ impl EscrowService for DeskApi {
         let sections = desk.opened_sections(deal).await.map_err(of_desk)?;
         let sections = sections.into_iter().map(views::opened).collect();
         Ok(Response::new(pb::OpenedSectionsResponse { sections }))
+    }
+
+    async fn keep_inspection(
+        &self,
+        request: Request<pb::KeepInspectionRequest>,
+    ) -> Result<Response<pb::KeepInspectionResponse>, Status> {
+        let desk = self.desk_for(&request)?;
+        self.keep(&desk, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn list_inspections(
+        &self,
+        request: Request<pb::ListInspectionsRequest>,
+    ) -> Result<Response<pb::ListInspectionsResponse>, Status> {
+        let desk = self.desk_for(&request)?;
+        let rows = desk.inspections(String::new()).await.map_err(of_desk)?;
+        let rows = rows.into_iter().map(inspections::view);
+        let skip = views::skipped(request.into_inner().skip);
+        let (inspections, more) = views::page(rows.skip(skip));
+        Ok(Response::new(pb::ListInspectionsResponse { inspections, more }))
+    }
+
+    async fn show_inspection(
+        &self,
+        request: Request<pb::ShowInspectionRequest>,
+    ) -> Result<Response<pb::ShowInspectionResponse>, Status> {
+        let desk = self.desk_for(&request)?;
+        inspections::show(&desk, request.into_inner()).await.map(Response::new)
     }
 
     async fn opened_document(

@@ -148,6 +148,7 @@ pub(crate) fn of_desk(error: DeskError) -> Status {
         DeskError::NoLevel
         | DeskError::ReasonTooLong
         | DeskError::NoPayload
+        | DeskError::Inspection(..)
         | DeskError::Purpose
         | DeskError::Letter
         | DeskError::LotKind
@@ -193,6 +194,7 @@ fn of_deal(code: &'static str, error: &DealError) -> Status {
         DealError::UnknownDeposit
         | DealError::UnknownDeal
         | DealError::NoOffer
+        | DealError::NoSuchInspection
         | DealError::NoSuchDocument => Code::NotFound,
         DealError::Escrow(_)
         | DealError::DepositTooLong
@@ -200,6 +202,8 @@ fn of_deal(code: &'static str, error: &DealError) -> Status {
         | DealError::Sharing
         | DealError::AgentCountry(..)
         | DealError::PremiumBase
+        | DealError::DocumentName
+        | DealError::NothingDelivered
         | DealError::OrderEnded => Code::InvalidArgument,
         DealError::NotARegulator => Code::PermissionDenied,
         DealError::TooManyBegun | DealError::NoRoom => Code::ResourceExhausted,

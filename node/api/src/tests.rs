@@ -17,6 +17,7 @@ mod evidence;
 mod hostile;
 mod limits;
 mod operators;
+mod retention;
 mod service;
 mod shares;
 mod transactions;
@@ -26,7 +27,7 @@ use chain::TestChain;
 use ed25519_dalek::SigningKey;
 use heatmark_client::tls::Identity;
 use heatmark_client::{ClientError, DeskClient, LedgerClient, Target};
-use heatmark_desk::{Desk, DeskParts, Seed};
+use heatmark_desk::{Desk, DeskParts, RetentionClasses, Seed};
 use heatmark_ledger::keys::PublicKey;
 use heatmark_ledger::receipt::TrustRoot;
 use heatmark_vault::{Vault, VaultKey};
@@ -40,6 +41,14 @@ struct Server {
 }
 
 async fn start(members: u8, limits: ApiLimits) -> Server {
+    start_with(members, limits, |_| RetentionClasses::default()).await
+}
+
+async fn start_with(
+    members: u8,
+    limits: ApiLimits,
+    classes: impl FnOnce(&TestChain) -> RetentionClasses,
+) -> Server {
     let chain = TestChain::new(members);
     let own = &chain.members[0];
     let vault = Vault::open(&chain.dir.path().join("vault"), &VaultKey::new([1; 32])).unwrap();
@@ -52,7 +61,8 @@ async fn start(members: u8, limits: ApiLimits) -> Server {
         trust: TrustRoot::from_genesis(&chain.genesis),
         seed: Seed::new([7; 32]),
         acknowledged_through: chain.dir.path().join("acknowledged"),
-    });
+    })
+    .retaining(classes(&chain));
     let mut registry = prometheus_client::registry::Registry::default();
     let metrics = ApiMetrics::register(&mut registry);
     let deps = ApiDeps {

@@ -16,9 +16,11 @@ mod blocks;
 mod certified;
 mod connection;
 mod desk;
+mod due;
 mod error;
 mod escrow;
 mod genealogy;
+mod inspections;
 mod ledger;
 mod lots;
 mod parcels;
@@ -29,6 +31,7 @@ mod vault;
 pub use blocks::{BlockVerifier, VerifiedBlock};
 pub use connection::Target;
 pub use desk::{CertificateFile, DeskClient, PublishEvent, Published, RaiseAlert};
+pub use due::{DueDepositView, PlannedDeposit, WantedDocument};
 pub use error::{ClientError, REFUSAL_CODE, RETRY_AFTER_MS};
 pub use escrow::{
     AskOffersResponse, ClaimFound, DealLengths, DealPart, DealRuling, DealView, DealWatch,
@@ -43,6 +46,10 @@ pub use genealogy::{
 pub use heatmark_proto::desk::v1::{
     AgreeRequest, AttestRequest, AttestResponse, CertificateFile as ReportFile, DiscloseRequest,
     Tolerance,
+};
+pub use inspections::{
+    DealInspection, Delivered, DeliveredGoods, InspectionGiven, InspectionView, NamedFile,
+    ShownInspection,
 };
 pub use ledger::{Accusation, LedgerClient, Proven, ReceiptOf, VerifiedHeader};
 pub use lots::{

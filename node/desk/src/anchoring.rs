@@ -85,6 +85,7 @@ impl Desk {
             Ok(u32::try_from(placements.len()).unwrap_or(u32::MAX))
         })
         .await?;
+        self.shared.due.notify_one();
         Ok(Anchored { committed, records: count })
     }
 

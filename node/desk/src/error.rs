@@ -27,6 +27,9 @@ pub enum DeskError {
     /// The transaction's window ended before a block took it. Nothing happened: try again.
     #[error("the transaction expired before a block took it")]
     Expired,
+    /// A file that an inspection was given cannot be used: mend what is named.
+    #[error("{0} cannot be used: {1}")]
+    Inspection(String, heatmark_inspection::InputError),
     /// Not committed in time, and it may yet be: ask for it by its id before trying again.
     #[error("the transaction is not committed yet; it may still be")]
     NotCommitted,
@@ -324,6 +327,7 @@ impl DeskError {
             Self::Busy(MempoolError::Full) => "pool-full",
             Self::Busy(MempoolError::MemberQuota) => "member-quota",
             Self::Expired => "expired",
+            Self::Inspection(..) => "inspection-file",
             Self::NotCommitted => "pending",
             Self::UnknownRecord(_) => "unknown-record",
             Self::NotAnchored(_) => "not-anchored",

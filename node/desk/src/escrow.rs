@@ -10,7 +10,9 @@
 
 mod buying;
 mod carrying;
+mod classes;
 mod depositing;
+mod due;
 mod error;
 mod following;
 mod holding;
@@ -22,16 +24,20 @@ mod parties;
 mod pieces;
 mod proof;
 mod quoting;
+mod repeating;
 mod ruling;
 mod running;
 mod tending;
 mod views;
 
 pub use buying::{DealPlan, Lengths, agreement_digest};
+pub use classes::{ClassError, LoadPolicy, MAX_CLASSES_BYTES, RetentionClasses};
 pub use depositing::{DepositPlan, MAX_DEPOSIT_BYTES, SectionPlan};
+pub use due::{DueView, PlannedDeposit, WantedDocument};
 pub use error::DealError;
 pub use opening::{OpenedDocument, OpenedSection};
 pub use ordering::{OrderPlan, SignedOrder};
+pub use repeating::DealInspection;
 pub use views::{AgentView, DealView, DepositView, HoldingView, OfferView};
 
 use crate::{Desk, DeskError, blocking};
@@ -39,6 +45,7 @@ use crate::{Desk, DeskError, blocking};
 pub(crate) use depositing::{DepositSecrets, SectionSecrets};
 use heatmark_evidence::transfer::SignedFile;
 use heatmark_ledger::ids::MemberId;
+pub(crate) use repeating::Asking;
 pub(crate) use running::Running;
 use std::collections::VecDeque;
 use std::sync::{MutexGuard, PoisonError};

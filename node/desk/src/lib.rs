@@ -23,6 +23,7 @@ mod disclosing;
 mod error;
 mod escrow;
 mod genealogy;
+mod inspecting;
 mod keeping;
 mod keys;
 mod lots;
@@ -44,14 +45,16 @@ pub use capture::{
 pub use disclosing::{Disclose, Limits, batch_proof};
 pub use error::DeskError;
 pub use escrow::{
-    AgentView, DealError, DealPlan, DealView, DepositPlan, DepositView, HoldingView, Lengths,
-    MAX_DEPOSIT_BYTES, OfferView, OpenedDocument, OpenedSection, OrderPlan, SectionPlan,
-    SignedOrder, agreement_digest,
+    AgentView, ClassError, DealError, DealInspection, DealPlan, DealView, DepositPlan, DepositView,
+    DueView, HoldingView, Lengths, LoadPolicy, MAX_CLASSES_BYTES, MAX_DEPOSIT_BYTES, OfferView,
+    OpenedDocument, OpenedSection, OrderPlan, PlannedDeposit, RetentionClasses, SectionPlan,
+    SignedOrder, WantedDocument, agreement_digest,
 };
 pub use genealogy::{
     AffectedView, Affecting, CustomerView, Found, LotPlace, MAX_TRACED, ORIGINS, OriginReport,
     Share, Trace, TracedLot,
 };
+pub use inspecting::{InspectionFound, InspectionView};
 pub use keeping::BackupPiece;
 pub use keys::{Seed, alert_signing_key};
 pub use lots::{
@@ -110,6 +113,8 @@ pub struct Desk {
     capture: Arc<CapturePlan>,
     /// Where an arbiter's systems are told what to do with money.
     outbox: Option<Arc<PathBuf>>,
+    /// Which own records are deposited once they are published.
+    classes: Arc<RetentionClasses>,
 }
 
 #[derive(Default)]
@@ -140,6 +145,12 @@ struct Shared {
     deals: Notify,
     /// The height through which the log was read for deals.
     deals_read: AtomicU64,
+    /// Deposits are due.
+    due: Notify,
+    /// A deal has opened, or what it opened is destroyed.
+    opened: Notify,
+    /// Deals that inspections asked for.
+    asking: Mutex<escrow::Asking>,
     /// What of deals runs now.
     running: Mutex<escrow::Running>,
 }
@@ -154,6 +165,7 @@ impl Desk {
             actor: Arc::new(Actor::Node),
             capture: Arc::default(),
             outbox: None,
+            classes: Arc::default(),
         }
     }
 
@@ -184,8 +196,12 @@ impl Desk {
         let (events, parcels, stop_parcels) = (self.clone(), self.clone(), stop.clone());
         let (recalls, stop_recalls) = (self.clone(), stop.clone());
         let (deals, stop_deals) = (self.clone(), stop.clone());
+        let (due, stop_due) = (self.clone(), stop.clone());
+        let (again, stop_again) = (self.clone(), stop.clone());
         vec![
             tokio::spawn(async move { until(stop_deals, deals.follow_deals()).await }),
+            tokio::spawn(async move { until(stop_due, due.deposit_due()).await }),
+            tokio::spawn(async move { until(stop_again, again.repeat_inspections()).await }),
             tokio::spawn(async move { until(stop_recalls, recalls.follow_alerts()).await }),
             tokio::spawn(async move { until(stop_parcels, parcels.settle_parcels()).await }),
             tokio::spawn(async move { until(stop_events, events.resume_events()).await }),

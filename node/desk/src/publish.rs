@@ -4,7 +4,7 @@
 
 use crate::anchoring::Anchored;
 use crate::reading::Reading;
-use crate::{Desk, DeskError, blocking};
+use crate::{Desk, DeskError, PlannedDeposit, blocking};
 use heatmark_ledger::{LeafIndex, ids::TransactionId, messages as pb, state};
 use heatmark_records::RecordId;
 use heatmark_records::forms::{Attests, NoOrigin, Origin};
@@ -62,6 +62,8 @@ pub enum PublishEvent {
         origin: Result<Origin, NoOrigin>,
         /// The record whose place it takes.
         supersedes: Option<RecordId>,
+        /// What of it will be deposited, since it is of a retention class.
+        deposits: Vec<PlannedDeposit>,
     },
     /// A file was not understood; nothing of it was kept.
     Refused {

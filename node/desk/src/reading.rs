@@ -140,7 +140,8 @@ impl Desk {
                 sealed => break sealed?,
             }
         };
-        Ok(NewRecord::of(opening, *file, (*name).to_owned(), *alert_index)?)
+        let due = self.classes.due(&opening);
+        Ok(NewRecord { due, ..NewRecord::of(opening, *file, (*name).to_owned(), *alert_index)? })
     }
 
     /// Says what became of each file, in the files' order.
@@ -177,6 +178,7 @@ impl Desk {
                         already_published,
                         origin: forms::origin(record.opening.fields()),
                         supersedes: record.supersedes(),
+                        deposits: self.planned(&record.id)?,
                     }
                 }
                 // The same bytes stood before in this group, and were refused there.
@@ -197,6 +199,7 @@ impl Desk {
             already_published: true,
             origin: forms::origin(record.opening.fields()),
             supersedes: record.row.supersedes,
+            deposits: self.planned(&id)?,
         })
     }
 

@@ -41,7 +41,7 @@ pub struct Config {
     pub vault: VaultConfig,
     /// Lots, and what must be recorded of them.
     pub lots: LotsConfig,
-    /// Deals, and who is told what to do with their money.
+    /// Deposits with escrow agents, deals, and who is told what to do with their money.
     pub escrow: EscrowConfig,
     /// What is logged, and how.
     pub log: LogConfig,
@@ -245,6 +245,8 @@ pub struct EscrowConfig {
     pub webhook_secret_file: PathBuf,
     /// Certificates of the authorities that the receiver's may go back to, from the home; empty for the system's.
     pub webhook_ca_file: PathBuf,
+    /// The retention classes, from the home; empty for none.
+    pub retention_classes: PathBuf,
 }
 
 /// How log lines are written.
@@ -357,6 +359,13 @@ impl Config {
     #[must_use]
     pub fn webhook_ca_path(&self) -> Option<PathBuf> {
         let path = &self.escrow.webhook_ca_file;
+        (!path.as_os_str().is_empty()).then(|| self.resolve(path))
+    }
+
+    /// The retention classes, if there are any.
+    #[must_use]
+    pub fn retention_classes_path(&self) -> Option<PathBuf> {
+        let path = &self.escrow.retention_classes;
         (!path.as_os_str().is_empty()).then(|| self.resolve(path))
     }
 

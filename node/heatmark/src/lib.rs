@@ -17,6 +17,7 @@
 //! failing, 5 when data on it are damaged.
 
 pub mod capture;
+pub mod classes;
 pub mod command;
 pub mod config;
 mod files;

@@ -215,6 +215,7 @@ impl Node {
         let consensus = heatmark_consensus::start(consensus_config, app).await?;
         let consensus = Arc::new(consensus);
         let capture = crate::capture::plan(config)?;
+        let classes = crate::classes::classes(config)?;
         let desk = Desk::new(DeskParts {
             store: store.clone(),
             intake: Arc::clone(&intake),
@@ -226,6 +227,7 @@ impl Node {
             acknowledged_through: config.vault_dir().join("acknowledged"),
         })
         .capturing(capture)
+        .retaining(classes)
         .telling(config.outbox_dir());
         let mut tasks = desk.start(&stopping);
         tasks.extend(webhook::start(config, &mut registry, &stopping)?);

@@ -39,11 +39,23 @@ impl Parcel {
     /// Judges a capsule file. What it is called is told back, and nothing else is made of the name.
     #[must_use]
     pub fn inspect(name: &str, bytes: &[u8], trust: &TrustRoot, acceptance: &Acceptance) -> Self {
+        Self::inspect_told(name, (bytes, bytes), trust, acceptance)
+    }
+
+    /// Judges a capsule file by `told`, which is the same capsule with what the receiver was shown beside it; the file is called
+    /// by its own bytes.
+    #[must_use]
+    pub fn inspect_told(
+        name: &str,
+        (bytes, told): (&[u8], &[u8]),
+        trust: &TrustRoot,
+        acceptance: &Acceptance,
+    ) -> Self {
         Self {
             name: name.chars().map(|c| if c.is_control() { ' ' } else { c }).collect(),
             sha256: Sha256::digest(bytes).into(),
             bytes: u64::try_from(bytes.len()).unwrap_or(u64::MAX),
-            verdict: inspect(bytes, trust, acceptance),
+            verdict: inspect(told, trust, acceptance),
         }
     }
 

@@ -16,12 +16,15 @@
 
 mod audit;
 mod backup;
+mod classes;
+mod contents;
 mod database;
 #[doc(hidden)]
 pub mod decoders;
 mod deeds;
 mod errors;
 mod escrow;
+mod inspections;
 mod lots;
 mod operators;
 mod outlines;
@@ -37,12 +40,14 @@ mod vault;
 mod writing;
 
 pub use backup::BackupSummary;
+pub use classes::{DueDeposit, DueDocument, DueRow};
 pub use deeds::{Actor, Deed, LogEntry, LogHead, MAX_NAME_CHARS};
 pub use errors::{RestoreError, VaultError};
 pub use escrow::{
     ContentOf, DealRole, DealRow, DepositAgent, DepositRow, Destroyed, HeldFor, HoldingRow,
     OpenableRow, SecretsOf,
 };
+pub use inspections::InspectionRow;
 pub use lots::{
     Beside, Captured, CapturedPoint, LotEventRow, LotRow, LotState, MAX_LOT_NAME_BYTES, NewLot,
     NewSerialTree, Part, Parts, SerialTreeRow, Waiver,

@@ -6,7 +6,7 @@ use heatmark_records::{Crown, Opening, Path, RecordError, RecordId, RecordTree, 
 use prost::Message;
 use zeroize::{Zeroize, Zeroizing};
 
-use crate::{FileDigest, VaultError};
+use crate::{DueDeposit, FileDigest, VaultError};
 
 /// With so many other records a field is proved to agree, for one receiver.
 pub const MAX_AGREED_RECORDS: usize = 3;
@@ -29,6 +29,8 @@ pub struct NewRecord {
     pub file_name: String,
     /// Index of the record's alert key under the node's seed.
     pub alert_index: u64,
+    /// Deposits that retention classes want of it.
+    pub due: Vec<DueDeposit>,
 }
 
 impl NewRecord {
@@ -44,7 +46,7 @@ impl NewRecord {
     ) -> Result<Self, RecordError> {
         let tree = opening.tree()?;
         let (id, crown) = (tree.id(), tree.crown()?);
-        Ok(Self { id, opening, crown, file, file_name, alert_index })
+        Ok(Self { id, opening, crown, file, file_name, alert_index, due: Vec::new() })
     }
 
     /// The record whose place it takes.

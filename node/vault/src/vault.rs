@@ -23,6 +23,7 @@
 //! | `M`, `N`, `T`, `.alerts` | alerts on what is known here: see `recalls` | master |
 //! | `t`, `g`, `e`, `b`, `h`, `1` to `6` | lots and their events: see `lots` | master |
 //! | `v`, `w`, `i`, `j` | letters: see `post` | master |
+//! | `y` | deposits that are due, inspections, and contents that can be destroyed: see `classes`, `inspections`, `contents` | master |
 //! | `q` keyed hash of record, receiver and path | the specification by which this is proved to them; or the tolerance, and the other records | master |
 
 mod agreed;
@@ -220,6 +221,7 @@ impl Vault {
             write.put_erasable(&key(FILE, &file_index), id);
             write.put(&key(ROW, id), &Kept::of(record, retain_until_ms).encode());
             write.put(&key(PENDING, id), &[]);
+            write.put_due(&record.id, &record.due, now_ms());
             if let Some(until_ms) = retain_until_ms {
                 write.put(&due_key(until_ms, id), &[]);
             }

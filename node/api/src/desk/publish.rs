@@ -5,7 +5,7 @@
 use super::DeskApi;
 use crate::refusal::{busy, field, of_desk, refuse, stopping};
 use crate::server::Node;
-use heatmark_desk::{CertificateFile, Desk, PublishEvent};
+use heatmark_desk::{CertificateFile, Desk, PlannedDeposit, PublishEvent, WantedDocument};
 use heatmark_proto::desk::v1 as pb;
 use pb::publish_request::Part;
 use pb::publish_response::Event;
@@ -120,6 +120,15 @@ async fn next(
     }
 }
 
+fn planned(deposit: PlannedDeposit) -> pb::PlannedDeposit {
+    let PlannedDeposit { class, wanted } = deposit;
+    pb::PlannedDeposit { class, wanted: wanted.into_iter().map(wanted_document).collect() }
+}
+
+pub(crate) fn wanted_document(wanted: WantedDocument) -> pb::WantedDocument {
+    pb::WantedDocument { sha256: wanted.sha256.to_vec(), bytes: wanted.bytes }
+}
+
 fn response(event: PublishEvent) -> pb::PublishResponse {
     let event = match event {
         PublishEvent::Read {
@@ -130,6 +139,7 @@ fn response(event: PublishEvent) -> pb::PublishResponse {
             already_published,
             origin,
             supersedes,
+            deposits,
         } => {
             let nothing = origin.err().map(|nothing| nothing.to_string());
             let supersedes = supersedes.map(|old| format!("supersedes {old}, which stays, marked"));
@@ -141,6 +151,7 @@ fn response(event: PublishEvent) -> pb::PublishResponse {
                 already_published,
                 mass_mg: origin.map_or(0, |origin| origin.mass_mg),
                 notes: nothing.into_iter().chain(supersedes).collect(),
+                deposits: deposits.into_iter().map(planned).collect(),
             })
         }
         PublishEvent::Refused { name, faults } => Event::Refused(pb::FileRefused { name, faults }),

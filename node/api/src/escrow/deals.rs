@@ -29,6 +29,7 @@ pub(super) fn plan(request: pb::OpenDealRequest) -> Result<DealPlan, Status> {
         retain_until_ms: Some(request.keep_until_ms).filter(|until| *until != 0),
         confirm_by_hand: request.confirm_by_hand,
         lengths: request.lengths.map(lengths).transpose()?.unwrap_or_default(),
+        inspection: optional(&request.inspection, "an inspection's id has 32 bytes")?,
     })
 }
 

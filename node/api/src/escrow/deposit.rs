@@ -142,19 +142,24 @@ async fn next(
     node: &Node,
     parts: &mut Streaming<pb::DepositRequest>,
 ) -> Result<Option<Part>, Status> {
+    match message(node, parts).await? {
+        None => Ok(None),
+        Some(request) => request.part.map(Some).ok_or_else(|| field("a message of no kind")),
+    }
+}
+
+/// The next message of a stream, of a client that goes on sending.
+pub(super) async fn message<M>(node: &Node, parts: &mut Streaming<M>) -> Result<Option<M>, Status> {
     let mut stop = node.stop.clone();
     let message = tokio::select! {
         message = tokio::time::timeout(node.limits.stall_timeout, parts.message()) => message,
         _ = stop.wait_for(|stop| *stop) => return Err(stopping()),
     };
     let stalled = || {
-        let message = "the client sent nothing of the deposit for too long";
+        let message = "the client sent nothing for too long";
         refuse(Code::DeadlineExceeded, "stalled", message)
     };
-    match message.map_err(|_| stalled())?? {
-        None => Ok(None),
-        Some(request) => request.part.map(Some).ok_or_else(|| field("a message of no kind")),
-    }
+    message.map_err(|_| stalled())?
 }
 
 /// Member ids.

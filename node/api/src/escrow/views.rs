@@ -1,6 +1,6 @@
 //! Deposits, holdings, offers and deals as messages, and lists of them in pages.
 
-use heatmark_desk::{DealView, DepositView, HoldingView, OpenedSection};
+use heatmark_desk::{DealInspection, DealView, DepositView, HoldingView, OpenedSection};
 use heatmark_escrow::{DocumentEntry, Manifest, SectionEntry};
 use heatmark_proto::desk::v1 as pb;
 use heatmark_vault::DealRole;
@@ -126,6 +126,21 @@ pub(super) fn deal(view: DealView) -> pb::DealView {
         destroyed: view.opened.1,
         ruling,
         begun_ms: view.at_ms,
+        inspection: view.inspection.map(inspection),
+    }
+}
+
+fn inspection(asked: DealInspection) -> pb::DealInspection {
+    let DealInspection { before, after, trouble: (trouble, trouble_text) } = asked;
+    let (after, verdict_after) =
+        after.map(|(id, verdict)| (id.to_vec(), verdict)).unwrap_or_default();
+    pb::DealInspection {
+        before: before.0.to_vec(),
+        verdict_before: before.1,
+        after,
+        verdict_after,
+        trouble,
+        trouble_text,
     }
 }
 

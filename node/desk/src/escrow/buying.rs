@@ -99,6 +99,8 @@ pub struct DealPlan {
     pub lengths: Lengths,
     /// Whether people confirm what was opened; else this node does, once all of it opens against the record.
     pub confirm_by_hand: bool,
+    /// The inspection that asked for it; it is run again once the deal has opened.
+    pub inspection: Option<[u8; 32]>,
 }
 
 /// What the buyer asked for, while keys are gathered.
@@ -147,6 +149,7 @@ impl Desk {
     }
 
     fn begin_deal(&self, plan: &DealPlan) -> Result<([u8; 32], Vec<Outgoing>), DeskError> {
+        self.check_inspection(plan.inspection)?;
         let (row, manifest, clause) = self.offer_for(plan)?;
         let all = clause.sections.iter().filter(|name| manifest.section(name).is_some());
         let mut sections = plan.sections.clone();
@@ -183,12 +186,14 @@ impl Desk {
             wish: wish.encode_to_vec(),
             retain_until_ms: wish.retain_until_ms,
             by_hand: plan.confirm_by_hand,
+            inspection: plan.inspection.map(|id| id.to_vec()).unwrap_or_default(),
             ..DealRow::default()
         };
         let sealed = Zeroizing::new(secrets.encode_to_vec());
         let deed = Some(Deed::OpenDeal);
         self.parts.vault.put_deal(&self.actor, (&kept, true), Some(&sealed), deed)?;
         self.look_at(&kept);
+        self.look_after_inspection(&kept);
         let letters = self.asks_for_quotes(&deal, &manifest, (&clause, arbiter.as_ref()))?;
         Ok((*deal.as_bytes(), letters))
     }

@@ -92,12 +92,16 @@ impl Desk {
     /// See [`DeskError`].
     pub async fn deposit(&self, plan: DepositPlan) -> Result<[u8; 32], DeskError> {
         let desk = self.clone();
-        let id = blocking(move || desk.make_deposit(&plan)).await?;
+        let id = blocking(move || desk.make_deposit(rand::random(), &plan)).await?;
         self.shared.deals.notify_one();
         Ok(id)
     }
 
-    fn make_deposit(&self, plan: &DepositPlan) -> Result<[u8; 32], DeskError> {
+    pub(super) fn make_deposit(
+        &self,
+        id: [u8; 32],
+        plan: &DepositPlan,
+    ) -> Result<[u8; 32], DeskError> {
         let stored = self.parts.vault.record(&plan.record)?;
         let stored = stored.ok_or(DeskError::UnknownRecord(plan.record))?;
         if stored.row.placement.is_none() {
@@ -134,7 +138,6 @@ impl Desk {
         manifest.check()?;
         let agent =
             |member: &MemberId| DepositAgent { member: member.to_vec(), ..DepositAgent::default() };
-        let id: [u8; 32] = rand::random();
         let row = DepositRow {
             id: id.to_vec(),
             record: plan.record.0.to_vec(),

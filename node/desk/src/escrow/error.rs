@@ -1,6 +1,7 @@
 //! What can go wrong with deposits and deals, and whose fault it is. Messages name no field value, key or price.
 
 use heatmark_escrow::{EscrowError, TermsRefusal};
+use heatmark_ledger::Hash;
 use heatmark_ledger::ids::MemberId;
 use thiserror::Error;
 
@@ -91,6 +92,31 @@ pub enum DealError {
     /// The order would have ended before it is signed: give it a later day.
     #[error("the order would have ended already")]
     OrderEnded,
+    /// The settings do not name the retention class any more: put it back, or deposit the record by hand.
+    #[error(
+        "the settings have no such retention class any more: put it back, or deposit the record by hand"
+    )]
+    NoSuchClass,
+    /// A member that a retention class names holds no shares for others: have its role voted, or name another one.
+    #[error("member {0} is no escrow agent: have its role voted, or name another one")]
+    NoAgent(MemberId),
+    /// A document that a field names is not here: publish the file again with the document beside it.
+    #[error(
+        "the document with SHA-256 {0} is not here: publish the certificate again with it beside"
+    )]
+    DocumentMissing(Hash),
+    /// No deposit of the record waits for the document.
+    #[error("no deposit of this record waits for such a document")]
+    DocumentUnwanted,
+    /// The document's name is empty, too long or not printable.
+    #[error("a document's name has 1 to 100 bytes and prints")]
+    DocumentName,
+    /// No such inspection is kept here: keep it first.
+    #[error("this node keeps no such inspection: run it with --keep first")]
+    NoSuchInspection,
+    /// An inspection of nothing, or of more than one delivery has.
+    #[error("an inspection is of 1 to 256 lots or capsules")]
+    NothingDelivered,
     /// The outbox cannot be written: give it room and the right to write; nothing is lost, it is tried again.
     #[error("the outbox cannot be written: {0}")]
     Outbox(#[source] std::io::Error),
@@ -140,6 +166,13 @@ impl DealError {
             Self::NoClaim => "no-claim",
             Self::NotARegulator => "not-a-regulator",
             Self::OrderEnded => "order-ended",
+            Self::NoSuchClass => "no-such-class",
+            Self::NoAgent(_) => "no-agent",
+            Self::DocumentMissing(_) => "document-missing",
+            Self::DocumentUnwanted => "document-unwanted",
+            Self::DocumentName => "document-name",
+            Self::NoSuchInspection => "no-such-inspection",
+            Self::NothingDelivered => "nothing-delivered",
             Self::Outbox(_) => "outbox",
         }
     }

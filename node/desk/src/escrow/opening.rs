@@ -141,6 +141,7 @@ impl Desk {
         }
         row.destroyed = true;
         self.parts.vault.destroy_escrow(&self.actor, &Destroyed::Deal(row))?;
+        self.shared.opened.notify_one();
         tracing::info!("what a deal opened is destroyed at the end of its time");
         Ok(None)
     }
@@ -194,6 +195,7 @@ impl Desk {
         self.parts.vault.note_opened(&record, &deal_of(row)?)?;
         let deed = Some(Deed::OpenSections);
         self.parts.vault.put_deal(&self.actor, (row, true), Some(&sealed), deed)?;
+        self.shared.opened.notify_one();
         Ok(letters)
     }
 

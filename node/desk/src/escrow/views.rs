@@ -3,6 +3,7 @@
 use super::DealError;
 use super::depositing::member;
 use super::parties::{deal_of, phase_name, role_of};
+use super::repeating::DealInspection;
 use crate::{Desk, DeskError, blocking};
 use heatmark_escrow::files::{Ruling, TermsContent};
 use heatmark_escrow::{Clause, Manifest};
@@ -105,6 +106,8 @@ pub struct DealView {
     pub ruling: Option<(bool, String, String)>,
     /// When it was begun here.
     pub at_ms: u64,
+    /// The inspection that asked for it.
+    pub inspection: Option<DealInspection>,
 }
 
 impl Desk {
@@ -291,6 +294,7 @@ impl Desk {
             opened: (row.opened, row.destroyed),
             ruling: None,
             at_ms: row.at_ms,
+            inspection: self.inspection_of_deal(row)?,
         };
         if !row.terms.is_empty() {
             let content = TermsContent::read(&row.terms)?;

@@ -1,7 +1,9 @@
 //! Deposits and deals among eight desks on one log: whoever is away, lies, dies or comes back.
 
 mod ciphertext;
+mod classes;
 mod holdings;
+mod inspections;
 mod rig;
 
 use crate::{DealError, DealPlan, DeskError, Lengths, OrderPlan};

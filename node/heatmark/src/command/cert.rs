@@ -3,6 +3,7 @@
 
 mod agree;
 mod attest;
+mod beside;
 mod list;
 mod prove;
 mod publish;
@@ -14,6 +15,7 @@ mod words_of_pdf;
 
 use super::answer::Answer;
 use super::failure::Failure;
+pub(super) use beside::document_name;
 use clap::Subcommand;
 
 /// What to do with certificates.

@@ -106,6 +106,9 @@ pub(crate) struct Open {
     /// A settled deal of yours that covers this one
     #[arg(long, value_name = "DEAL")]
     standing: Option<String>,
+    /// The inspection that asked for it, as `heatmark inspect --keep` named it; it is run again once the deal has opened
+    #[arg(long, value_name = "INSPECTION")]
+    inspection: Option<String>,
     /// The day on which what is opened is destroyed here, in UTC [default: as late as the clause allows]
     #[arg(long, value_name = "YYYY-MM-DD")]
     keep_until: Option<String>,

@@ -2,6 +2,7 @@
 //! others' records. The node does it; nothing of a section is in plain anywhere but in the owner's vault.
 
 mod deposit;
+mod due;
 mod lists;
 mod offers;
 mod order;
@@ -13,7 +14,7 @@ use super::failure::Failure;
 use super::words;
 use clap::{ArgGroup, Args, Subcommand};
 use heatmark_client::SectionView;
-pub(crate) use offers::{clause_price, clause_text};
+pub(crate) use offers::{clause_price, clause_text, others as others_records};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 
@@ -30,6 +31,11 @@ pub(crate) enum Command {
         after_help = "Example:\n  heatmark escrow status --home mill\nAn agent is asked, answered, sent (shares and ciphertext are on their way), signed or destroyed."
     )]
     Status(Status),
+    /// Gives your node documents that a deposit at publication waits for
+    #[command(
+        after_help = "Example:\n  heatmark escrow give --home mill --record 4c7e test-report.pdf\n`heatmark escrow status` tells which are wanted, and why a deposit is not made yet. `heatmark cert publish` gives those that stand\nbeside the certificate by itself."
+    )]
+    Give(Give),
     /// Shares a deposit anew among other agents; the record and what was encrypted stay as they are
     #[command(
         after_help = "Example:\n  heatmark escrow refresh --home mill --deposit 9b1c --agent 'Lab AB' --agent 'Bank SA' --agent 'Notary KG' --threshold 2\nThe old shares serve until you destroy the old deposit: `heatmark escrow destroy`, once `escrow status` says that all have signed."
@@ -92,6 +98,19 @@ pub(crate) struct Deposit {
 pub(crate) struct Status {
     #[command(flatten)]
     node: NodeArgs,
+}
+
+/// `escrow give`.
+#[derive(Debug, Args)]
+pub(crate) struct Give {
+    #[command(flatten)]
+    node: NodeArgs,
+    /// A record of your own node: its id or the beginning of it
+    #[arg(long, value_name = "RECORD")]
+    record: String,
+    /// Documents that fields of it name by their digests
+    #[arg(value_name = "FILE", required = true)]
+    documents: Vec<PathBuf>,
 }
 
 /// `escrow refresh`.
@@ -176,6 +195,7 @@ pub(crate) fn run(command: Command) -> Result<Answer, Failure> {
     match command {
         Command::Deposit(command) => deposit::run(&command),
         Command::Status(command) => lists::status(&command),
+        Command::Give(command) => due::give(&command),
         Command::Refresh(command) => tend::refresh(&command),
         Command::Drill(command) => tend::drill(&command),
         Command::Destroy(command) => tend::destroy(&command),

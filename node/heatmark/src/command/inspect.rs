@@ -4,6 +4,7 @@
 
 mod asking;
 mod delivered;
+pub(super) mod kept;
 mod recorded;
 
 use super::answer::{Answer, Exit};
@@ -12,6 +13,7 @@ use super::failure::Failure;
 use crate::files;
 use clap::{Args, Subcommand, ValueEnum};
 use delivered::Delivered;
+use heatmark_client::{InspectionGiven, NamedFile};
 use heatmark_evidence::capsule::{Mine, Outcome};
 use heatmark_inspection::{
     Delivery, Demands, Disposition, Input, InputError, Inspection, MAX_INPUT_BYTES, Order, Parcel,
@@ -41,9 +43,14 @@ pub(crate) struct Inspect {
 /// What to do with inspections that were recorded.
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Lists the inspections that this node has recorded
+    /// Lists the inspections that this node has recorded, and those that it keeps
     #[command(after_help = "Example:\n  heatmark inspect list --home assembler")]
     List(recorded::List),
+    /// Shows one that this node keeps, with what it came to
+    #[command(
+        after_help = "Example:\n  heatmark inspect show 9f41 --home assembler\nExits as the inspection did: 0 for ACCEPT, 1 for REJECT, 3 for HOLD."
+    )]
+    Show(kept::Show),
 }
 
 /// What was delivered, and by what it is judged.
@@ -80,6 +87,9 @@ struct Inspected {
     font: Vec<PathBuf>,
     #[command(flatten)]
     disposing: Disposing,
+    /// Has the own node keep the inspection, so that a deal may have it run again, and tells which deals would help
+    #[arg(long, conflicts_with = "trust")]
+    keep: bool,
     /// Asks the supplier's node for what is missing
     #[arg(long)]
     ask: bool,
@@ -116,6 +126,7 @@ enum Decision {
 pub(crate) fn run(command: &Inspect) -> Result<Answer, Failure> {
     match &command.command {
         Some(Command::List(list)) => recorded::list(list),
+        Some(Command::Show(show)) => kept::show(show),
         None => inspect(&command.inspection),
     }
 }
@@ -145,11 +156,16 @@ fn inspect(command: &Inspected) -> Result<Answer, Failure> {
     // What cannot be drawn must not be recorded first.
     let reports = draw(&command.report, &inspection, &fonts)?;
     let recorded = recorded::publish(&command.node, &inspection)?;
+    let kept = match command.keep {
+        true => Some(kept::keep(&command.node, (&given, &delivered), &inspection)?),
+        false => None,
+    };
     let asked = if command.ask { asking::ask(command, &inspection, &given.demands)? } else { None };
     let mut told = heatmark_inspection::json(&inspection);
     if let Value::Object(fields) = &mut told {
         fields.insert("record".to_owned(), json!(recorded.as_ref().map(recorded::Recorded::json)));
         fields.insert("asked".to_owned(), json!(asked));
+        fields.insert("kept".to_owned(), json!(kept.as_ref().map(kept::Kept::json)));
     }
     for (path, bytes) in &reports {
         files::replace(path, bytes, files::PRIVATE)?;
@@ -159,6 +175,7 @@ fn inspect(command: &Inspected) -> Result<Answer, Failure> {
     }
     let mut text = heatmark_inspection::text(&inspection);
     text.extend(recorded.iter().map(recorded::Recorded::text));
+    text.extend(kept.iter().map(kept::Kept::text));
     text.extend(asked.iter().map(asking::Asked::text));
     Ok(Answer::of(exit(inspection.stands()), told, text))
 }
@@ -196,11 +213,13 @@ struct Given {
     readings: Vec<Reading>,
     label: Option<Vec<u8>>,
     by: Vec<Input>,
+    /// The same files as the own node takes them, without the goods.
+    kept: InspectionGiven,
 }
 
 impl Given {
     fn read(command: &Inspected) -> Result<Self, Failure> {
-        let mut by = Vec::new();
+        let (mut by, mut specifications) = (Vec::new(), Vec::new());
         let mut bytes = |what, path: &Option<PathBuf>| -> Result<Option<Vec<u8>>, Failure> {
             let Some(path) = path else { return Ok(None) };
             let limit = u64::try_from(MAX_INPUT_BYTES).unwrap_or(u64::MAX);
@@ -211,25 +230,42 @@ impl Given {
         let order = bytes("order", &command.order)?;
         let policy = bytes("policy", &command.policy)?;
         let readings = bytes("readings", &command.readings)?;
+        let label = command.serial_proof.as_deref();
+        let label = label.map(|path| files::read(path, MAX_SERIAL_PROOF_BYTES)).transpose()?;
+        let file = |path: &Option<PathBuf>, bytes: &Option<Vec<u8>>| {
+            Some(named(&name_of(path.as_deref()?), bytes.as_deref()?))
+        };
+        let mut kept = InspectionGiven {
+            order: file(&command.order, &order),
+            policy: file(&command.policy, &policy),
+            readings: file(&command.readings, &readings),
+            label: label.clone().unwrap_or_default(),
+            ..InspectionGiven::default()
+        };
         let order = order.map(|bytes| Order::parse(&bytes)).transpose();
         let readings = readings.map(|bytes| Reading::parse(&bytes)).transpose();
         let demands = match (&command.policy, policy) {
             (Some(path), Some(bytes)) => {
                 let beside = path.parent().unwrap_or(Path::new("")).to_owned();
-                let mut load = |name: &str| specification(&beside, name);
+                let mut load = |name: &str| {
+                    let text = specification(&beside, name)?;
+                    specifications.push(named(name, text.as_bytes()));
+                    Ok(text)
+                };
                 Demands::parse(&bytes, &mut load).map_err(|error| unfit(path, &error))?
             }
             _ => Demands::default(),
         };
         let of =
             |path: &Option<PathBuf>, error| unfit(path.as_deref().unwrap_or(Path::new("")), &error);
-        let label = command.serial_proof.as_deref();
+        kept.specifications = specifications;
         Ok(Self {
             order: order.map_err(|error| of(&command.order, error))?,
             readings: readings.map_err(|error| of(&command.readings, error))?.unwrap_or_default(),
             demands,
-            label: label.map(|path| files::read(path, MAX_SERIAL_PROOF_BYTES)).transpose()?,
+            label,
             by,
+            kept,
         })
     }
 }
@@ -247,11 +283,19 @@ fn unfit(path: &Path, error: &InputError) -> Failure {
         .next("mend it; README.md shows what stands in such a file")
 }
 
-fn input(what: &'static str, path: &Path, bytes: &[u8]) -> Input {
+fn named(name: &str, bytes: &[u8]) -> NamedFile {
+    NamedFile { name: name.to_owned(), content: bytes.to_vec() }
+}
+
+fn name_of(path: &Path) -> String {
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
+    name.unwrap_or_default()
+}
+
+fn input(what: &'static str, path: &Path, bytes: &[u8]) -> Input {
     Input {
         what,
-        name: name.unwrap_or_default(),
+        name: name_of(path),
         sha256: Sha256::digest(bytes).into(),
         bytes: u64::try_from(bytes.len()).unwrap_or(u64::MAX),
     }

@@ -50,6 +50,7 @@ pub fn check(config: &Config) -> Vec<Finding> {
     check_addresses(config, &mut findings);
     check_capture(config, &mut findings);
     check_webhook(config, &mut findings);
+    check_classes(config, &mut findings);
     let genesis = check_genesis(config, &mut findings);
     check_keys(config, genesis.as_ref(), &mut findings);
     findings.0
@@ -152,6 +153,19 @@ fn check_webhook(config: &Config, findings: &mut Findings) {
         Ok(Some(hook)) => findings.add(Standing::Ok, name, hook.to_string()),
         Err(error) => {
             findings.add(Standing::Fault, error.setting(), crate::command::chain(&error));
+        }
+    }
+}
+
+fn check_classes(config: &Config, findings: &mut Findings) {
+    let name = "escrow.retention_classes";
+    match (config.retention_classes_path(), crate::classes::classes(config)) {
+        (None, _) => findings.add(Standing::Ok, name, "none: nothing is deposited by itself"),
+        (Some(_), Ok(classes)) => {
+            findings.add(Standing::Ok, name, format!("{} classes", classes.count()));
+        }
+        (Some(_), Err(error)) => {
+            findings.add(Standing::Fault, name, crate::command::chain(&error));
         }
     }
 }

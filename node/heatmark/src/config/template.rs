@@ -102,6 +102,9 @@ webhook_url = ""
 webhook_secret_file = ""
 # File of the authorities that the receiver's certificate may go back to, in PEM; empty for those that the system knows.
 webhook_ca_file = ""
+# The retention classes: which records are deposited with escrow agents as soon as they are published, what of them
+# and under which policy; empty for none. It is read when the node starts.
+retention_classes = ""
 
 [log]
 # What is logged to standard error, for example "info,heatmark_consensus=debug". The consensus

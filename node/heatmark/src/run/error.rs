@@ -56,6 +56,9 @@ pub enum RunError {
     /// The settings name a webhook that cannot be used.
     #[error("{}: {}", .0.setting(), .0)]
     Webhook(#[from] crate::webhook::WebhookError),
+    /// The settings name retention classes that cannot be read.
+    #[error(transparent)]
+    Classes(#[from] crate::classes::ClassesError),
     /// A disk is full or fails.
     #[error("disk: {0}")]
     Disk(#[from] DiskError),

@@ -249,6 +249,9 @@ pub struct DealRow {
     /// Whether the buyer's people confirm it.
     #[prost(bool, tag = "24")]
     pub by_hand: bool,
+    /// The inspection that asked for it; empty for none.
+    #[prost(bytes = "vec", tag = "25")]
+    pub inspection: Vec<u8>,
 }
 
 impl DealRow {

@@ -148,7 +148,7 @@ async fn for_garbage_the_money_goes_back_though_agents_lie_to_the_arbiter() {
     let record = town.certificate(&report(1_000)).await;
     deposit_garbage(&town, record, &paid(&town).replace("accept = \"by hand\"\n", "")).await;
     town.offers(record, 5).await;
-    let deal = town.deliver(record, "sale").await;
+    let deal = town.funded(record, "sale").await;
     town.until("the buyer finds that it is not what was promised", async || {
         town.view(BUYER, deal, DealRole::Buyer).await.trouble.0.starts_with("payload-")
     })

@@ -4,7 +4,8 @@ use crate::post::Carrier;
 use crate::tests::chain::TestChain;
 use crate::tests::{publish, records_of, vault_of};
 use crate::{
-    CertificateFile, DealPlan, DealView, DepositPlan, Desk, DeskParts, Lengths, SectionPlan, Seed,
+    CertificateFile, DealPlan, DealView, DepositPlan, Desk, DeskParts, Lengths, RetentionClasses,
+    SectionPlan, Seed,
 };
 use ed25519_dalek::SigningKey;
 use heatmark_escrow::Policy;
@@ -99,6 +100,8 @@ pub(super) struct Town {
     boxes: Boxes,
     up: watch::Sender<Vec<MemberId>>,
     running: Mutex<BTreeMap<usize, Running>>,
+    /// What the owner deposits at publication, from its next start on.
+    pub(super) classes: Mutex<RetentionClasses>,
 }
 
 impl Town {
@@ -115,8 +118,8 @@ impl Town {
         });
         let vaults = (0..8).map(|at| vault_of(&chain, &format!("escrow-{at}"))).collect();
         let (boxes, up) = (Boxes::default(), watch::Sender::new(Vec::new()));
-        let (liars, running) = (Liars::default(), Mutex::default());
-        let town = Self { chain, vaults, liars, boxes, up, running };
+        let (liars, running, classes) = (Liars::default(), Mutex::default(), Mutex::default());
+        let town = Self { chain, vaults, liars, boxes, up, running, classes };
         (0..8).for_each(|at| town.start(at));
         town
     }
@@ -134,6 +137,10 @@ impl Town {
             acknowledged_through: self.chain.dir.path().join(format!("acknowledged-{at}")),
         })
         .telling(self.outbox(at));
+        let desk = match at {
+            OWNER => desk.retaining(self.classes.lock().unwrap().clone()),
+            _ => desk,
+        };
         let (stop, stopping) = watch::channel(false);
         let (letters, arriving) = mpsc::channel(8);
         let wire = Wire {
@@ -176,21 +183,25 @@ impl Town {
 
     /// Publishes a certificate whose assay has a report.
     pub(super) async fn certificate(&self, report: &[u8]) -> RecordId {
+        let file = CertificateFile {
+            name: "magnets.json".into(),
+            content: self.certificate_text(report).into(),
+            beside: Vec::new(),
+            attests: None,
+        };
+        records_of(&publish(&self.desk(OWNER), vec![file]).await).0[0]
+    }
+
+    /// Its text.
+    pub(super) fn certificate_text(&self, report: &[u8]) -> String {
         let digest = hex::encode(Sha256::digest(report));
-        let text = format!(
+        format!(
             r#"{{"Heatmark":"1","certificate/number":"M-41","certificate/issued":"2026-03-02",
             "manufacturer/name":"Lanthan","heat":"M41","product/name":"magnet blocks","product/mass":"40 kg",
             "assay":{{"Nd":"29.4 %","Dy":"1.7 %","report":{{"sha256":"{digest}","length":{},"media-type":"application/pdf"}}}},
             "chemistry":{{"Fe":"66.1 %"}}}}"#,
             report.len()
-        );
-        let file = CertificateFile {
-            name: "magnets.json".into(),
-            content: text.into(),
-            beside: Vec::new(),
-            attests: None,
-        };
-        records_of(&publish(&self.desk(OWNER), vec![file]).await).0[0]
+        )
     }
 
     /// Deposits the assay with the agents named, and waits until all have signed.
@@ -221,8 +232,8 @@ impl Town {
         .await;
     }
 
-    /// Opens a deal that is paid, has the arbiter say that it holds the money, and waits until the shares are there.
-    pub(super) async fn deliver(&self, record: RecordId, clause: &str) -> [u8; 32] {
+    /// A deal that the arbiter holds the money of, once the shares are there.
+    pub(super) async fn funded(&self, record: RecordId, clause: &str) -> [u8; 32] {
         let deal = self.desk(BUYER).open_deal(plan(record, clause)).await.unwrap();
         self.until_phase(deal, "accepted").await;
         self.until("the arbiter has the terms", async || {
@@ -289,5 +300,6 @@ pub(super) fn plan(record: RecordId, clause: &str) -> DealPlan {
         retain_until_ms: None,
         lengths: Lengths::all(90_000),
         confirm_by_hand: false,
+        inspection: None,
     }
 }

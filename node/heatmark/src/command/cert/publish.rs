@@ -5,6 +5,7 @@ use super::super::answer::{Answer, Exit};
 use super::super::connect::{NodeArgs, block_on};
 use super::super::failure::Failure;
 use super::super::words;
+use super::beside;
 use super::review::Review;
 use super::sources::{Pieces, SourceArgs, Sources, collect, is_notes};
 use crate::files;
@@ -49,6 +50,9 @@ struct Heard {
     anchors: Vec<(Proven, u32)>,
     /// What templates read, of the files that were published.
     reviews: Vec<(String, Review)>,
+    /// What will be deposited.
+    planned: Vec<beside::Planned>,
+    deposits: Vec<beside::Told>,
 }
 
 /// A file on its way.
@@ -156,7 +160,9 @@ fn send(
             })
             .await;
         bar.finish_and_clear();
-        Ok(published?)
+        let published = published?;
+        heard.deposits = beside::give(&desk, &heard.planned).await?;
+        Ok(published)
     })?;
     heard.refused.append(&mut unread.lock().unwrap_or_else(PoisonError::into_inner));
     Ok(published)
@@ -165,15 +171,24 @@ fn send(
 impl Heard {
     fn take(&mut self, event: &PublishEvent) {
         match event {
-            PublishEvent::Read(read) => self.files.push(json!({
-                "name": read.name,
-                "record_id": hex::encode(&read.record_id),
-                "form": read.form,
-                "fields": read.fields,
-                "already_published": read.already_published,
-                "mass_mg": read.mass_mg,
-                "notes": read.notes,
-            })),
+            PublishEvent::Read(read) => {
+                if !read.deposits.is_empty() {
+                    self.planned.push(beside::Planned {
+                        name: read.name.clone(),
+                        record: read.record_id.clone(),
+                        deposits: read.deposits.clone(),
+                    });
+                }
+                self.files.push(json!({
+                    "name": read.name,
+                    "record_id": hex::encode(&read.record_id),
+                    "form": read.form,
+                    "fields": read.fields,
+                    "already_published": read.already_published,
+                    "mass_mg": read.mass_mg,
+                    "notes": read.notes,
+                }));
+            }
             PublishEvent::Refused(refused) => {
                 self.refused.push((refused.name.clone(), refused.faults.clone()));
             }
@@ -211,6 +226,7 @@ impl Heard {
                 text.push_str(&format!("  receipt {}\n", receipt.display()));
             }
         }
+        text.extend(self.deposits.iter().map(beside::Told::text));
         text.push_str(&format!(
             "{} published, {} published before, {} refused\n",
             published.new,
@@ -241,6 +257,7 @@ impl Heard {
             "refused": refused,
             "files": self.files,
             "anchors": anchors,
+            "deposits": self.deposits.iter().map(beside::Told::json).collect::<Vec<_>>(),
             "read_by_template": self.reviews.iter().map(|(name, review)| json!({
                 "name": name,
                 "fields": review.fields.iter().map(|(path, said)| json!({

@@ -5,8 +5,9 @@ use super::super::answer::{Answer, Exit};
 use super::super::connect::block_on;
 use super::super::escrow::{clause_price, clause_text};
 use super::super::failure::Failure;
+use super::super::inspect::kept;
 use super::super::{day, member, words};
-use super::show::{deal_json, has_ended, is_patient, line};
+use super::show::{deal_json, has_ended, inspection, inspects, is_patient, line};
 use super::{Open, find, told};
 use crate::files;
 use heatmark_client::{DealPart, DeskClient, OfferedClause, OpenDealRequest};
@@ -38,6 +39,9 @@ pub(super) fn run(command: &Open) -> Result<Answer, Failure> {
         }
         if let Some(standing) = &command.standing {
             request.standing = find(&desk, standing).await?.0.to_vec();
+        }
+        if let Some(inspection) = &command.inspection {
+            request.inspection = kept::find(&reach, inspection).await?.view.inspection;
         }
         let opened = desk
             .open_deal(request)
@@ -201,8 +205,12 @@ async fn wait(desk: &DeskClient, deal: [u8; 32]) -> Result<Answer, Failure> {
         let Some(view) = views.iter().find(|view| view.part() == DealPart::Buyer) else { continue };
         // Nothing is left to do when standard error is gone.
         let _ = writeln!(io::stderr(), "{}", line(view, false));
-        if view.opened {
-            let text = format!("Deal {id}\nOpened: `heatmark deal sections {short}` shows it\n");
+        if view.opened && !inspects(view) {
+            let inspected = inspection(view).map(|said| format!("Inspection: {said}\n"));
+            let text = format!(
+                "Deal {id}\nOpened: `heatmark deal sections {short}` shows it\n{}",
+                inspected.unwrap_or_default()
+            );
             return Ok(Answer::yes(deal_json(view), text));
         }
         if has_ended(view) {

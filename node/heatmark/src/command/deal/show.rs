@@ -5,7 +5,7 @@ use super::super::connect::block_on;
 use super::super::failure::Failure;
 use super::super::words;
 use super::{List, One, find, part_name};
-use heatmark_client::{DealPart, DealView};
+use heatmark_client::{DealInspection, DealPart, DealView};
 use heatmark_escrow::format_amount;
 use serde_json::{Value, json};
 use std::io::{self, Write as _};
@@ -91,7 +91,31 @@ pub(super) fn has_ended(view: &DealView) -> bool {
         && view.phase == "settled"
         && !view.opened
         && !is_faulty(view);
-    (over && !opening) || never
+    (over && !opening && !inspects(view)) || never
+}
+
+/// Whether the inspection that asked for it is being run again.
+pub(super) fn inspects(view: &DealView) -> bool {
+    let waits = |asked: &DealInspection| asked.after.is_empty() && asked.trouble.is_empty();
+    view.opened && !view.destroyed && view.inspection.as_ref().is_some_and(waits)
+}
+
+/// What the inspection that asked for it came to before, and what after the deal has opened.
+pub(super) fn inspection(view: &DealView) -> Option<String> {
+    let asked = view.inspection.as_ref()?;
+    let before = asked.verdict_before.to_uppercase();
+    let id = words::short(&asked.before);
+    Some(match (asked.after.is_empty(), asked.trouble.as_str()) {
+        (false, _) => {
+            let (after, again) = (asked.verdict_after.to_uppercase(), words::short(&asked.after));
+            format!("{before} before ({id}), {after} now ({again})")
+        }
+        (true, "") => format!("{before} ({id})"),
+        (true, trouble) => {
+            let why = words::on_one_line(&asked.trouble_text);
+            format!("{before} ({id}), not run again yet: {why} ({trouble})")
+        }
+    })
 }
 
 /// Whether a deal that is not on the log yet may still get there.
@@ -121,6 +145,9 @@ pub(super) fn line(view: &DealView, several: bool) -> String {
     }
     if let Some(ruling) = &view.ruling {
         parts.push(ruled(ruling.refund, &ruling.reason));
+    }
+    if let Some(said) = inspection(view).filter(|_| view.opened) {
+        parts.push(format!("inspection: {said}"));
     }
     if !view.trouble.is_empty() {
         parts.push(format!("TROUBLE {}: {}", view.trouble, words::on_one_line(&view.trouble_text)));
@@ -179,6 +206,18 @@ pub(super) fn deal_json(view: &DealView) -> Value {
             "refund": ruling.refund, "code": ruling.code, "reason": ruling.reason,
         })),
         "begun_ms": view.begun_ms,
+        "inspection": view.inspection.as_ref().map(inspection_json),
+    })
+}
+
+fn inspection_json(asked: &DealInspection) -> Value {
+    json!({
+        "before": hex::encode(&asked.before),
+        "verdict_before": asked.verdict_before,
+        "after": Some(hex::encode(&asked.after)).filter(|after| !after.is_empty()),
+        "verdict_after": Some(&asked.verdict_after).filter(|verdict| !verdict.is_empty()),
+        "trouble": Some(&asked.trouble).filter(|trouble| !trouble.is_empty()),
+        "trouble_text": Some(&asked.trouble_text).filter(|text| !text.is_empty()),
     })
 }
 
@@ -221,6 +260,7 @@ fn deal_text(view: &DealView) -> String {
     if !view.trouble.is_empty() {
         add("Trouble", format!("{} ({})", plain(&view.trouble_text), view.trouble));
     }
+    add("Inspected", inspection(view).unwrap_or_default());
     add("Next", next(view));
     text
 }

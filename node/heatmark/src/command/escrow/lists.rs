@@ -4,18 +4,26 @@ use super::super::answer::{Answer, table};
 use super::super::connect::block_on;
 use super::super::failure::Failure;
 use super::super::words;
+use super::due;
 use super::{Holdings, Status, section_json, section_text};
 use heatmark_client::{DepositView, HoldingView};
 use serde_json::{Value, json};
 
 pub(super) fn status(command: &Status) -> Result<Answer, Failure> {
     let reach = command.node.reach()?;
-    let deposits = block_on(async { Ok(reach.desk().await?.deposits().await?) })?;
-    let json = json!({ "deposits": deposits.iter().map(deposit_json).collect::<Vec<_>>() });
-    let text = match deposits.as_slice() {
+    let (deposits, due) = block_on(async {
+        let desk = reach.desk().await?;
+        Ok((desk.deposits().await?, desk.due_deposits().await?))
+    })?;
+    let json = json!({
+        "deposits": deposits.iter().map(deposit_json).collect::<Vec<_>>(),
+        "due": due.iter().map(due::json).collect::<Vec<_>>(),
+    });
+    let mut text = match deposits.as_slice() {
         [] => "Nothing is deposited.\n".to_owned(),
         deposits => deposits.iter().map(deposit_text).collect::<Vec<_>>().join("\n"),
     };
+    text.push_str(&due::text(&due));
     Ok(Answer::yes(json, text))
 }
 

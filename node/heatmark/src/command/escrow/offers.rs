@@ -79,7 +79,7 @@ fn capsule_file(file: &Path) -> Result<Vec<u8>, Failure> {
 }
 
 /// Records that a capsule shows or names and that others have issued.
-fn others(capsule: &Capsule, own: &MemberId) -> BTreeSet<[u8; 32]> {
+pub(crate) fn others(capsule: &Capsule, own: &MemberId) -> BTreeSet<[u8; 32]> {
     let foreign = |head: &Head| MemberId::from(head.heading().issuer) != *own;
     let shown = capsule.records.iter().filter_map(|record| {
         let head = Head::decode(&record.head).ok().filter(foreign)?;

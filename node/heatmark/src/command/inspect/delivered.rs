@@ -7,6 +7,7 @@ use super::super::receipt::trust_root;
 use super::super::scan::this_year;
 use super::Inspected;
 use crate::files;
+use heatmark_client::{Delivered as Given, DeliveredGoods};
 use heatmark_evidence::capsule::MAX_CAPSULE_BYTES;
 use heatmark_inspection::{Demands, Parcel, digits};
 use heatmark_labels::Reading as Label;
@@ -22,6 +23,8 @@ pub(super) struct Delivered {
     pub(super) trust: TrustRoot,
     /// Name and bytes of each.
     pub(super) capsules: Vec<(String, Vec<u8>)>,
+    /// The same as the own node takes them: lots by name.
+    pub(super) goods: Vec<DeliveredGoods>,
     /// Hashes of capsules that were scanned.
     hashes: BTreeSet<[u8; 32]>,
 }
@@ -40,12 +43,13 @@ impl Delivered {
             Some(path) => trust_root(path)?.1,
             None => command.node.trust()?,
         };
-        let mut found = Self { trust, capsules: Vec::new(), hashes: BTreeSet::new() };
+        let mut found =
+            Self { trust, capsules: Vec::new(), goods: Vec::new(), hashes: BTreeSet::new() };
         for what in &command.delivered {
             let path = Path::new(what);
             if path.exists() {
                 let (name, bytes) = read(path)?;
-                found.add(&name, bytes);
+                found.add(&name, bytes, Given::Capsule);
             } else {
                 found.look_up(command, demands, what)?;
             }
@@ -107,15 +111,18 @@ impl Delivered {
             )
         })?;
         let (name, bytes) = capsule;
-        self.add(&name, bytes);
+        let lot = name.clone();
+        self.add(&name, bytes, |_| Given::Lot(lot));
         Ok(())
     }
 
     /// Lines are told by their capsule's name, so that no two capsules have one.
-    fn add(&mut self, name: &str, bytes: Vec<u8>) {
+    fn add(&mut self, name: &str, bytes: Vec<u8>, given: impl FnOnce(Vec<u8>) -> Given) {
         let taken = |name: &str| self.capsules.iter().any(|(known, _)| known == name);
         let own = (2..).map(|n| format!("{name} ({n})")).find(|other| !taken(other));
         let name = if taken(name) { own.unwrap_or_default() } else { name.to_owned() };
+        let what = Some(given(bytes.clone()));
+        self.goods.push(DeliveredGoods { name: name.clone(), what });
         self.capsules.push((name, bytes));
     }
 

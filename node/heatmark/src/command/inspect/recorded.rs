@@ -4,6 +4,7 @@ use super::super::answer::{Answer, table};
 use super::super::connect::{NodeArgs, block_on};
 use super::super::failure::Failure;
 use super::super::words;
+use super::kept;
 use clap::Args;
 use heatmark_client::{CertificateFile, PublishEvent};
 use heatmark_inspection::Inspection;
@@ -78,10 +79,13 @@ pub(super) struct List {
     node: NodeArgs,
 }
 
-/// The inspections that the own node recorded.
+/// The inspections that the own node recorded, and those that it keeps.
 pub(super) fn list(command: &List) -> Result<Answer, Failure> {
     let reach = command.node.reach()?;
-    let records = block_on(async { Ok(reach.desk().await?.records(&[], MAX_RECORDS).await?) })?;
+    let (records, kept) = block_on(async {
+        let desk = reach.desk().await?;
+        Ok((desk.records(&[], MAX_RECORDS).await?, desk.inspections().await?))
+    })?;
     let inspections: Vec<_> =
         records.iter().filter(|row| row.form.starts_with(INSPECTION)).collect();
     let anchor = |id: &[u8]| match id {
@@ -100,11 +104,17 @@ pub(super) fn list(command: &List) -> Result<Answer, Failure> {
         "transaction_id": hex::encode(&row.transaction_id),
         "what": row.file_name,
         "superseded_by": (!row.superseded_by.is_empty()).then(|| hex::encode(&row.superseded_by)),
-    })).collect::<Vec<_>>() });
-    let text = if rows.is_empty() {
-        "No inspections.\n".to_owned()
-    } else {
-        table(&["RECORD", "ANCHOR", "INSPECTION"], &rows)
-    };
+    })).collect::<Vec<_>>(), "kept": kept::rows_json(&kept) });
+    let mut text = String::new();
+    if !rows.is_empty() {
+        text.push_str(&table(&["RECORD", "ANCHOR", "INSPECTION"], &rows));
+    }
+    if !kept.is_empty() {
+        text.push_str(if rows.is_empty() { "" } else { "\n" });
+        text.push_str(&kept::rows_text(&kept));
+    }
+    if text.is_empty() {
+        text.push_str("No inspections.\n");
+    }
     Ok(Answer::yes(json, text))
 }
