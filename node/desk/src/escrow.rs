@@ -27,6 +27,7 @@ mod quoting;
 mod repeating;
 mod ruling;
 mod running;
+mod sharing_out;
 mod tending;
 mod views;
 
