@@ -22,7 +22,7 @@ pub enum ClassesError {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
-        error: ClassError,
+        error: Box<ClassError>,
     },
 }
 
@@ -41,5 +41,6 @@ pub fn classes(config: &Config) -> Result<RetentionClasses, ClassesError> {
         let policy = files::read_text(&beside.join(name), MAX_POLICY_BYTES);
         policy.map_err(|error| error.to_string())
     };
-    RetentionClasses::parse(&text, &mut load).map_err(|error| ClassesError::Classes { path, error })
+    RetentionClasses::parse(&text, &mut load)
+        .map_err(|error| ClassesError::Classes { path, error: Box::new(error) })
 }
