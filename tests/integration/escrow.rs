@@ -88,6 +88,10 @@ async fn a_deal_settles_although_buyer_and_agent_are_killed_on_the_way() {
     town.devnet.kill(BUYER).await.unwrap();
     town.devnet.restart(BUYER).await.unwrap();
     phase_is(&town, &deal, BUYER, "accepted").await;
+    // Terms that a buyer has not handed on yet nobody else can.
+    for agent in ["lab", "escrow-agent"] {
+        stage::informed(&town, &deal, agent).await;
+    }
     sale.funded(&town, &deal).await;
     // While agents say that they are ready and release: one of them, and the buyer, whom they release to.
     town.devnet.kill("regulator").await.unwrap();

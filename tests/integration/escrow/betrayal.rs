@@ -4,7 +4,7 @@
 
 use super::insider::{self, RogueAgent, id, part};
 use super::is_read;
-use super::stage::{self, AGENTS, ARBITER, BUYER, Sale, member, phase_is, until};
+use super::stage::{self, AGENTS, ARBITER, BUYER, Sale, informed, member, phase_is, until};
 use super::steps::{on_log, reached, releases, stand_once};
 use crate::town::Town;
 use ed25519_dalek::SigningKey;
@@ -49,12 +49,7 @@ async fn neither_a_hasty_agent_nor_false_regulators_open_anything() {
 async fn hasty(town: &mut Town, sale: &Sale) {
     let deal = sale.opened(town, &[]).await;
     for agent in AGENTS {
-        until("an agent never sees the terms", || {
-            let shown = town.command(0, &["deal", "show", &deal, "--home", agent]);
-            let view = &shown["parts"][0];
-            (view["phase"] == "accepted" && view["sections"][0] == "assay").then_some(())
-        })
-        .await;
+        informed(town, &deal, agent).await;
         town.devnet.kill(agent).await.unwrap();
     }
     let rogue = RogueAgent::of(town, "lab", &deal);

@@ -113,6 +113,16 @@ impl Sale {
     }
 }
 
+/// Waits until an agent has the terms, so that it needs the buyer no more.
+pub(super) async fn informed(town: &Town, deal: &str, agent: &str) {
+    until("an agent never sees the terms", || {
+        let ran = town.devnet.program().run(&["deal", "show", deal, "--home", agent, "--json"]);
+        let shown: Value = serde_json::from_str(&ran.unwrap().stdout).unwrap_or_default();
+        (shown["parts"][0]["sections"][0] == "assay").then_some(())
+    })
+    .await;
+}
+
 pub(super) fn member(town: &Town, name: &str) -> String {
     town.devnet.member(name).unwrap().to_string()
 }
