@@ -28,6 +28,7 @@ mod repeating;
 mod ruling;
 mod running;
 mod sharing_out;
+mod telling;
 mod tending;
 mod views;
 

@@ -218,16 +218,16 @@ impl Vault {
         self.get(&piece_key(root, number))
     }
 
-    /// The first piece of so many that is not here; none where all are.
+    /// The first piece of so many that is not here, looked for from one on; none where all are.
     ///
     /// # Errors
     /// `Database`.
     pub fn first_missing_piece(
         &self,
         root: &[u8; 32],
-        pieces: u32,
+        (from, pieces): (u32, u32),
     ) -> Result<Option<u32>, VaultError> {
-        for number in 0..pieces {
+        for number in from..pieces {
             if self.db.get(Family::Kept, &piece_key(root, number))?.is_none() {
                 return Ok(Some(number));
             }

@@ -6,9 +6,7 @@ use super::depositing::member;
 use super::quoting::DealSecrets;
 use super::{Outgoing, names};
 use crate::{Desk, DeskError, blocking};
-use heatmark_envelopes::SealingKey;
-use heatmark_escrow::files::{PartyRole, Quote, QuoteAsk, TermsContent, TermsFile};
-use heatmark_escrow::purpose::terms_purpose;
+use heatmark_escrow::files::{PartyRole, Quote, QuoteAsk, TermsContent};
 use heatmark_escrow::{Base, Clause, Manifest, Price, Terms, TermsAgent, TermsParty};
 use heatmark_evidence::transfer::SignedFile as _;
 use heatmark_ledger::ids::{DealId, MemberId};
@@ -142,13 +140,12 @@ impl Desk {
     /// See [`DeskError`].
     pub async fn open_deal(&self, plan: DealPlan) -> Result<[u8; 32], DeskError> {
         let desk = self.clone();
-        let (id, letters) = blocking(move || desk.begin_deal(&plan)).await?;
-        self.send_out(letters).await?;
+        let id = blocking(move || desk.begin_deal(&plan)).await?;
         self.shared.deals.notify_one();
         Ok(id)
     }
 
-    fn begin_deal(&self, plan: &DealPlan) -> Result<([u8; 32], Vec<Outgoing>), DeskError> {
+    fn begin_deal(&self, plan: &DealPlan) -> Result<[u8; 32], DeskError> {
         self.check_inspection(plan.inspection)?;
         let (row, manifest, clause) = self.offer_for(plan)?;
         let all = clause.sections.iter().filter(|name| manifest.section(name).is_some());
@@ -194,8 +191,7 @@ impl Desk {
         self.parts.vault.put_deal(&self.actor, (&kept, true), Some(&sealed), deed)?;
         self.look_at(&kept);
         self.look_after_inspection(&kept);
-        let letters = self.asks_for_quotes(&deal, &manifest, (&clause, arbiter.as_ref()))?;
-        Ok((*deal.as_bytes(), letters))
+        Ok(*deal.as_bytes())
     }
 
     /// The newest offer of the record that has the clause.
@@ -233,34 +229,40 @@ impl Desk {
         }
     }
 
-    /// Asks every party for its keys.
+    /// Asks the parties for their keys that have not given them, each now and then.
     fn asks_for_quotes(
         &self,
-        deal: &DealId,
-        manifest: &Manifest,
-        (clause, arbiter): (&Clause, Option<&MemberId>),
+        row: &DealRow,
+        (wish, manifest, clause): (&Wish, &Manifest, &Clause),
+        quotes: &[Quote],
     ) -> Result<Vec<Outgoing>, DeskError> {
-        let mut asked = Vec::new();
-        for agent in &manifest.agents {
-            asked.push((member(&agent.member)?, PartyRole::Agent));
+        let mut parties: Vec<(&[u8], PartyRole)> = Vec::new();
+        parties.extend(manifest.agents.iter().map(|agent| (&*agent.member, PartyRole::Agent)));
+        if !wish.arbiter.is_empty() {
+            parties.push((&wish.arbiter, PartyRole::Arbiter));
         }
-        asked.extend(arbiter.map(|arbiter| (*arbiter, PartyRole::Arbiter)));
         if clause.by_hand {
-            asked.push((member(&manifest.owner)?, PartyRole::Owner));
+            parties.push((&manifest.owner, PartyRole::Owner));
         }
-        let ask = |(to, role): (MemberId, PartyRole)| {
+        let mut letters = Vec::new();
+        for (party, role) in parties {
+            let given = quotes.iter().any(|quote| quote.from == party && quote.role() == role);
+            let key = [party, &i32::from(role).to_be_bytes()].concat();
+            if given || !self.may_ask((&row.deal, &key)) {
+                continue;
+            }
             let ask = QuoteAsk {
                 from: self.parts.member.to_vec(),
-                to: to.to_vec(),
-                deal: deal.to_vec(),
-                manifest: manifest.digest().0.to_vec(),
+                to: party.to_vec(),
+                deal: row.deal.clone(),
+                manifest: row.manifest.clone(),
                 role: role.into(),
                 ..QuoteAsk::default()
             };
             let content = ask.signed(&self.parts.intake.network(), &self.parts.signing);
-            Outgoing { to, name: names::QUOTE_ASK, content }
-        };
-        Ok(asked.into_iter().map(ask).collect())
+            letters.push(Outgoing { to: member(party)?, name: names::QUOTE_ASK, content });
+        }
+        Ok(letters)
     }
 
     /// Signs the terms once there are keys enough; gives when to look again.
@@ -294,15 +296,18 @@ impl Desk {
             if now.saturating_sub(row.at_ms) >= GIVE_UP_MS {
                 "too few agents, or not the arbiter or the owner, have answered: open another deal"
                     .clone_into(&mut row.trouble_text);
+                self.asks_no_more(&row.deal);
                 return Ok((Vec::new(), None));
             }
-            return Ok((Vec::new(), Some(left.clamp(1_000, 10_000))));
+            let asks = self.asks_for_quotes(row, (&wish, &manifest, &clause), &quotes)?;
+            return Ok((asks, Some(left.clamp(1_000, 10_000))));
         }
         if wish.enough_ms == 0 {
             wish.enough_ms = now;
             row.wish = wish.encode_to_vec();
         }
         let waited = now.saturating_sub(wish.enough_ms);
+        self.asks_no_more(&row.deal);
         if agents < manifest.agents.len() && waited < LINGER_MS {
             return Ok((Vec::new(), Some(LINGER_MS.saturating_sub(waited).max(50))));
         }
@@ -327,8 +332,8 @@ impl Desk {
         }
         parties.sort_by_key(|agent| agent.index);
         let terms = self.write_terms((row, &wish, &clause), (owner, arbiter, parties), &secrets)?;
-        let letters = self.keep_terms(row, &wish, (&manifest, &terms, &quotes))?;
-        Ok((letters, Some(0)))
+        self.keep_terms(row, &wish, (&manifest, &terms))?;
+        Ok((Vec::new(), Some(0)))
     }
 
     /// The signed terms.
@@ -384,13 +389,13 @@ impl Desk {
         Ok(terms.signed(&self.parts.intake.network(), &self.parts.signing))
     }
 
-    /// Keeps the terms and seals them to every party.
+    /// Keeps the terms, which then go to every party.
     fn keep_terms(
         &self,
         row: &mut DealRow,
         wish: &Wish,
-        (manifest, signed, quotes): (&Manifest, &[u8], &[Quote]),
-    ) -> Result<Vec<Outgoing>, DeskError> {
+        (manifest, signed): (&Manifest, &[u8]),
+    ) -> Result<(), DeskError> {
         let terms = Terms::decode(signed).map_err(|_| VaultError::Damaged)?;
         let mut content = TermsContent {
             terms: signed.to_vec(),
@@ -410,34 +415,10 @@ impl Desk {
         }
         self.judge_terms(manifest, &terms, &content, self.parts.store.tip().time)?;
         row.terms = content.encode_to_vec();
+        row.unsent = true;
         row.trouble.clear();
         row.trouble_text.clear();
-        let network = self.parts.intake.network();
-        let deal = DealId::try_from(row.deal.as_slice()).map_err(|_| VaultError::Damaged)?;
-        let mut letters = Vec::with_capacity(quotes.len());
-        for quote in quotes {
-            let to = member(&quote.from)?;
-            let arbiter = quote.role() == PartyRole::Arbiter;
-            let shown = TermsContent {
-                // Only the arbiter sees what a premium is a share of.
-                base: if arbiter { content.base.clone() } else { Vec::new() },
-                ..content.clone()
-            };
-            let key = SealingKey::decode(&quote.sealing).map_err(|_| VaultError::Damaged)?;
-            let sealed = terms_purpose(&network, &deal, &self.parts.member, &to)
-                .seal(&key, &shown.to_bytes(), &mut rand::rng())
-                .map_err(|_| DealError::Sharing)?;
-            let file = TermsFile {
-                from: self.parts.member.to_vec(),
-                to: quote.from.clone(),
-                deal: row.deal.clone(),
-                sealed,
-                ..TermsFile::default()
-            };
-            let content = file.signed(&network, &self.parts.signing);
-            letters.push(Outgoing { to, name: names::TERMS, content });
-        }
-        Ok(letters)
+        Ok(())
     }
 }
 

@@ -342,9 +342,10 @@ impl Desk {
     }
 }
 
-/// Whether all agents have what they are to have.
+/// Whether all agents have signed for what they are to have.
 fn is_finished(row: &DepositRow) -> bool {
-    row.destroyed || (!row.evidence.is_empty() && row.agents.iter().all(|agent| agent.sent))
+    row.destroyed
+        || (!row.evidence.is_empty() && row.agents.iter().all(|agent| !agent.receipt.is_empty()))
 }
 
 fn ordered(mut clauses: Vec<Clause>) -> Vec<Clause> {

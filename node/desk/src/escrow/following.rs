@@ -95,6 +95,10 @@ impl Desk {
         });
         let looked = looked.await?;
         self.send_out(looked.letters).await?;
+        if looked.tells {
+            let desk = self.clone();
+            blocking(move || desk.has_told((&deal, role))).await?;
+        }
         Ok(looked.again_ms.map(Duration::from_millis))
     }
 

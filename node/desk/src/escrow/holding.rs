@@ -227,6 +227,7 @@ impl Desk {
             // What this organisation bought of it stays as well.
             let bought = self.bought_content(&row.record, &root)?;
             if !of_another && !bought {
+                self.is_known_whole(&root, false);
                 self.parts.vault.drop_pieces(&root, content.pieces())?;
             }
         }

@@ -353,6 +353,7 @@ impl Desk {
                 Err(error) => return Err(error),
             }
             let _alone = desk.alone();
+            desk.doubt(entry)?;
             let row = desk.parts.vault.deal(&deal, DealRole::Buyer)?;
             let row = row.ok_or(DealError::UnknownDeal)?;
             Ok(Err(desk.missing_pieces(&row, entry, &terms)?))

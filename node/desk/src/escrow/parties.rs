@@ -3,9 +3,8 @@
 //! nothing twice: the log takes each step once.
 
 use super::DealError;
-use super::depositing::member;
+use super::Outgoing;
 use super::quoting::DealSecrets;
-use super::{Outgoing, names};
 use crate::{Desk, DeskError};
 use heatmark_escrow::files::{DealRefused, TermsContent, TermsFile};
 use heatmark_escrow::purpose::terms_purpose;
@@ -13,7 +12,6 @@ use heatmark_escrow::{
     Base, Facts, Manifest, Needs, Registry, StandingDeal, Terms, TermsRefusal, check_open, judge,
     release,
 };
-use heatmark_evidence::transfer::SignedFile as _;
 use heatmark_ledger::deal::{Deal, Phase};
 use heatmark_ledger::ids::{DealId, DealTime, MemberId, UnixMillis};
 use heatmark_ledger::messages::{self as pb, deal::Step};
@@ -45,11 +43,13 @@ pub(super) struct Looked {
     pub(super) again_ms: Option<u64>,
     /// Whether it never came to anything, and is forgotten.
     forget: bool,
+    /// Whether the letters are all that the row had to tell.
+    pub(super) tells: bool,
 }
 
 impl Looked {
     pub(super) const fn again(letters: Vec<Outgoing>, again_ms: Option<u64>) -> Self {
-        Self { letters, again_ms, forget: false }
+        Self { letters, again_ms, forget: false, tells: false }
     }
 }
 
@@ -196,7 +196,7 @@ impl Desk {
         };
         let before = row.clone();
         let on_log = self.on_log(deal)?;
-        let looked = match role {
+        let mut looked = match role {
             DealRole::Buyer => self.look_as_buyer(&mut row, on_log.as_ref()),
             _ => self.look_as_party(&mut row, role, on_log.as_ref()),
         }?;
@@ -207,6 +207,11 @@ impl Desk {
         if on_log.as_ref().is_some_and(|on_log| on_log.phase.is_final()) {
             // It holds keys that were shown for this dispute alone.
             row.claim.clear();
+        }
+        if row.unsent {
+            looked.letters.extend(self.letters_of(&row, role)?);
+            looked.tells = true;
+            looked.again_ms = Some(looked.again_ms.map_or(WAIT_MS, |again| again.min(WAIT_MS)));
         }
         row.phase = on_log.map_or(0, |on_log| phase_number(on_log.phase));
         let left = looked.again_ms.is_some();
@@ -249,8 +254,9 @@ impl Desk {
         }
         if undecided && let Err(error) = self.check_terms(row, role, on_log) {
             let Some((code, text)) = refusal_of(&error) else { return Err(error) };
-            (row.trouble, row.trouble_text) = (code.to_owned(), text.clone());
-            return Ok(Looked::again(vec![self.refuse_deal(row, code, &text)?], None));
+            (row.trouble, row.trouble_text) = (code.to_owned(), text);
+            row.unsent = true;
+            return Ok(Looked::default());
         }
         let secrets = self.deal_secrets(&deal_of(row)?, role)?;
         let step = match role {
@@ -341,20 +347,6 @@ impl Desk {
             payment.amount(&terms, base.as_ref())?;
         }
         Ok(())
-    }
-
-    fn refuse_deal(&self, row: &DealRow, code: &str, text: &str) -> Result<Outgoing, DeskError> {
-        let file = DealRefused {
-            from: self.parts.member.to_vec(),
-            to: row.buyer.clone(),
-            deal: row.deal.clone(),
-            code: code.to_owned(),
-            text: text.to_owned(),
-            at_ms: self.now().0,
-            ..DealRefused::default()
-        };
-        let content = file.signed(&self.parts.intake.network(), &self.parts.signing);
-        Ok(Outgoing { to: member(&row.buyer)?, name: names::REFUSED, content })
     }
 
     /// What an agent does next: say that it is ready, and release once enough are.

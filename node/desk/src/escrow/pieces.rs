@@ -134,6 +134,7 @@ impl Desk {
     fn ciphertext_rotted(&self, root: &Hash) -> Result<(), DeskError> {
         let _alone = self.alone();
         self.forget_tree(root);
+        self.is_known_whole(&root.0, false);
         for known in self.parts.vault.contents_of(&root.0)? {
             let Some(manifest) = self.manifest_known(&known)? else { continue };
             let section = section_of(&manifest, &root.0).ok_or(VaultError::Damaged)?;
@@ -178,6 +179,13 @@ impl Desk {
         Ok(())
     }
 
+    /// Looks a content through again the next time it is needed.
+    pub(super) fn doubt(&self, section: &SectionEntry) -> Result<(), DeskError> {
+        let content = section.content().ok_or(VaultError::Damaged)?;
+        self.is_known_whole(&content.root().0, false);
+        Ok(())
+    }
+
     /// The terms in what a row keeps of them.
     pub(super) fn terms_in(&self, content: &[u8]) -> Result<Terms, DeskError> {
         let content = TermsContent::read(content).map_err(|_| VaultError::Damaged)?;
@@ -219,26 +227,39 @@ impl Desk {
     /// Whether pieces of a section are missing.
     pub(super) fn any_missing(&self, section: &SectionEntry) -> Result<bool, DeskError> {
         let content = section.content().ok_or(VaultError::Damaged)?;
-        let missing = self.parts.vault.first_missing_piece(&content.root().0, content.pieces())?;
-        Ok(missing.is_some())
+        Ok(self.first_absent(&content)?.is_some())
+    }
+
+    /// The first piece that is not here, whatever those that are here are.
+    fn first_absent(&self, content: &ContentId) -> Result<Option<u32>, DeskError> {
+        let root = content.root().0;
+        let Some(from) = self.known_to(&root) else { return Ok(None) };
+        let absent = self.parts.vault.first_missing_piece(&root, (from, content.pieces()))?;
+        self.is_here_to(&root, absent.unwrap_or(content.pieces()));
+        Ok(absent)
     }
 
     /// The first piece that is missing; all of them where those that are here are not it.
     pub(super) fn first_missing(&self, section: &SectionEntry) -> Result<Option<u32>, DeskError> {
         let content = section.content().ok_or(VaultError::Damaged)?;
         let root = content.root().0;
-        let missing = self.parts.vault.first_missing_piece(&root, content.pieces())?;
-        if missing.is_some() {
-            return Ok(missing);
+        let absent = self.first_absent(&content)?;
+        if absent.is_some() || self.known_to(&root).is_none() {
+            return Ok(absent);
         }
         match self.found_in(&content)? {
-            Found::Whole => Ok(None),
+            Found::Whole => {
+                self.is_known_whole(&root, true);
+                Ok(None)
+            }
             Found::Without(number) => {
+                self.is_known_whole(&root, false);
                 self.parts.vault.drop_piece(&root, number)?;
                 Ok(Some(number))
             }
             // Each was proved when it came, and yet they are not it: all of them are asked for again.
             Found::Another => {
+                self.is_known_whole(&root, false);
                 self.parts.vault.drop_pieces(&root, content.pieces())?;
                 Ok(Some(0))
             }

@@ -4,13 +4,13 @@
 use super::DealError;
 use super::depositing::member;
 use super::parties::{BAD_SHARES, OnLog, PAYLOAD, deal_of};
-use super::{Outgoing, names, outbox};
+use super::{Outgoing, outbox};
 use crate::{Desk, DeskError, blocking};
-use heatmark_escrow::files::{ClaimFile, PartyRole, Quote, Ruling, TermsContent, reason_digest};
+use heatmark_escrow::files::{ClaimFile, Ruling, TermsContent, reason_digest};
 use heatmark_escrow::purpose::claim_purpose;
 use heatmark_escrow::{
-    Base, Claim, ClaimKey, ClaimRefusal, Manifest, PayloadClaim, PayloadJudge, SealingKey,
-    ShareClaim, Terms, judge_share,
+    Base, Claim, ClaimKey, ClaimRefusal, Manifest, PayloadClaim, PayloadJudge, ShareClaim, Terms,
+    judge_share,
 };
 use heatmark_evidence::transfer::SignedFile as _;
 use heatmark_ledger::deal::Phase;
@@ -151,11 +151,10 @@ impl Desk {
     /// [`DealError::NothingWrong`] where it found nothing; see [`DeskError`].
     pub async fn dispute(&self, deal: [u8; 32]) -> Result<(), DeskError> {
         let desk = self.clone();
-        let letters = blocking(move || desk.make_dispute(&deal)).await?;
-        self.send_out(letters).await
+        blocking(move || desk.make_dispute(&deal)).await
     }
 
-    fn make_dispute(&self, deal: &[u8; 32]) -> Result<Vec<Outgoing>, DeskError> {
+    fn make_dispute(&self, deal: &[u8; 32]) -> Result<(), DeskError> {
         let _alone = self.alone();
         let row = self.parts.vault.deal(deal, DealRole::Buyer)?;
         let mut row = row.ok_or(DealError::UnknownDeal)?;
@@ -166,33 +165,16 @@ impl Desk {
         let content = TermsContent::read(&row.terms)?;
         let manifest = self.manifest_of(&content.manifest)?;
         let terms = self.terms_in(&row.terms)?;
-        let arbiter = terms.arbiter.clone().ok_or(DealError::NoArbiter)?;
+        if terms.arbiter.is_none() {
+            return Err(DealError::NoArbiter.into());
+        }
         let claim = self.claim_of(&row, &on_log, (&manifest, &terms))?;
         row.claim = claim.to_bytes().to_vec();
-        let to = member(&arbiter.member)?;
-        let id = DealId::try_from(row.deal.as_slice()).map_err(|_| VaultError::Damaged)?;
-        let quote = Quote::decode(arbiter.quote.as_slice()).map_err(|_| VaultError::Damaged)?;
-        if quote.role() != PartyRole::Arbiter {
-            return Err(VaultError::Damaged.into());
-        }
-        let key = SealingKey::decode(&quote.sealing).map_err(|_| VaultError::Damaged)?;
-        let network = self.parts.intake.network();
-        let sealed = claim_purpose(&network, &id, &self.parts.member, &to)
-            .seal(&key, &claim.to_bytes(), &mut rand::rng())
-            .map_err(|_| DealError::Sharing)?;
-        let file = ClaimFile {
-            from: self.parts.member.to_vec(),
-            to: arbiter.member,
-            deal: row.deal.clone(),
-            claim: claim.digest().0.to_vec(),
-            sealed,
-            ..ClaimFile::default()
-        };
+        row.unsent = true;
         let deed = Some(Deed::DisputeDeal);
         self.parts.vault.put_deal(&self.actor, (&row, true), None, deed)?;
         self.look_at(&row);
-        let content = file.signed(&network, &self.parts.signing);
-        Ok(vec![Outgoing { to, name: names::CLAIM, content }])
+        Ok(())
     }
 
     fn claim_of(
@@ -378,7 +360,7 @@ impl Desk {
         };
         let code = found.map(|(code, _)| code).unwrap_or_default();
         let desk = self.clone();
-        let letters = blocking(move || {
+        blocking(move || {
             let _alone = desk.alone();
             let row = desk.parts.vault.deal(&deal, DealRole::Arbiter)?;
             let mut row = row.ok_or(DealError::UnknownDeal)?;
@@ -386,34 +368,27 @@ impl Desk {
             if on_log.phase != Phase::Disputed {
                 return Err(DealError::WrongPhase(on_log.phase.name()).into());
             }
-            let content = TermsContent::read(&row.terms)?;
-            let manifest = desk.manifest_of(&content.manifest)?;
-            let salt = rand::random::<[u8; 32]>().to_vec();
-            let mut letters = Vec::new();
             let network = desk.parts.intake.network();
-            for to in [&row.buyer, &manifest.owner] {
-                let ruling = Ruling {
-                    from: desk.parts.member.to_vec(),
-                    to: to.clone(),
-                    deal: row.deal.clone(),
-                    refund,
-                    code: code.clone(),
-                    salt: salt.clone(),
-                    reason: reason.clone(),
-                    ..Ruling::default()
-                };
-                let content = ruling.signed(&network, &desk.parts.signing);
-                // What it would refuse when it comes back, it must not hand out.
-                Ruling::read(&content, &network)?;
-                row.ruling.clone_from(&content);
-                letters.push(Outgoing { to: member(to)?, name: names::RULING, content });
-            }
+            let ruling = Ruling {
+                from: desk.parts.member.to_vec(),
+                to: row.buyer.clone(),
+                deal: row.deal.clone(),
+                refund,
+                code,
+                salt: rand::random::<[u8; 32]>().to_vec(),
+                reason,
+                ..Ruling::default()
+            };
+            row.ruling = ruling.signed(&network, &desk.parts.signing);
+            // What it would refuse when it comes back, it must not hand out.
+            Ruling::read(&row.ruling, &network)?;
+            row.unsent = true;
             let deed = Some(Deed::RuleDeal);
             desk.parts.vault.put_deal(&desk.actor, (&row, true), None, deed)?;
             desk.look_at(&row);
-            Ok(letters)
-        });
-        self.send_out(letters.await?).await
+            Ok(())
+        })
+        .await
     }
 
     /// The arbiter tells what it ruled.

@@ -11,8 +11,10 @@ use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// How often an agent that says nothing is asked again.
+/// When somebody who says nothing is asked again; twice as long after each time.
 const ASK_AGAIN: Duration = Duration::from_secs(600);
+/// After how many times it gets no longer: a day, about.
+const MOST_ASKED: u32 = 7;
 /// How long somebody has to send pieces before the next one is asked; twice as long in each round in which nobody had them.
 const PIECES_WITHIN: Duration = Duration::from_secs(5);
 /// After how many rounds it gets no longer: eleven minutes.
@@ -58,8 +60,8 @@ struct Turn {
 pub(crate) struct Running {
     /// Deals that are to be looked at now.
     due: BTreeSet<Key>,
-    /// Whom was asked for what, and when.
-    asked: BTreeMap<(Vec<u8>, Vec<u8>), Instant>,
+    /// Whom was asked for what, when, and how often before.
+    asked: BTreeMap<(Vec<u8>, Vec<u8>), (Instant, u32)>,
     /// Own deposits that have not reached all their agents.
     unfinished: BTreeSet<[u8; 32]>,
     /// Deposits of which ciphertext is missing.
@@ -70,6 +72,10 @@ pub(crate) struct Running {
     carried: BTreeMap<MemberId, (Instant, u32)>,
     /// Trees of contents whose pieces were asked for last.
     trees: VecDeque<Arc<PieceTree>>,
+    /// Up to where the pieces of contents are known to be here.
+    known_to: BTreeMap<[u8; 32], u32>,
+    /// Contents that were looked through since the start, and were whole.
+    whole: BTreeSet<[u8; 32]>,
     /// Whose turn it is to be asked for pieces of a content.
     turns: BTreeMap<([u8; 32], Waiter), Turn>,
     /// How many holdings were looked through in this round.
@@ -85,13 +91,18 @@ impl Running {
         count < CARRIED_A_MINUTE
     }
 
-    fn may_ask(&mut self, key: (Vec<u8>, Vec<u8>)) -> bool {
-        let now = Instant::now();
-        let waiting = self.asked.get(&key).is_some_and(|at| now.duration_since(*at) < ASK_AGAIN);
-        if !waiting {
-            self.asked.insert(key, now);
-        }
-        !waiting
+    fn may_ask(&mut self, key: (Vec<u8>, Vec<u8>), now: Instant) -> bool {
+        let times = match self.asked.get(&key) {
+            None => 0,
+            Some((at, times)) => {
+                if now.duration_since(*at) < ASK_AGAIN.saturating_mul(1_u32 << times) {
+                    return false;
+                }
+                times.saturating_add(1).min(MOST_ASKED)
+            }
+        };
+        self.asked.insert(key, (now, times));
+        true
     }
 
     fn turn(
@@ -144,7 +155,37 @@ impl Desk {
 
     /// Whether to ask somebody for something, having asked long ago or never since the start.
     pub(super) fn may_ask(&self, (what, whom): (&[u8], &[u8])) -> bool {
-        self.running().may_ask((what.to_vec(), whom.to_vec()))
+        self.running().may_ask((what.to_vec(), whom.to_vec()), Instant::now())
+    }
+
+    /// Nothing more is asked for it.
+    pub(super) fn asks_no_more(&self, what: &[u8]) {
+        self.running().asked.retain(|(of, _), _| of != what);
+    }
+
+    /// Up to where the pieces of a content are known to be here; none where all of it was looked through.
+    pub(super) fn known_to(&self, root: &[u8; 32]) -> Option<u32> {
+        let running = self.running();
+        if running.whole.contains(root) {
+            return None;
+        }
+        Some(running.known_to.get(root).copied().unwrap_or(0))
+    }
+
+    /// All pieces of a content before one are here.
+    pub(super) fn is_here_to(&self, root: &[u8; 32], number: u32) {
+        self.running().known_to.insert(*root, number);
+    }
+
+    /// A content was looked through and is whole, or is to be looked through again.
+    pub(super) fn is_known_whole(&self, root: &[u8; 32], whole: bool) {
+        let mut running = self.running();
+        running.known_to.remove(root);
+        if whole {
+            running.whole.insert(*root);
+        } else {
+            running.whole.remove(root);
+        }
     }
 
     /// An own deposit is to be taken on, or no more.
@@ -154,7 +195,6 @@ impl Desk {
             running.unfinished.insert(deposit);
         } else {
             running.unfinished.remove(&deposit);
-            running.asked.retain(|(what, _), _| *what != deposit);
         }
     }
 
@@ -292,6 +332,20 @@ mod tests {
             now += Duration::from_millis(1);
         }
         assert_eq!(running.turn(OF, 0, &[], now), None, "nobody to ask");
+    }
+
+    #[test]
+    fn whoever_says_nothing_is_asked_less_and_less() {
+        let (mut running, mut now) = (Running::default(), Instant::now());
+        let key = || (vec![1], vec![2]);
+        assert!(running.may_ask(key(), now));
+        for times in 0..12 {
+            let wait = ASK_AGAIN * (1 << times.min(MOST_ASKED));
+            assert!(!running.may_ask(key(), now + wait - Duration::from_millis(1)), "{times}");
+            now += wait;
+            assert!(running.may_ask(key(), now), "{times}");
+        }
+        assert!(running.may_ask((vec![1], vec![3]), now));
     }
 
     #[test]

@@ -1,5 +1,5 @@
 //! What an owner and its agents send each other of a deposit: whether they hold shares, keys to seal them to, the shares, and
-//! what agents sign for them. Each agent gets its shares once, sealed to the key that it offered first.
+//! what agents sign for them. Each agent gets its shares, sealed to the key that it offered first, until it has signed for them.
 
 use super::DealError;
 use super::depositing::{DepositSecrets, member};
@@ -72,7 +72,11 @@ impl Desk {
             DepositSecrets::decode(secrets.as_slice()).map_err(|_| VaultError::Damaged)?;
         let mut letters = Vec::new();
         for (place, agent) in row.agents.iter_mut().enumerate() {
-            if agent.sent || agent.key.is_empty() {
+            if agent.key.is_empty() || !agent.receipt.is_empty() {
+                continue;
+            }
+            // Again now and then, since a crash may have come between what is kept and what was to leave.
+            if !self.may_ask((&row.nonce, &agent.member)) {
                 continue;
             }
             let to = SealingKey::decode(&agent.key).map_err(|_| VaultError::Damaged)?;

@@ -2,6 +2,7 @@
 
 mod ciphertext;
 mod classes;
+mod crashes;
 mod holdings;
 mod inspections;
 mod rig;

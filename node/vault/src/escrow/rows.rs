@@ -252,6 +252,9 @@ pub struct DealRow {
     /// The inspection that asked for it; empty for none.
     #[prost(bytes = "vec", tag = "25")]
     pub inspection: Vec<u8>,
+    /// Whether what it has to tell others is not written as letters yet.
+    #[prost(bool, tag = "26")]
+    pub unsent: bool,
 }
 
 impl DealRow {

@@ -49,16 +49,17 @@ fn pieces_are_missing_until_they_are_here() {
     let home = TempDir::new().unwrap();
     let vault = open(home.path());
     let root = [3; 32];
-    assert_eq!(vault.first_missing_piece(&root, 3).unwrap(), Some(0));
+    assert_eq!(vault.first_missing_piece(&root, (0, 3)).unwrap(), Some(0));
     vault.put_pieces(&root, 0, &[vec![1; 9]]).unwrap();
     vault.put_pieces(&root, 2, &[vec![2; 9]]).unwrap();
-    assert_eq!(vault.first_missing_piece(&root, 3).unwrap(), Some(1));
+    assert_eq!(vault.first_missing_piece(&root, (0, 3)).unwrap(), Some(1));
+    assert_eq!(vault.first_missing_piece(&root, (2, 3)).unwrap(), None);
     vault.put_pieces(&root, 1, &[vec![3; 9]]).unwrap();
-    assert_eq!(vault.first_missing_piece(&root, 3).unwrap(), None);
+    assert_eq!(vault.first_missing_piece(&root, (0, 3)).unwrap(), None);
     assert_eq!(vault.piece(&root, 1).unwrap().unwrap().as_slice(), [3; 9]);
     assert!(vault.piece(&[4; 32], 1).unwrap().is_none());
     vault.drop_pieces(&root, 3).unwrap();
-    assert_eq!(vault.first_missing_piece(&root, 3).unwrap(), Some(0));
+    assert_eq!(vault.first_missing_piece(&root, (0, 3)).unwrap(), Some(0));
 }
 
 #[test]
@@ -77,7 +78,7 @@ fn a_piece_that_rotted_says_so_and_is_replaced() {
     assert!(!VaultError::TooLong.is_damage());
     assert_eq!(vault.piece(&root, 0).unwrap().unwrap().as_slice(), [1; 9]);
     vault.drop_piece(&root, 1).unwrap();
-    assert_eq!(vault.first_missing_piece(&root, 2).unwrap(), Some(1));
+    assert_eq!(vault.first_missing_piece(&root, (0, 2)).unwrap(), Some(1));
     vault.put_pieces(&root, 1, &[vec![2; 9]]).unwrap();
     assert_eq!(vault.piece(&root, 1).unwrap().unwrap().as_slice(), [2; 9]);
 }
