@@ -95,9 +95,9 @@ impl Desk {
         });
         let looked = looked.await?;
         self.send_out(looked.letters).await?;
-        if looked.tells {
+        if let Some(told) = looked.told {
             let desk = self.clone();
-            blocking(move || desk.has_told((&deal, role))).await?;
+            blocking(move || desk.has_told(&told)).await?;
         }
         Ok(looked.again_ms.map(Duration::from_millis))
     }

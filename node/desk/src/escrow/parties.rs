@@ -43,13 +43,13 @@ pub(super) struct Looked {
     pub(super) again_ms: Option<u64>,
     /// Whether it never came to anything, and is forgotten.
     forget: bool,
-    /// Whether the letters are all that the row had to tell.
-    pub(super) tells: bool,
+    /// The row that the letters tell of, where they are all that it had to tell.
+    pub(super) told: Option<Box<DealRow>>,
 }
 
 impl Looked {
     pub(super) const fn again(letters: Vec<Outgoing>, again_ms: Option<u64>) -> Self {
-        Self { letters, again_ms, forget: false, tells: false }
+        Self { letters, again_ms, forget: false, told: None }
     }
 }
 
@@ -210,7 +210,7 @@ impl Desk {
         }
         if row.unsent {
             looked.letters.extend(self.letters_of(&row, role)?);
-            looked.tells = true;
+            looked.told = Some(Box::new(row.clone()));
             looked.again_ms = Some(looked.again_ms.map_or(WAIT_MS, |again| again.min(WAIT_MS)));
         }
         row.phase = on_log.map_or(0, |on_log| phase_number(on_log.phase));

@@ -3,6 +3,7 @@
 //! takes it once.
 
 use super::depositing::member;
+use super::parties::{deal_of, role_of};
 use super::{DealError, Outgoing, names};
 use crate::{Desk, DeskError};
 use heatmark_envelopes::SealingKey;
@@ -32,11 +33,15 @@ impl Desk {
         }
     }
 
-    /// All that a row had to tell is kept as letters.
-    pub(super) fn has_told(&self, (deal, role): (&[u8; 32], i32)) -> Result<(), DeskError> {
-        let role = DealRole::try_from(role).map_err(|_| VaultError::Damaged)?;
+    /// All that a row had to tell is kept as letters; unless it has more to tell since.
+    pub(super) fn has_told(&self, told: &DealRow) -> Result<(), DeskError> {
         let _alone = self.alone();
-        if let Some(mut row) = self.parts.vault.deal(deal, role)? {
+        let row = self.parts.vault.deal(&deal_of(told)?, role_of(told)?)?;
+        let same = |row: &DealRow| {
+            (&row.terms, &row.claim, &row.ruling, &row.trouble)
+                == (&told.terms, &told.claim, &told.ruling, &told.trouble)
+        };
+        if let Some(mut row) = row.filter(same) {
             row.unsent = false;
             self.parts.vault.put_deal(&self.actor, (&row, true), None, None)?;
         }

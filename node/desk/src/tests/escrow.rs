@@ -56,7 +56,7 @@ async fn what_was_deposited_opens_while_its_owner_is_gone() {
     assert_eq!((view.opened, view.agents), ((true, false), (3, 3, 3)));
     let sections = town.desk(BUYER).opened_sections(deal).await.unwrap();
     let paths: Vec<String> = sections[0].fields.iter().map(|f| f.path.to_string()).collect();
-    assert_eq!(paths, ["assay/Dy", "assay/Nd", "assay/report"]);
+    assert_eq!(paths, ["assay/Dy", "assay/Nd", "assay/report", "chemistry/Dy"]);
     let buyer = town.desk(BUYER);
     let document = buyer.opened_document(deal, "assay".into(), "report.pdf".into()).await;
     assert_eq!(document.unwrap(), report);

@@ -3,6 +3,7 @@
 use super::rig::{ARBITER, BUYER, OWNER, Town, plan};
 use super::{AGENTS, corrupt, paid, report};
 use heatmark_vault::{Actor, DealRole, DealRow};
+use std::time::Duration;
 
 /// Changes a party's row while its desk does not run.
 fn change(town: &Town, (at, role): (usize, DealRole), deal: [u8; 32], with: fn(&mut DealRow)) {
@@ -13,7 +14,7 @@ fn change(town: &Town, (at, role): (usize, DealRole), deal: [u8; 32], with: fn(&
 }
 
 /// As if one had never got what the other one's row says, since that one died right after it was kept.
-fn lost(
+async fn lost(
     town: &Town,
     deal: [u8; 32],
     from: (usize, DealRole),
@@ -22,6 +23,8 @@ fn lost(
     for (at, _) in [from, to] {
         town.stop(at);
     }
+    // What a stopped desk was writing is written.
+    tokio::time::sleep(Duration::from_millis(500)).await;
     change(town, from, deal, |row| row.unsent = true);
     change(town, to, deal, forgets);
     for (at, _) in [from, to] {
@@ -49,7 +52,7 @@ async fn terms_claims_and_rulings_outlive_a_crash_before_they_leave() {
         .await;
     };
     terms_are_there().await;
-    lost(&town, deal, buyer, ((OWNER, DealRole::Owner), |row| row.terms.clear()));
+    lost(&town, deal, buyer, ((OWNER, DealRole::Owner), |row| row.terms.clear())).await;
     terms_are_there().await;
     town.desk(OWNER).agree_to_deal(deal, DealRole::Owner).await.unwrap();
     town.until_phase(deal, "accepted").await;
@@ -70,7 +73,7 @@ async fn terms_claims_and_rulings_outlive_a_crash_before_they_leave() {
         .await;
     };
     claim_is_there().await;
-    lost(&town, deal, buyer, (arbiter, |row| row.claim.clear()));
+    lost(&town, deal, buyer, (arbiter, |row| row.claim.clear())).await;
     claim_is_there().await;
     town.desk(ARBITER).rule(deal, true, "the share does not check".into()).await.unwrap();
     town.until_phase(deal, "refunded").await;
@@ -81,7 +84,7 @@ async fn terms_claims_and_rulings_outlive_a_crash_before_they_leave() {
         .await;
     };
     ruling_is_there().await;
-    lost(&town, deal, arbiter, (buyer, |row| row.ruling.clear()));
+    lost(&town, deal, arbiter, (buyer, |row| row.ruling.clear())).await;
     ruling_is_there().await;
     // What was told is told no more.
     town.until("nothing is left to tell", async || {

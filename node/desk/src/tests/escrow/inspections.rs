@@ -14,7 +14,7 @@ use pb::delivered_goods::What;
 
 const LOT: &str = "MAGNETS-1";
 const LIMITS: &str = "standard = \"motor plant 7\"\nsample = \"heat\"\nrounding = \"absolute\"\n\
-    [[limit]]\nproperty = \"assay/Dy\"\nunit = \"%\"\nmaximum = \"2.0\"\n";
+    [[limit]]\nproperty = \"chemistry/Dy\"\nunit = \"%\"\nmaximum = \"2.0\"\n";
 const POLICY: &str = "[[limits]]\nspecification = \"limits.toml\"\nas = \"shown\"\n";
 
 fn named(name: &str, content: &str) -> pb::NamedFile {

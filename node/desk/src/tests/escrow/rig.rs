@@ -199,7 +199,7 @@ impl Town {
             r#"{{"Heatmark":"1","certificate/number":"M-41","certificate/issued":"2026-03-02",
             "manufacturer/name":"Lanthan","heat":"M41","product/name":"magnet blocks","product/mass":"40 kg",
             "assay":{{"Nd":"29.4 %","Dy":"1.7 %","report":{{"sha256":"{digest}","length":{},"media-type":"application/pdf"}}}},
-            "chemistry":{{"Fe":"66.1 %"}}}}"#,
+            "chemistry":{{"Fe":"66.1 %","Dy":"1.7 %"}}}}"#,
             report.len()
         )
     }
@@ -214,7 +214,7 @@ impl Town {
     ) {
         let section = SectionPlan {
             name: "assay".into(),
-            fields: Selection::new(vec!["assay/*".into()]).unwrap(),
+            fields: Selection::new(vec!["assay/*".into(), "chemistry/Dy".into()]).unwrap(),
             documents: vec![("report.pdf".into(), report.to_vec())],
         };
         let plan = DepositPlan {
