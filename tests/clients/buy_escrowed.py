@@ -117,7 +117,7 @@ class Deal:
 
 def main() -> None:
     given = json.load(sys.stdin)
-    schema = Schema.of_files(Path(sys.argv[1]) / "heatmark" / "desk" / "v1" / "escrow.proto")
+    schema = Schema.of_file(Path(sys.argv[1]) / "heatmark" / "desk" / "v1" / "escrow.proto")
     deal = Deal(schema, given)
     document = Path(given["document"]).read_bytes()
     deal.deposit(document)

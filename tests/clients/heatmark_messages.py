@@ -26,8 +26,22 @@ class Schema:
             self._read(re.sub(r"//[^\n]*", "", text))
 
     @classmethod
-    def of_files(cls, *paths: Path) -> "Schema":
-        return cls([path.read_text(encoding="utf-8") for path in paths])
+    def of_file(cls, path: Path) -> "Schema":
+        """What a file says, and those that it imports, from the directory that names in them begin at."""
+        texts: Dict[Path, str] = {}
+        waiting = [path]
+        while waiting:
+            path = waiting.pop()
+            if path in texts:
+                continue
+            texts[path] = path.read_text(encoding="utf-8")
+            for name in re.findall(r'^import\s+"([^"]+)"\s*;', texts[path], re.MULTILINE):
+                root = next((root for root in path.parents if (root / name).is_file()), None)
+                if root is None:
+                    raise ValueError(f"{path.name} imports {name}, which is not there")
+                waiting.append(root / name)
+        # Where two packages have messages of one name, the first file's own is meant.
+        return cls(reversed(list(texts.values())))
 
     def _read(self, text: str) -> None:
         package = re.search(r"\bpackage\s+([\w.]+)\s*;", text)

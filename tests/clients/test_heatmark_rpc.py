@@ -24,7 +24,7 @@ SEED, OTHER = b"\1" * 32, b"\2" * 32
 
 class Messages(unittest.TestCase):
     def setUp(self) -> None:
-        self.schema = Schema.of_files(PROTO)
+        self.schema = Schema.of_file(PROTO)
 
     def test_every_method_has_its_messages(self) -> None:
         self.assertIn("/heatmark.desk.v1.EscrowService/Deposit", self.schema.methods)
