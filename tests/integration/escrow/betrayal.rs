@@ -48,8 +48,7 @@ async fn neither_a_hasty_agent_nor_false_regulators_open_anything() {
 /// The laboratory wants to release at once; another agent withholds what it has; the third is honest.
 async fn hasty(town: &mut Town, sale: &Sale) {
     let deal = sale.opened(town, &[]).await;
-    for agent in AGENTS {
-        informed(town, &deal, agent).await;
+    for agent in informed(town, &deal, AGENTS.len()).await {
         town.devnet.kill(agent).await.unwrap();
     }
     let rogue = RogueAgent::of(town, "lab", &deal);

@@ -113,14 +113,19 @@ impl Sale {
     }
 }
 
-/// Waits until an agent has the terms, so that it needs the buyer no more.
-pub(super) async fn informed(town: &Town, deal: &str, agent: &str) {
-    until("an agent never sees the terms", || {
+/// Waits until so many agents have the terms and need the buyer no more; gives those that have. A deal goes without agents that
+/// were slow to give their keys.
+pub(super) async fn informed(town: &Town, deal: &str, count: usize) -> Vec<&'static str> {
+    let has_terms = |agent: &&str| {
         let ran = town.devnet.program().run(&["deal", "show", deal, "--home", agent, "--json"]);
         let shown: Value = serde_json::from_str(&ran.unwrap().stdout).unwrap_or_default();
-        (shown["parts"][0]["sections"][0] == "assay").then_some(())
+        shown["parts"][0]["sections"][0] == "assay"
+    };
+    until("too few agents ever see the terms", || {
+        let informed: Vec<&'static str> = AGENTS.into_iter().filter(has_terms).collect();
+        (informed.len() >= count).then_some(informed)
     })
-    .await;
+    .await
 }
 
 pub(super) fn member(town: &Town, name: &str) -> String {

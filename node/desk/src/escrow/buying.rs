@@ -17,7 +17,7 @@ use prost::Message;
 use zeroize::Zeroizing;
 
 /// How long the other agents' keys are waited for once there are enough.
-const LINGER_MS: u64 = 1_500;
+const LINGER_MS: u64 = 3_000;
 /// How long keys are gathered before the buyer is told that too few came.
 const PATIENCE_MS: u64 = 60_000;
 /// How long they are gathered at all.
