@@ -1,6 +1,6 @@
 //! Measures deals on a town of its own: three of five agents, documents of many megabytes, one deal after another, many at once,
-//! and what deals that only wait cost the nodes that they stand with. What was opened is compared with what was deposited, byte
-//! for byte, or nothing is reported.
+//! and what deals that only wait cost the nodes that they stand with. Each document bought singly is compared with what was
+//! deposited, and one of the many, or nothing is reported.
 //!
 //! ```text
 //!   market ──── publishes, deposits, buys: a deal from the request to the document in hand

@@ -248,7 +248,11 @@ impl Desk {
             let vault = std::sync::Arc::clone(&self.parts.vault);
             match blocking(move || Ok(vault.deposit(&id)?)).await? {
                 Some(row) if !is_finished(&row) => self.advance_deposit(row).await?,
-                _ => self.unfinished(id, false),
+                known => {
+                    self.unfinished(id, false);
+                    self.asks_no_more(&id);
+                    self.asks_no_more(&known.map(|row| row.nonce).unwrap_or_default());
+                }
             }
         }
         for waiter in fetching {

@@ -160,7 +160,13 @@ impl Desk {
 
     /// Nothing more is asked for it.
     pub(super) fn asks_no_more(&self, what: &[u8]) {
-        self.running().asked.retain(|(of, _), _| of != what);
+        let asked = &mut self.running().asked;
+        let from = (what.to_vec(), Vec::new());
+        let of_it = asked.range(from..).take_while(|((of, _), _)| of == what);
+        let keys: Vec<_> = of_it.map(|(key, _)| key.clone()).collect();
+        for key in keys {
+            asked.remove(&key);
+        }
     }
 
     /// Up to where the pieces of a content are known to be here; none where all of it was looked through.
