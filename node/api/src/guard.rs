@@ -26,6 +26,7 @@ use tracing::Instrument as _;
 /// Methods whose requests are streams of files.
 const PUBLISH: &str = "/heatmark.desk.v1.DeskService/Publish";
 const DEPOSIT: &str = "/heatmark.desk.v1.EscrowService/Deposit";
+const KEEP_DOCUMENT: &str = "/heatmark.desk.v1.EscrowService/KeepDocument";
 
 /// Paths that are counted by name.
 const METHODS: &[&str] = &[
@@ -60,6 +61,12 @@ const METHODS: &[&str] = &[
     "/heatmark.desk.v1.DeskService/RevokeOperator",
     "/heatmark.desk.v1.DeskService/BackupVault",
     DEPOSIT,
+    KEEP_DOCUMENT,
+    "/heatmark.desk.v1.EscrowService/ListDueDeposits",
+    "/heatmark.desk.v1.EscrowService/TendDeposit",
+    "/heatmark.desk.v1.EscrowService/KeepInspection",
+    "/heatmark.desk.v1.EscrowService/ListInspections",
+    "/heatmark.desk.v1.EscrowService/ShowInspection",
     "/heatmark.desk.v1.EscrowService/ListDeposits",
     "/heatmark.desk.v1.EscrowService/ListHoldings",
     "/heatmark.desk.v1.EscrowService/AskOffers",
@@ -183,7 +190,7 @@ where
         let most =
             if path.starts_with(DESK) { MAX_DESK_REQUEST_BYTES } else { MAX_LEDGER_REQUEST_BYTES };
         let span = tracing::info_span!("request", method, member = %client.identity.member);
-        let files = method == PUBLISH || method == DEPOSIT;
+        let files = [PUBLISH, DEPOSIT, KEEP_DOCUMENT].contains(&method);
         let place = if files { place.passing() } else { place };
         let (place, flow) = (Arc::new(place), client.flow);
         let mut request =
